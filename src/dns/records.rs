@@ -1,0 +1,421 @@
+//! Records in bulk: one arena of bytes and one small entry a record, so that a million of them
+//! cost no million allocations.
+//!
+//! Knows no zone: order and RRsets are all it gives. RFC 4034 §6 (order), RFC 2181 §5 (RRsets).
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::name::NameRef;
+use super::rdata;
+use super::rtype::Rtype;
+
+/// A bag of records of class IN, owner and RDATA in uncompressed wire form.
+///
+/// 16 bytes a record beside its bytes; an owner that repeats the one before is stored once.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    sorted: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    owner: u32,
+    rdata: u32,
+    ttl: u32,
+    rtype: u16,
+    rdata_len: u16,
+}
+
+/// One record.
+#[derive(Clone, Copy)]
+pub struct Record<'a> {
+    /// The owner name.
+    pub owner: NameRef<'a>,
+    /// The type.
+    pub rtype: Rtype,
+    /// Seconds to live.
+    pub ttl: u32,
+    /// RDATA, names uncompressed.
+    pub rdata: &'a [u8],
+}
+
+/// The arena is full: more than 4 GiB of names and RDATA in one zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("more than 4 GiB of records in one zone")
+    }
+}
+
+impl std::error::Error for Full {}
+
+impl Records {
+    /// An empty bag.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty bag with room for about `n` records.
+    pub fn with_capacity(n: usize) -> Self {
+        Self { bytes: Vec::with_capacity(n * 40), entries: Vec::with_capacity(n), sorted: false }
+    }
+
+    /// Adds one record.
+    ///
+    /// # Errors
+    /// [`Full`] past 4 GiB.
+    ///
+    /// # Panics
+    /// When `rdata` has more than 65,535 octets: no message could carry it, and no reader here gives it.
+    pub fn push(&mut self, owner: NameRef<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), Full> {
+        let owner = match self.entries.last() {
+            Some(last) if self.owner_at(last.owner).as_wire() == owner.as_wire() => last.owner,
+            _ => self.append(owner.as_wire())?,
+        };
+        let rdata_len = u16::try_from(rdata.len()).expect("RDATA of at most 65,535 octets");
+        let rdata = self.append(rdata)?;
+        self.entries.push(Entry { owner, rdata, ttl, rtype: rtype.0, rdata_len });
+        self.sorted = false;
+        Ok(())
+    }
+
+    /// Adds a copy of every record of `other`.
+    ///
+    /// # Errors
+    /// [`Full`] past 4 GiB.
+    pub fn extend(&mut self, other: &Records) -> Result<(), Full> {
+        let shift = self.append(&other.bytes)?;
+        self.entries.extend(other.entries.iter().map(|e| Entry { owner: e.owner + shift, rdata: e.rdata + shift, ..*e }));
+        self.sorted = false;
+        Ok(())
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<u32, Full> {
+        let at = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
+        if self.bytes.len() + bytes.len() > u32::MAX as usize {
+            return Err(Full);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(at)
+    }
+
+    fn owner_at(&self, at: u32) -> NameRef<'_> {
+        NameRef::from_wire(&self.bytes[at as usize..]).expect("only whole names are pushed")
+    }
+
+    fn get(&self, entry: &Entry) -> Record<'_> {
+        Record {
+            owner: self.owner_at(entry.owner),
+            rtype: Rtype(entry.rtype),
+            ttl: entry.ttl,
+            rdata: &self.bytes[entry.rdata as usize..entry.rdata as usize + entry.rdata_len as usize],
+        }
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True without a record.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// True after [`Self::sort`], until something is added.
+    pub fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+
+    /// Every record, in order of insertion or, once sorted, in canonical order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> + Clone {
+        self.entries.iter().map(|entry| self.get(entry))
+    }
+
+    /// Keeps the records for which `keep` is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(Record<'_>) -> bool) {
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.retain(|entry| keep(self.get(entry)));
+        self.entries = entries;
+    }
+
+    /// Puts the records in canonical order (owner, type, RDATA; signatures by the type they cover)
+    /// and drops duplicates (RFC 2181 §5: equal but for TTL and the case of names is equal).
+    ///
+    /// Cost: n log n comparisons of 16-byte keys, and of names only where those are equal.
+    pub fn sort(&mut self) {
+        if self.sorted {
+            return;
+        }
+        // One key a run of equal owners; the part that all keys share (the apex) is skipped in the prefix.
+        let mut keys: Vec<u8> = Vec::with_capacity(self.entries.len() * 16);
+        let mut runs: Vec<Run> = Vec::new();
+        for (i, entry) in self.entries.iter().enumerate() {
+            match runs.last_mut() {
+                Some(run) if self.entries[run.first as usize].owner == entry.owner => run.n += 1,
+                _ => {
+                    let start = keys.len();
+                    self.owner_at(entry.owner).append_sort_key(&mut keys);
+                    runs.push(Run { prefix: 0, key: start, key_len: (keys.len() - start) as u32, first: i as u32, n: 1 });
+                }
+            }
+        }
+        let key = |run: &Run| &keys[run.key..run.key + run.key_len as usize];
+        let shared = match runs.first() {
+            Some(first) => {
+                runs.iter().map(key).fold(key(first).len(), |n, k| key(first)[..n].iter().zip(k).take_while(|(a, b)| a == b).count())
+            }
+            None => 0,
+        };
+        for run in &mut runs {
+            let rest = &keys[run.key + shared..run.key + run.key_len as usize];
+            let mut head = [0u8; 8];
+            let n = rest.len().min(8);
+            head[..n].copy_from_slice(&rest[..n]);
+            run.prefix = u64::from_be_bytes(head);
+        }
+        let order = |a: &Run, b: &Run| a.prefix.cmp(&b.prefix).then_with(|| key(a).cmp(key(b)));
+        runs.sort_unstable_by(|a, b| order(a, b).then(a.first.cmp(&b.first)));
+
+        let mut sorted: Vec<Entry> = Vec::with_capacity(self.entries.len());
+        let mut i = 0;
+        while i < runs.len() {
+            let start = sorted.len();
+            let mut j = i;
+            while j < runs.len() && key(&runs[j]) == key(&runs[i]) {
+                let run = &runs[j];
+                sorted.extend_from_slice(&self.entries[run.first as usize..(run.first + run.n) as usize]);
+                j += 1;
+            }
+            let owner = sorted[start].owner;
+            for entry in &mut sorted[start..] {
+                entry.owner = owner;
+            }
+            sorted[start..].sort_by(|a, b| self.cmp_within_name(a, b));
+            let mut keep = start;
+            for k in start..sorted.len() {
+                if k == start || self.cmp_within_name(&sorted[keep - 1], &sorted[k]) != Ordering::Equal {
+                    sorted[keep] = sorted[k];
+                    keep += 1;
+                }
+            }
+            sorted.truncate(keep);
+            i = j;
+        }
+        self.entries = sorted;
+        self.sorted = true;
+    }
+
+    fn cmp_within_name(&self, a: &Entry, b: &Entry) -> Ordering {
+        a.rtype.cmp(&b.rtype).then_with(|| {
+            let (x, y) = (self.get(a), self.get(b));
+            cmp_rdata(x.rtype, x.rdata, y.rdata)
+        })
+    }
+
+    /// The names in order, each with all its records. Call [`Self::sort`] first.
+    ///
+    /// # Panics
+    /// When not sorted.
+    pub fn names(&self) -> impl Iterator<Item = NameRecords<'_>> + Clone {
+        assert!(self.sorted, "records are sorted before they are grouped");
+        self.entries.chunk_by(|a, b| a.owner == b.owner).map(|entries| NameRecords { records: self, entries })
+    }
+
+    /// The RRsets in order; signatures are grouped by the type they cover. Call [`Self::sort`] first.
+    ///
+    /// # Panics
+    /// When not sorted.
+    pub fn rrsets(&self) -> impl Iterator<Item = Rrset<'_>> + Clone {
+        self.names().flat_map(|name| name.rrsets())
+    }
+
+    /// All records of the name `owner`, found by binary search. Call [`Self::sort`] first.
+    ///
+    /// # Panics
+    /// When not sorted.
+    pub fn name(&self, owner: NameRef<'_>) -> Option<NameRecords<'_>> {
+        assert!(self.sorted, "records are sorted before they are searched");
+        let cmp = |entry: &Entry| self.owner_at(entry.owner).canonical_cmp(owner);
+        let start = self.entries.partition_point(|entry| cmp(entry) == Ordering::Less);
+        let end = start + self.entries[start..].partition_point(|entry| cmp(entry) == Ordering::Equal);
+        (start < end).then(|| NameRecords { records: self, entries: &self.entries[start..end] })
+    }
+}
+
+struct Run {
+    prefix: u64,
+    key: usize,
+    key_len: u32,
+    first: u32,
+    n: u32,
+}
+
+/// Compares RDATA in canonical form (RFC 4034 §6.3).
+pub fn cmp_rdata(rtype: Rtype, a: &[u8], b: &[u8]) -> Ordering {
+    if !rdata::is_lowered(rtype) || a == b {
+        return a.cmp(b);
+    }
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    rdata::append_canonical(rtype, a, &mut x);
+    rdata::append_canonical(rtype, b, &mut y);
+    x.cmp(&y)
+}
+
+/// All records of one name, in order of type.
+#[derive(Clone, Copy)]
+pub struct NameRecords<'a> {
+    records: &'a Records,
+    entries: &'a [Entry],
+}
+
+impl<'a> NameRecords<'a> {
+    /// The name.
+    pub fn owner(&self) -> NameRef<'a> {
+        self.records.owner_at(self.entries[0].owner)
+    }
+
+    /// Its RRsets by type; signatures one set for each type covered.
+    pub fn rrsets(&self) -> impl Iterator<Item = Rrset<'a>> + Clone + use<'a> {
+        let records = self.records;
+        self.entries
+            .chunk_by(move |a, b| {
+                a.rtype == b.rtype && (a.rtype != Rtype::RRSIG.0 || covered(records.get(a).rdata) == covered(records.get(b).rdata))
+            })
+            .map(move |entries| Rrset { records, entries })
+    }
+
+    /// The RRset of one type (for RRSIG: the first one).
+    pub fn rrset(&self, rtype: Rtype) -> Option<Rrset<'a>> {
+        self.rrsets().find(|set| set.rtype() == rtype)
+    }
+
+    /// The signatures over the RRset of `rtype`.
+    pub fn signatures(&self, rtype: Rtype) -> Option<Rrset<'a>> {
+        self.rrsets().find(|set| set.covered() == Some(rtype))
+    }
+}
+
+/// The type that RRSIG RDATA covers.
+fn covered(rdata: &[u8]) -> u16 {
+    match rdata {
+        [a, b, ..] => u16::from_be_bytes([*a, *b]),
+        _ => 0,
+    }
+}
+
+/// One RRset, its records in canonical order.
+#[derive(Clone, Copy)]
+pub struct Rrset<'a> {
+    records: &'a Records,
+    entries: &'a [Entry],
+}
+
+impl<'a> Rrset<'a> {
+    /// The owner name.
+    pub fn owner(&self) -> NameRef<'a> {
+        self.records.owner_at(self.entries[0].owner)
+    }
+
+    /// The type.
+    pub fn rtype(&self) -> Rtype {
+        Rtype(self.entries[0].rtype)
+    }
+
+    /// For signatures the type they cover.
+    pub fn covered(&self) -> Option<Rtype> {
+        (self.rtype() == Rtype::RRSIG).then(|| Rtype(covered(self.records.get(&self.entries[0]).rdata)))
+    }
+
+    /// The smallest TTL of the records: differing TTLs in one set are an error that is mended downwards (RFC 2181 §5.2).
+    pub fn ttl(&self) -> u32 {
+        self.entries.iter().map(|entry| entry.ttl).min().unwrap_or(0)
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Never true: a set has a record.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Each record's RDATA.
+    pub fn rdata(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+        let records = self.records;
+        self.entries.iter().map(move |entry| records.get(entry).rdata)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::name::Name;
+
+    fn bag(lines: &[(&str, Rtype, &[u8])]) -> Records {
+        let mut records = Records::new();
+        for (owner, rtype, rdata) in lines {
+            records.push(Name::parse(owner).expect("name").as_ref(), *rtype, 60, rdata).expect("room");
+        }
+        records.sort();
+        records
+    }
+
+    #[test]
+    fn sorts_groups_and_drops_duplicates() {
+        let records = bag(&[
+            ("b.vn", Rtype::NS, b"\x01X\0"),
+            ("vn", Rtype::NS, b"\x01a\0"),
+            ("a.b.vn", Rtype::A, &[192, 0, 2, 1]),
+            ("B.vn", Rtype::NS, b"\x01x\0"),
+            ("b.vn", Rtype::A, &[192, 0, 2, 2]),
+            ("b.vn", Rtype::A, &[192, 0, 2, 1]),
+        ]);
+        let sets: Vec<_> = records.rrsets().map(|set| (set.owner().to_string(), set.rtype(), set.len())).collect();
+        assert_eq!(
+            sets,
+            [
+                ("vn.".into(), Rtype::NS, 1),
+                ("b.vn.".into(), Rtype::A, 2),
+                ("b.vn.".into(), Rtype::NS, 1),
+                ("a.b.vn.".to_string(), Rtype::A, 1)
+            ]
+        );
+        let b = records.name(Name::parse("B.VN").expect("name").as_ref()).expect("there");
+        assert_eq!(b.rrset(Rtype::A).expect("there").rdata().next(), Some(&[192, 0, 2, 1][..]));
+        assert!(records.name(Name::parse("c.vn").expect("name").as_ref()).is_none());
+    }
+
+    #[test]
+    fn order_equals_a_slow_sort() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut records = Records::new();
+        let mut slow = Vec::new();
+        for _ in 0..3000 {
+            let labels: Vec<String> = (0..rng.usize(1..4))
+                .map(|_| {
+                    (0..rng.usize(1..4))
+                        .map(|_| *rng.choice(["a", "B", "b", "-", r"\000", r"\001", r"\255"].iter()).expect("some"))
+                        .collect()
+                })
+                .collect();
+            let name = Name::parse(&format!("{}.vn", labels.join("."))).expect("name");
+            let rdata = [rng.u8(..4)];
+            records.push(name.as_ref(), Rtype(rng.u16(65280..65283)), 1, &rdata).expect("room");
+            let last = records.iter().last().expect("one");
+            slow.push((name, last.rtype, rdata.to_vec()));
+        }
+        slow.sort();
+        slow.dedup();
+        records.sort();
+        let fast: Vec<_> = records.iter().map(|r| (r.owner.to_owned(), r.rtype, r.rdata.to_vec())).collect();
+        assert_eq!(fast, slow);
+    }
+}

@@ -1,0 +1,8 @@
+//! Saola: the authoritative DNS of the .VN registry.
+//!
+//! zone = f(export, orders, keys, policy, now). The rooms and their floors stand in ARCHITECTURE.md.
+
+pub mod answer;
+pub mod dns;
+pub mod tool;
+pub mod zone;
