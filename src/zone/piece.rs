@@ -157,11 +157,7 @@ impl<'a> Piece<'a> {
     fn expand_name(&self, mut at: usize, owner: NameRef<'_>, apex: NameRef<'_>, out: &mut Vec<u8>) -> usize {
         let mut end = None;
         loop {
-            let n = self.bytes[at];
-            if n == 0 {
-                out.push(0);
-                return end.unwrap_or(at + 1);
-            }
+            // The lists come first: a pointer that is not set yet looks like a root label.
             if self.is_listed(self.owners, at) {
                 out.extend_from_slice(owner.as_wire());
                 return end.unwrap_or(at + 2);
@@ -176,13 +172,29 @@ impl<'a> Piece<'a> {
                 at = u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]]) as usize;
                 continue;
             }
+            let n = self.bytes[at];
+            if n == 0 {
+                out.push(0);
+                return end.unwrap_or(at + 1);
+            }
             out.extend_from_slice(&self.bytes[at..=at + n as usize]);
             at += 1 + n as usize;
         }
     }
 
     fn is_listed(&self, list: &[u8], at: usize) -> bool {
-        list.chunks_exact(2).any(|place| u16::from_le_bytes([place[0], place[1]]) as usize == at)
+        // Places ascend as the writer went.
+        let place = |i: usize| u16::from_le_bytes([list[2 * i], list[2 * i + 1]]) as usize;
+        let (mut low, mut high) = (0, list.len() / 2);
+        while low < high {
+            let middle = (low + high) / 2;
+            match place(middle).cmp(&at) {
+                std::cmp::Ordering::Equal => return true,
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        false
     }
 }
 
