@@ -59,6 +59,13 @@ impl<'a> Piece<'a> {
         self.records == 0
     }
 
+    /// RDATA and TTL of the first record, for types whose RDATA is never compressed.
+    pub fn first_plain(&self) -> (&'a [u8], u32) {
+        let bytes = self.bytes;
+        let len = u16::from_be_bytes([bytes[10], bytes[11]]) as usize;
+        (&bytes[12..12 + len], u32::from_be_bytes([bytes[6], bytes[7], bytes[8], bytes[9]]))
+    }
+
     /// True if the pointers of a copy at `base` all reach their targets.
     #[inline]
     pub fn fits_pointers(&self, base: usize) -> bool {

@@ -87,7 +87,7 @@ pub struct Walk<'z> {
     pub end: End<'z>,
     /// Labels of the node where it ended, or of the closest encloser for a missing name.
     pub depth: usize,
-    /// The closest encloser of a missing name, else the node's parent or the apex.
+    /// The closest encloser of a missing name; the node above a cut; else the end itself.
     pub encloser: Node<'z>,
     /// The deepest name on the way, the end itself not counted when it is a cut, that has a link in the NSEC3 chain.
     pub provable: Option<Provable<'z>>,
@@ -114,16 +114,14 @@ impl Zone {
         let mut hash = NameHash::start(self.base.seed);
         let provable_at = |node: Node<'_>, labels| node.link().map(|link| (link, labels));
         let mut provable = provable_at(node, apex_labels).map(|(link, labels)| Provable { node, link, labels });
-        let mut encloser = node;
         for labels in apex_labels + 1..=sought.labels() {
             if node.has_dname() {
-                return Walk { end: End::Dname(node), depth: labels - 1, encloser, provable };
+                return Walk { end: End::Dname(node), depth: labels - 1, encloser: node, provable };
             }
-            encloser = node;
             let above = hash;
             hash = hash.with(sought.label(labels));
             match self.base.find(hash, &sought.wire()[sought.start_of(labels)..end_of_prefix]) {
-                Some(found) if found.is_cut() => return Walk { end: End::Cut(found), depth: labels, encloser, provable },
+                Some(found) if found.is_cut() => return Walk { end: End::Cut(found), depth: labels, encloser: node, provable },
                 // A node that hides below nothing hidden cannot be met from above; treat it as missing.
                 Some(found) if !found.is_hidden() => {
                     node = found;
@@ -133,11 +131,16 @@ impl Zone {
                 }
                 _ => {
                     let wildcard = if node.has_wildcard() { self.wildcard_below(above, node) } else { None };
-                    return Walk { end: End::Missing(wildcard), depth: labels - 1, encloser, provable };
+                    return Walk { end: End::Missing(wildcard), depth: labels - 1, encloser: node, provable };
                 }
             }
         }
-        Walk { end: End::Exact(node), depth: sought.labels(), encloser, provable }
+        Walk { end: End::Exact(node), depth: sought.labels(), encloser: node, provable }
+    }
+
+    /// The labels of `sought` in front of the apex, in lower case.
+    pub fn below_apex<'s>(&self, sought: &'s Sought) -> &'s [u8] {
+        &sought.wire()[..sought.start_of(self.apex_labels)]
     }
 
     /// The node `*` directly below `encloser`, whose hash is `hash`.
