@@ -2,6 +2,8 @@
 //!
 //! Knows no socket, no file and no key.
 
+pub mod check;
+
 use std::fmt;
 use std::sync::Arc;
 
