@@ -14,6 +14,8 @@ mod proof;
 mod set;
 mod walk;
 
+pub mod check;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
