@@ -61,9 +61,9 @@ fn a_request_never_panics_and_its_reply_is_a_reply() {
         identity: b"a1".to_vec(),
         hostname: b"host".to_vec(),
         version: b"1".to_vec(),
-        udp_limit: 1232,
         cookie_secrets: vec![[7; 16]],
-        tcp_keepalive: 100,
+        report_channel: b"\x06report\x07example\0".to_vec(),
+        ..Face::default()
     };
     let zones = ZoneSet::new();
     let question = |flags: u16, name: &[u8], rest: &[u8]| {
