@@ -1,10 +1,17 @@
 //! The operator's verbs: `saola NOUN VERB`. Each verb is a file; this one only knows their names.
 
+mod key_ds;
+mod key_generate;
+mod key_list;
 mod zone_check;
+mod zone_sign;
+mod zone_verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::dns::UnixTime;
 
 /// Why a verb ended without success. `Display` is what the operator reads, one line or more.
 #[derive(Debug)]
@@ -28,12 +35,29 @@ enum Noun {
     /// Work on zones.
     #[command(subcommand)]
     Zone(Zone),
+    /// Work on keys.
+    #[command(subcommand)]
+    Key(Key),
 }
 
 #[derive(Debug, Subcommand)]
 enum Zone {
     /// Reads a master file and says what is wrong with the zone in it.
     Check(zone_check::Args),
+    /// Signs a master file.
+    Sign(zone_sign::Args),
+    /// Verifies a signed zone: signatures, chain of denial, keys.
+    Verify(zone_verify::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Prints the DS records that the parent should have.
+    Ds(key_ds::Args),
+    /// Makes a key.
+    Generate(key_generate::Args),
+    /// Lists keys.
+    List(key_list::Args),
 }
 
 /// Carries out what the arguments of the process ask for.
@@ -42,6 +66,13 @@ pub fn main() -> ExitCode {
     let result: Result<(), Failure> = match cli.noun {
         Noun::Zone(verb) => match verb {
             Zone::Check(args) => zone_check::run(&args),
+            Zone::Sign(args) => zone_sign::run(&args),
+            Zone::Verify(args) => zone_verify::run(&args),
+        },
+        Noun::Key(verb) => match verb {
+            Key::Ds(args) => key_ds::run(&args),
+            Key::Generate(args) => key_generate::run(&args),
+            Key::List(args) => key_list::run(&args),
         },
     };
     match result {
@@ -54,5 +85,14 @@ pub fn main() -> ExitCode {
             eprintln!("saola: {text}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// The time that an argument gives in RFC 3339, or now.
+fn time(text: Option<&str>) -> Result<UnixTime, Failure> {
+    match text {
+        None => Ok(UnixTime::now()),
+        Some(text) => UnixTime::parse_rfc3339(text)
+            .ok_or_else(|| Failure::Usage(format!("'{text}' is no time in RFC 3339, such as 2026-11-21T00:00:00Z"))),
     }
 }
