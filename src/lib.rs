@@ -6,5 +6,7 @@ pub mod answer;
 pub mod dns;
 pub mod pipeline;
 pub mod sign;
+pub mod telemetry;
 pub mod tool;
+pub mod transport;
 pub mod zone;
