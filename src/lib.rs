@@ -4,5 +4,7 @@
 
 pub mod answer;
 pub mod dns;
+pub mod pipeline;
+pub mod sign;
 pub mod tool;
 pub mod zone;
