@@ -3,8 +3,11 @@
 //! zone = f(export, orders, keys, policy, now). The rooms and their floors stand in ARCHITECTURE.md.
 
 pub mod answer;
+pub mod compile;
 pub mod dns;
+pub mod orders;
 pub mod pipeline;
+pub mod registry;
 pub mod sign;
 pub mod telemetry;
 pub mod tool;
