@@ -1,9 +1,23 @@
 //! Answers queries: bytes in, bytes out. Knows no socket, no clock, no file, no key.
+//!
+//! RFC 1034 §4.3, RFC 4035 §3.1, RFC 5155 §7.2, RFC 6891, RFC 8906. One function serves every transport.
+
+mod chaos;
+pub mod cookie;
+mod denial;
+mod reply;
+mod request;
+mod resolve;
 
 use std::net::IpAddr;
 
-use crate::dns::UnixTime;
-use crate::zone::ZoneSet;
+use reply::{Opt, Reply, opt_for};
+use request::{Edns, Opcode, Reject, Request, Tsig, read_name};
+
+use crate::dns::{Class, Rtype, UnixTime};
+use crate::zone::{Found, Sought, Zone, ZoneSet};
+
+pub use resolve::MAX_HOPS;
 
 /// What the server says of itself, and its limits; the same for every query until the next reload.
 #[derive(Clone, Debug)]
@@ -14,12 +28,29 @@ pub struct Face {
     pub hostname: Vec<u8>,
     /// version.server and version.bind; empty = not told.
     pub version: Vec<u8>,
-    /// The largest UDP answer sent, in octets (1232: RFC 9715 §3.2).
+    /// The largest UDP answer sent, in octets (1232: RFC 9715 §3.2); at least 512.
     pub udp_limit: u16,
     /// Secrets of server cookies (RFC 9018): the first signs, all are accepted; none = cookies are not given.
     pub cookie_secrets: Vec<[u8; 16]>,
     /// Idle time told to TCP clients in edns-tcp-keepalive (RFC 7828), in units of 100 ms.
     pub tcp_keepalive: u16,
+    /// The agent domain to which resolvers may report errors (RFC 9567) in wire form; empty = none.
+    pub report_channel: Vec<u8>,
+}
+
+impl Default for Face {
+    /// Tells nothing; answers up to 1,232 octets by UDP.
+    fn default() -> Self {
+        Self {
+            identity: Vec::new(),
+            hostname: Vec::new(),
+            version: Vec::new(),
+            udp_limit: 1232,
+            cookie_secrets: Vec::new(),
+            tcp_keepalive: 100,
+            report_channel: Vec::new(),
+        }
+    }
 }
 
 /// How a request came.
@@ -56,14 +87,184 @@ pub enum Outcome {
     },
 }
 
+const NOERROR: u16 = 0;
+const FORMERR: u16 = 1;
+const SERVFAIL: u16 = 2;
+const NXDOMAIN: u16 = 3;
+const NOTIMP: u16 = 4;
+const REFUSED: u16 = 5;
+const YXDOMAIN: u16 = 6;
+const NOTAUTH: u16 = 9;
+const BADVERS: u16 = 16;
+const BADKEY: u16 = 17;
+
+/// EDE: the zone is ours, but is not ready (RFC 8914 §4.15).
+const NOT_READY: u16 = 14;
+/// EDE: not authoritative for the name (RFC 8914 §4.21).
+const NOT_AUTHORITATIVE: u16 = 20;
+
+/// The most octets of a message without EDNS over UDP (RFC 1035 §4.2.1).
+const PLAIN_UDP: usize = 512;
+
 /// Answers one request.
 ///
-/// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation, no panic on any input.
-pub fn respond(_zones: &ZoneSet, _face: &Face, _now: UnixTime, _meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
-    // Skeleton: REFUSED with the question's header.
-    if request.len() < 12 || request[2] & 0x80 != 0 {
-        return Outcome::Dropped;
+/// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation (but for messages past
+/// 16 KiB), no panic on any input.
+pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
+    let request = match Request::parse(request) {
+        Ok(request) => request,
+        Err((reject, edns)) => return refuse(reject, edns, face, now, meta, request, buffer),
+    };
+    let qtype = request.question.rtype.0;
+    let mut reply =
+        Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit(face, meta, request.edns.as_ref()));
+    if let Some(edns) = &request.edns {
+        reply.set_opt(opt(edns, face, now, meta));
     }
-    buffer[..12].copy_from_slice(&[request[0], request[1], 0x80, 5, 0, 0, 0, 0, 0, 0, 0, 0]);
-    Outcome::Reply { len: 12, rcode: 5, qtype: 0 }
+    let rcode = match request.edns {
+        Some(edns) if edns.version > 0 => BADVERS,
+        _ => match &request.tsig {
+            // No key is known here: unsigned, BADKEY (RFC 8945 §5.2.1).
+            Some(tsig) => {
+                let len = reply.finish(NOTAUTH, face.udp_limit, &face.identity, &face.report_channel);
+                let len = append_bad_key(&request, tsig, buffer, len);
+                return Outcome::Reply { len, rcode: NOTAUTH, qtype };
+            }
+            None => answer(zones, face, &request, &mut reply),
+        },
+    };
+    let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
+    Outcome::Reply { len, rcode, qtype }
+}
+
+fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply<'_>) -> u16 {
+    let question = &request.question;
+    if request.opcode != Opcode::Query {
+        // Nobody may notify or update yet; whose the zone is decides how it is refused (RFC 1996 §3.11, RFC 2136 §3.1.2).
+        return if is_apex(zones, request) { REFUSED } else { NOTAUTH };
+    }
+    match question.class {
+        Class::IN => {}
+        Class::CH => return chaos::answer(question, face, reply),
+        _ => return REFUSED,
+    }
+    if matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) {
+        return if is_apex(zones, request) { REFUSED } else { NOTAUTH };
+    }
+    let sought = Sought::new(question.name);
+    let mut found = zones.find(&sought, sought.labels());
+    // DS at an apex is the parent's to answer, where the parent is ours too (RFC 4035 §3.1.4.1).
+    if question.rtype == Rtype::DS
+        && sought.labels() > 0
+        && let Found::Zone(zone) = found
+        && zone.apex() == question.name
+        && let parent @ (Found::Zone(_) | Found::Unavailable) = zones.find(&sought, sought.labels() - 1)
+    {
+        found = parent;
+    }
+    match found {
+        Found::Zone(zone) => {
+            describe(zone, request, reply);
+            resolve::answer(zone, question.name, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
+        }
+        Found::Unavailable => error(reply, SERVFAIL, NOT_READY),
+        Found::None => error(reply, REFUSED, NOT_AUTHORITATIVE),
+    }
+}
+
+/// Fills in the options that tell of the zone: EXPIRE and ZONEVERSION.
+fn describe(zone: &Zone, request: &Request<'_>, reply: &mut Reply<'_>) {
+    if let Some(opt) = reply.opt_mut() {
+        if opt.wants_expire && request.question.name == zone.apex() && matches!(request.question.rtype, Rtype::SOA) {
+            opt.expire = Some(zone.soa().expire);
+        }
+        if opt.wants_zone_version {
+            opt.zone_version = Some((zone.apex().label_count() as u8, zone.serial().0));
+        }
+    }
+}
+
+fn is_apex(zones: &ZoneSet, request: &Request<'_>) -> bool {
+    let sought = Sought::new(request.question.name);
+    request.question.class == Class::IN
+        && match zones.find(&sought, sought.labels()) {
+            Found::Zone(zone) => zone.apex() == request.question.name,
+            Found::Unavailable => true,
+            Found::None => false,
+        }
+}
+
+fn error(reply: &mut Reply<'_>, rcode: u16, extended: u16) -> u16 {
+    if let Some(opt) = reply.opt_mut() {
+        opt.error = Some(extended);
+    }
+    rcode
+}
+
+/// What the client and the server between them allow.
+fn limit(face: &Face, meta: &Meta, edns: Option<&Edns<'_>>) -> usize {
+    match (meta.transport, edns) {
+        (Transport::Tcp, _) => u16::MAX as usize,
+        (Transport::Udp, None) => PLAIN_UDP,
+        (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(face.udp_limit)).max(PLAIN_UDP),
+    }
+}
+
+fn opt(edns: &Edns<'_>, face: &Face, now: UnixTime, meta: &Meta) -> Opt {
+    if edns.version > 0 {
+        return Opt::default();
+    }
+    Opt {
+        nsid: if edns.nsid { face.identity.len() } else { 0 },
+        cookie: edns.cookie.and_then(|cookie| cookie::reply(cookie, meta.client, &face.cookie_secrets, now)),
+        keepalive: (edns.keepalive && meta.transport == Transport::Tcp).then_some(face.tcp_keepalive),
+        wants_expire: edns.expire,
+        wants_zone_version: edns.zone_version,
+        report_channel: face.report_channel.len(),
+        ..opt_for(edns)
+    }
+}
+
+fn refuse(reject: Reject, edns: Option<Edns<'_>>, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
+    let rcode = match reject {
+        Reject::Ignore => return Outcome::Dropped,
+        Reject::NotImplemented => NOTIMP,
+        Reject::FormErr => FORMERR,
+        Reject::CookieOnly => NOERROR,
+    };
+    // Header only: what could not be read is not sent back.
+    let mut reply = Reply::new(buffer, request, 0, limit(face, meta, edns.as_ref()));
+    if let Some(edns) = &edns {
+        reply.set_opt(opt(edns, face, now, meta));
+    }
+    let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
+    Outcome::Reply { len, rcode, qtype: 0 }
+}
+
+/// Appends the TSIG record that says BADKEY, without a MAC (RFC 8945 §5.3.2). Returns the new length.
+fn append_bad_key(request: &Request<'_>, tsig: &Tsig<'_>, message: &mut [u8], len: usize) -> usize {
+    let mut key = [0u8; 255];
+    let Some(key_len) = read_name(request.message, tsig.key_at, &mut key) else { return len };
+    let algorithm = tsig.algorithm.as_wire();
+    let mut rdata = [0u8; 255 + 16];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        rdata[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(algorithm);
+    put(tsig.time_and_fudge);
+    put(&[0, 0]);
+    put(&tsig.original_id);
+    put(&BADKEY.to_be_bytes());
+    put(&[0, 0]);
+    let record_len = key_len + 10 + at;
+    let Some(out) = message.get_mut(len..len + record_len) else { return len };
+    out[..key_len].copy_from_slice(&key[..key_len]);
+    let [l0, l1] = (at as u16).to_be_bytes();
+    out[key_len..key_len + 10].copy_from_slice(&[0, 250, 0, 255, 0, 0, 0, 0, l0, l1]);
+    out[key_len + 10..].copy_from_slice(&rdata[..at]);
+    let count = u16::from_be_bytes([message[10], message[11]]) + 1;
+    message[10..12].copy_from_slice(&count.to_be_bytes());
+    len + record_len
 }

@@ -1,17 +1,52 @@
 //! The zone in memory: `Zone` is one serial and never changes, `ZoneSet` is what the server answers from.
 //!
-//! Knows no socket, no file and no key.
+//! Knows no socket, no file and no key. Flat arrays instead of a tree of pointers: what differs per name is a node
+//! of a few dozen bytes, what is shared is a ready wire piece.
+
+mod base;
+mod build;
+mod chain;
+mod hash;
+pub mod piece;
+mod set;
+mod walk;
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use crate::dns::{Name, NameRef, Records, Serial};
+pub use base::{Counts, Cut, CutLink, Host, Hosts, Node, Set};
+pub use chain::{Nsec3Params, nsec_set};
+pub use set::{Found, ZoneSet};
+pub use walk::{End, Provable, Sought, Walk};
 
-/// One version of one zone, ready to be answered from.
+use base::Base;
+use chain::Chain;
+use piece::Piece;
+
+use crate::dns::rdata::Soa;
+use crate::dns::{Name, NameRef, Records, Rtype, Serial};
+
+/// One version of one zone, ready to be answered from. Cheap to clone.
+#[derive(Clone)]
 pub struct Zone {
     apex: Name,
-    serial: Serial,
-    records: Records,
+    apex_labels: usize,
+    soa: Soa,
+    /// SOA and signatures as negative answers carry them.
+    negative_soa: Vec<u8>,
+    base: Arc<Base>,
+}
+
+/// How a zone denies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// It cannot: it is not signed.
+    None,
+    /// By NSEC (RFC 4034).
+    Nsec,
+    /// By NSEC3 (RFC 5155).
+    Nsec3,
 }
 
 /// Why records make no zone.
@@ -21,6 +56,16 @@ pub enum ZoneError {
     Soa,
     /// A record whose owner is not at or below the apex.
     OutOfZone(Name),
+    /// Several records of a type of which a name can have one, or a SOA below the apex.
+    MoreThanOne(Name, Rtype),
+    /// CNAME beside other data (RFC 2181 §10.1).
+    CnameAndOther(Name),
+    /// An NSEC3 record whose owner is no hash.
+    Nsec3Owner(Name),
+    /// More than 64 KiB: no message carries it.
+    RrsetTooBig(Name, Rtype),
+    /// More than 4 GiB.
+    TooBig,
 }
 
 impl fmt::Display for ZoneError {
@@ -28,6 +73,12 @@ impl fmt::Display for ZoneError {
         match self {
             Self::Soa => f.write_str("the apex must have exactly one SOA record"),
             Self::OutOfZone(name) => write!(f, "'{name}' is not in the zone"),
+            Self::MoreThanOne(name, Rtype::SOA) => write!(f, "'{name}' has a SOA record beside the one of the zone"),
+            Self::MoreThanOne(name, rtype) => write!(f, "'{name}' has more than one {rtype} record"),
+            Self::CnameAndOther(name) => write!(f, "'{name}' has a CNAME record and other data"),
+            Self::Nsec3Owner(name) => write!(f, "'{name}' has an NSEC3 record, but its first label is no hash"),
+            Self::RrsetTooBig(name, rtype) => write!(f, "the {rtype} RRset of '{name}' is too big for a message"),
+            Self::TooBig => f.write_str("the zone has more than 4 GiB"),
         }
     }
 }
@@ -41,68 +92,215 @@ impl Zone {
     /// See [`ZoneError`]; nothing is served then.
     pub fn build(apex: NameRef<'_>, mut records: Records) -> Result<Self, ZoneError> {
         records.sort();
-        let soa = records.name(apex).and_then(|name| name.rrset(crate::dns::Rtype::SOA)).ok_or(ZoneError::Soa)?;
-        let serial = crate::dns::rdata::Soa::read(soa.rdata().next().ok_or(ZoneError::Soa)?).ok_or(ZoneError::Soa)?.serial;
-        Ok(Self { apex: apex.to_owned(), serial: Serial(serial), records })
+        let at_apex = records.name(apex).ok_or(ZoneError::Soa)?;
+        let soa = at_apex.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or(ZoneError::Soa)?;
+        let soa = soa.rdata().next().and_then(Soa::read).ok_or(ZoneError::Soa)?;
+        let lower = apex.to_lowercase();
+        let negative_soa = build::negative_soa(lower.as_ref(), &at_apex, soa.minimum)?;
+        let base = build::build(apex, &records, RandomState::new().hash_one(0))?;
+        Ok(Self { apex_labels: lower.as_ref().label_count(), apex: lower, soa, negative_soa, base: Arc::new(base) })
     }
 
-    /// The apex.
+    /// The apex, in lower case.
     pub fn apex(&self) -> NameRef<'_> {
         self.apex.as_ref()
     }
 
     /// The serial of the SOA.
     pub fn serial(&self) -> Serial {
-        self.serial
+        Serial(self.soa.serial)
     }
 
-    /// Every record, sorted.
-    pub fn records(&self) -> Records {
-        self.records.clone()
-    }
-}
-
-/// All zones of the server. Cheap to clone and change: zones are shared.
-#[derive(Clone, Default)]
-pub struct ZoneSet {
-    zones: Vec<(Name, Option<Arc<Zone>>)>,
-}
-
-impl ZoneSet {
-    /// No zones.
-    pub fn new() -> Self {
-        Self::default()
+    /// The SOA's fields.
+    pub fn soa(&self) -> &Soa {
+        &self.soa
     }
 
-    /// Puts `zone` in, in place of the one with the same apex.
-    pub fn insert(&mut self, zone: Arc<Zone>) {
-        self.set(zone.apex().to_owned(), Some(zone));
+    /// What the zone is made of.
+    pub fn counts(&self) -> Counts {
+        self.base.counts
     }
 
-    /// Makes the server answer SERVFAIL for the zone: it is ours, but there is nothing to answer from.
-    pub fn insert_unavailable(&mut self, apex: Name) {
-        self.set(apex, None);
+    /// Bytes held by the arrays.
+    pub fn size(&self) -> usize {
+        self.base.size()
     }
 
-    /// Takes a zone out.
-    pub fn remove(&mut self, apex: NameRef<'_>) {
-        self.zones.retain(|(name, _)| name.as_ref() != apex);
-    }
-
-    /// The zone with exactly this apex, where it is available.
-    pub fn get(&self, apex: NameRef<'_>) -> Option<&Arc<Zone>> {
-        self.zones.iter().find(|(name, _)| name.as_ref() == apex)?.1.as_ref()
-    }
-
-    /// Every apex with its zone.
-    pub fn iter(&self) -> impl Iterator<Item = (NameRef<'_>, Option<&Arc<Zone>>)> {
-        self.zones.iter().map(|(name, zone)| (name.as_ref(), zone.as_ref()))
-    }
-
-    fn set(&mut self, apex: Name, zone: Option<Arc<Zone>>) {
-        match self.zones.iter_mut().find(|(name, _)| *name == apex) {
-            Some(slot) => slot.1 = zone,
-            None => self.zones.push((apex, zone)),
+    /// How the zone denies.
+    #[inline]
+    pub fn denial(&self) -> Denial {
+        match self.base.chain {
+            Chain::None => Denial::None,
+            Chain::Nsec(_) => Denial::Nsec,
+            Chain::Nsec3(_) => Denial::Nsec3,
         }
+    }
+
+    /// The node of the apex.
+    #[inline]
+    pub fn apex_node(&self) -> Node<'_> {
+        self.base.apex()
+    }
+
+    /// The SOA as negative answers carry it (RFC 2308 §3).
+    #[inline]
+    pub fn negative_soa(&self) -> Set<'_> {
+        Set::in_pieces(&self.negative_soa, 0)
+    }
+
+    /// The NSEC3 record of a link with its signatures.
+    pub fn link_piece(&self, link: u32) -> Option<Piece<'_>> {
+        self.base.link_piece(link)
+    }
+
+    /// The link that covers, or matches, a name in lower-case wire form. One SHA-1 and one short search.
+    pub fn cover_link(&self, lower: &[u8]) -> Option<u32> {
+        match &self.base.chain {
+            Chain::Nsec3(chain) => Some(chain.find(&chain.hash(lower)).unwrap_or_else(|cover| cover)),
+            Chain::None | Chain::Nsec(_) => None,
+        }
+    }
+
+    /// The node whose NSEC covers the missing name (or empty non-terminal) `lower`, in lower-case wire form below the apex.
+    pub fn nsec_cover(&self, prefix: &[u8]) -> Option<Node<'_>> {
+        self.base.nsec_cover(prefix)
+    }
+
+    /// Every record, sorted; owners in lower case.
+    ///
+    /// Cost: the whole zone once more in memory.
+    pub fn records(&self) -> Records {
+        let mut records = Records::with_capacity(self.base.counts.records);
+        let mut add = |piece: Piece<'_>, owner: &Name| {
+            piece.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
+                records.push(owner, rtype, ttl, rdata).expect("a zone was built from as much");
+            });
+        };
+        for node in self.base.nodes() {
+            let owner = node.name(&self.apex);
+            for (_, set) in node.all_sets() {
+                add(set.records(), &owner);
+                add(set.signatures(), &owner);
+            }
+        }
+        if let Chain::Nsec3(chain) = &self.base.chain {
+            for &at in chain.pieces() {
+                add(Piece::at(&self.base.arena.pieces, at as usize), &self.apex);
+            }
+        }
+        records.sort();
+        records
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Zone({} {} {:?})", self.apex, self.serial(), self.base.counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(lines: &[(&str, Rtype, &str)]) -> (Zone, Records) {
+        let mut records = Records::new();
+        let name = |text: &str| Name::parse(text).expect("test name");
+        let soa = Soa { mname: name("a.vn"), rname: name("h.vn"), serial: 7, refresh: 1, retry: 1, expire: 1, minimum: 60 };
+        records.push(name("vn").as_ref(), Rtype::SOA, 3600, &soa.to_rdata()).expect("room");
+        for (owner, rtype, target) in lines {
+            let rdata = match *rtype {
+                Rtype::A => target.split('.').map(|n| n.parse().expect("octet")).collect(),
+                _ => name(target).as_ref().as_wire().to_vec(),
+            };
+            records.push(name(owner).as_ref(), *rtype, 3600, &rdata).expect("room");
+        }
+        records.sort();
+        (Zone::build(name("VN").as_ref(), records.clone()).expect("a zone"), records)
+    }
+
+    const LINES: &[(&str, Rtype, &str)] = &[
+        ("vn", Rtype::NS, "a.dns.vn"),
+        ("a.dns.vn", Rtype::A, "192.0.2.1"),
+        ("b.com.vn", Rtype::NS, "ns1.b.com.vn"),
+        ("b.com.vn", Rtype::NS, "ns.out.example"),
+        ("b.com.vn", Rtype::NS, "a.dns.vn"),
+        ("ns1.b.com.vn", Rtype::A, "192.0.2.2"),
+        ("c.com.vn", Rtype::NS, "ns1.b.com.vn"),
+        ("d.com.vn", Rtype::NS, "ns1.d.com.vn"),
+        ("e.com.vn", Rtype::NS, "ns1.e.com.vn"),
+        ("ns1.d.com.vn", Rtype::A, "192.0.2.3"),
+        ("ns1.e.com.vn", Rtype::A, "192.0.2.4"),
+        ("*.wild.vn", Rtype::A, "192.0.2.5"),
+        ("x.*.star.vn", Rtype::A, "192.0.2.6"),
+        ("dname.vn", Rtype::DNAME, "com.vn"),
+        ("under.dname.vn", Rtype::A, "192.0.2.7"),
+    ];
+
+    #[test]
+    fn gives_back_what_it_was_built_from() {
+        let (zone, records) = zone(LINES);
+        let list = |r: &Records| r.iter().map(|r| (r.owner.to_owned(), r.rtype, r.ttl, r.rdata.to_vec())).collect::<Vec<_>>();
+        assert_eq!(list(&zone.records()), list(&records));
+        assert_eq!(zone.counts().cuts, 4);
+        assert_eq!(zone.counts().hidden, 4);
+    }
+
+    #[test]
+    fn walks_end_where_they_should() {
+        let (zone, _) = zone(LINES);
+        let end = |text: &str| {
+            let sought = Sought::new(Name::parse(text).expect("name").as_ref());
+            let walk = zone.walk(&sought);
+            match walk.end {
+                End::Exact(_) => format!("exact {}", walk.depth),
+                End::Cut(node) => format!("cut {}", node.name(&zone.apex)),
+                End::Dname(node) => format!("dname {}", node.name(&zone.apex)),
+                End::Missing(wildcard) => format!("missing {} {}", walk.depth, wildcard.is_some()),
+            }
+        };
+        for (name, expected) in [
+            ("vn", "exact 1"),
+            ("COM.vn", "exact 2"),
+            ("www.B.com.vn", "cut b.com.vn."),
+            ("b.com.vn", "cut b.com.vn."),
+            ("ns1.b.com.vn", "cut b.com.vn."),
+            ("zz.com.vn", "missing 2 false"),
+            ("a.b.wild.vn", "missing 2 true"),
+            ("*.wild.vn", "exact 3"),
+            ("*.star.vn", "exact 3"),
+            ("q.star.vn", "missing 2 true"),
+            ("under.dname.vn", "dname dname.vn."),
+            ("dname.vn", "exact 2"),
+        ] {
+            assert_eq!(end(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_a_cut_have_their_addresses() {
+        let (zone, _) = zone(LINES);
+        let hosts = |text: &str| {
+            let node = zone.node(Name::parse(text).expect("name").as_ref()).expect("there");
+            node.cut().hosts().map(|host| format!("{} {}", host.node.name(&zone.apex), host.in_domain)).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts("b.com.vn"), ["a.dns.vn. false", "ns1.b.com.vn. true"]);
+        assert_eq!(hosts("c.com.vn"), ["ns1.b.com.vn. false"]);
+        assert_eq!(hosts("d.com.vn"), ["ns1.d.com.vn. true"]);
+        assert_eq!(hosts("e.com.vn"), ["ns1.e.com.vn. true"]);
+        let ns = |text: &str| zone.node(Name::parse(text).expect("name").as_ref()).expect("there").cut().ns().id();
+        assert_eq!(ns("d.com.vn"), ns("e.com.vn"), "equal sets are one");
+    }
+
+    #[test]
+    fn what_is_no_zone_is_refused() {
+        let name = |text: &str| Name::parse(text).expect("test name");
+        assert!(matches!(Zone::build(name("vn").as_ref(), Records::new()), Err(ZoneError::Soa)));
+        let (_, mut records) = zone(LINES);
+        records.push(name("a.dns.vn").as_ref(), Rtype::CNAME, 1, b"\0").expect("room");
+        assert_eq!(Zone::build(name("vn").as_ref(), records).err(), Some(ZoneError::CnameAndOther(name("a.dns.vn"))));
+        let (_, mut records) = zone(LINES);
+        records.push(name("example").as_ref(), Rtype::A, 1, &[1, 2, 3, 4]).expect("room");
+        assert_eq!(Zone::build(name("vn").as_ref(), records).err(), Some(ZoneError::OutOfZone(name("example"))));
     }
 }

@@ -1,0 +1,390 @@
+//! Decides and writes the answer of one zone: sets, referrals, negative answers, chains of CNAME and DNAME.
+//!
+//! RFC 1034 §4.3.2, RFC 2308, RFC 4035 §3.1, RFC 4592, RFC 6604, RFC 6672, RFC 8482, RFC 9471.
+
+use super::denial::{self, Proof, Proofs, Prover};
+use super::reply::{Owner, Reply, Section, Truncated};
+use super::request::read_name;
+use super::{NOERROR, NXDOMAIN, YXDOMAIN};
+use crate::dns::name::{MAX_NAME, NameRef};
+use crate::dns::{Class, Rtype};
+use crate::zone::{End, Node, Set, Sought, Walk, Zone};
+
+/// The most CNAME and DNAME records that one answer follows; a chain that goes on is the resolver's to follow.
+pub const MAX_HOPS: usize = 16;
+/// The most names of one set whose addresses are looked up for the additional section.
+const MAX_TARGETS: usize = 16;
+
+/// Answers a question of class IN from `zone`, which encloses the name. Returns the RCODE.
+pub fn answer(zone: &Zone, name: NameRef<'_>, rtype: Rtype, dnssec_ok: bool, reply: &mut Reply<'_>) -> u16 {
+    let sought = Sought::new(name);
+    reply.apex_at = 12 + sought.start_of(zone.apex().label_count());
+    let mut resolver = Resolver {
+        zone,
+        rtype,
+        dnssec_ok,
+        reply,
+        proofs: Proofs::default(),
+        expansions: [None; MAX_HOPS],
+        visited: [0; MAX_HOPS],
+        hops: 0,
+        last: None,
+    };
+    // Truncated: the reply is marked, and what was found out stands.
+    resolver.run(sought).unwrap_or(NOERROR)
+}
+
+struct Resolver<'z, 'r, 'b> {
+    zone: &'z Zone,
+    rtype: Rtype,
+    dnssec_ok: bool,
+    reply: &'r mut Reply<'b>,
+    proofs: Proofs,
+    /// For names that wildcards answered for: the proofs of their absence, which come after all answers.
+    expansions: [Option<Proof<'z>>; MAX_HOPS],
+    visited: [u32; MAX_HOPS],
+    hops: usize,
+    /// The type and place of the set that ended the answer, and its records.
+    last: Option<(Rtype, usize, u16)>,
+}
+
+/// The name that is looked up now, and where the message has it.
+struct Current {
+    sought: Sought,
+    at: usize,
+    /// True if it stands there as plain labels, so that pointers into its middle are right.
+    is_plain: bool,
+}
+
+/// What a CNAME or DNAME leads to.
+// A box would be an allocation in the answer path.
+#[allow(clippy::large_enum_variant)]
+enum Next {
+    /// A name in this zone.
+    Follow(Current),
+    /// Nothing more to say.
+    Stop(u16),
+}
+
+impl<'z, 'b> Resolver<'z, '_, 'b> {
+    fn run(&mut self, sought: Sought) -> Result<u16, Truncated> {
+        let mut current = Current { sought, at: 12, is_plain: true };
+        loop {
+            let walk = self.zone.walk(&current.sought);
+            let next = match walk.end {
+                End::Cut(cut) if self.rtype == Rtype::DS && walk.depth == current.sought.labels() => return self.ds(&current, &walk, cut),
+                End::Cut(cut) => return self.referral(&current, &walk, cut),
+                End::Dname(node) => self.dname(&current, &walk, node)?,
+                End::Missing(None) => return self.name_error(&current, &walk),
+                End::Exact(node) => match self.node(&current, node)? {
+                    Some(next) => next,
+                    None => return self.no_data(&current, &walk, node),
+                },
+                End::Missing(Some(wildcard)) => {
+                    let answers = self.reply.answers();
+                    let next = self.node(&current, wildcard)?;
+                    if self.reply.answers() > answers && self.dnssec_ok {
+                        self.expansions[self.hops] = denial::of_expansion(self.zone, &current.sought, &walk);
+                    }
+                    match next {
+                        Some(next) => next,
+                        None => return self.wildcard_no_data(&current, &walk, wildcard),
+                    }
+                }
+            };
+            match next {
+                Next::Follow(to) if self.hops + 1 < MAX_HOPS => {
+                    self.hops += 1;
+                    current = to;
+                }
+                Next::Follow(_) => return self.finish(NOERROR),
+                Next::Stop(rcode) => return self.finish(rcode),
+            }
+        }
+    }
+
+    /// A node that answers for the name. `None`: it has nothing of the type.
+    fn node(&mut self, current: &Current, node: Node<'z>) -> Result<Option<Next>, Truncated> {
+        self.reply.set_authoritative();
+        let owner = Owner::At(current.at);
+        match self.rtype {
+            // One set is enough of an answer (RFC 8482 §4.1).
+            Rtype::ANY => {
+                let Some((rtype, set)) = node.sets().find(|(rtype, _)| *rtype != Rtype::NSEC).or_else(|| node.sets().next()) else {
+                    return Ok(None);
+                };
+                let at = self.set(current, owner, set)?;
+                self.last = Some((rtype, at, set.records().records));
+                return Ok(Some(Next::Stop(NOERROR)));
+            }
+            // Signatures are no set of their own; those of one set, as for ANY.
+            Rtype::RRSIG => {
+                let Some((_, set)) = node.sets().find(|(_, set)| !set.signatures().is_empty()) else { return Ok(None) };
+                let (name, apex) = (name_of(&current.sought), self.zone.apex());
+                self.reply.require(set.signatures(), owner, name, apex)?;
+                return Ok(Some(Next::Stop(NOERROR)));
+            }
+            _ => {}
+        }
+        if let Some(set) = node.set(self.rtype) {
+            let at = self.set(current, owner, set)?;
+            self.last = Some((self.rtype, at, set.records().records));
+            return Ok(Some(Next::Stop(NOERROR)));
+        }
+        let Some(set) = node.set(Rtype::CNAME) else { return Ok(None) };
+        if self.visited[..self.hops].contains(&node.id()) {
+            return Ok(Some(Next::Stop(NOERROR)));
+        }
+        self.visited[self.hops] = node.id();
+        let at = self.set(current, owner, set)?;
+        // The one record of the set: owner pointer and ten octets stand in front of its target.
+        let target_at = at + 12;
+        Ok(Some(self.follow(target_at)))
+    }
+
+    /// The name whose (possibly compressed) form stands at `at` is looked up next, if it is ours.
+    fn follow(&self, at: usize) -> Next {
+        let mut wire = [0u8; MAX_NAME];
+        let Some(len) = read_name(self.reply.message(), at, &mut wire) else { return Next::Stop(NOERROR) };
+        match NameRef::from_wire(&wire[..len]) {
+            Ok(name) if name.is_at_or_below(self.zone.apex()) => Next::Follow(Current {
+                sought: Sought::new(name),
+                at,
+                is_plain: self.reply.message().get(at..at + len) == Some(&wire[..len]),
+            }),
+            _ => Next::Stop(NOERROR),
+        }
+    }
+
+    /// Writes a set and, where asked for, its signatures. Returns where the set starts.
+    fn set(&mut self, current: &Current, owner: Owner<'_>, set: Set<'_>) -> Result<usize, Truncated> {
+        let (name, apex) = (name_of(&current.sought), self.zone.apex());
+        let at = self.reply.require(set.records(), owner, name, apex)?;
+        if self.dnssec_ok && !set.signatures().is_empty() {
+            let owner = match owner {
+                Owner::At(_) => owner,
+                Owner::Labels(_) => Owner::At(at),
+            };
+            self.reply.require(set.signatures(), owner, name, apex)?;
+        }
+        Ok(at)
+    }
+
+    /// Where the name made of the last `labels` labels of the current name stands.
+    fn owner<'c>(&self, current: &'c Current, labels: usize) -> Owner<'c> {
+        let start = current.sought.start_of(labels);
+        if current.is_plain || start == 0 {
+            Owner::At(current.at + start)
+        } else {
+            Owner::Labels(&current.sought.wire()[start..current.sought.start_of(self.zone.apex().label_count())])
+        }
+    }
+
+    fn dname(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<Next, Truncated> {
+        self.reply.set_authoritative();
+        let Some(set) = node.set(Rtype::DNAME) else { return Ok(Next::Stop(NOERROR)) };
+        let owner = self.owner(current, walk.depth);
+        let start = current.sought.start_of(walk.depth);
+        let name = suffix_of(&current.sought, walk.depth);
+        let apex = self.zone.apex();
+        if self.visited[..self.hops].contains(&node.id()) {
+            // The same DNAME again is one record in the answer all the same.
+        } else {
+            let at = self.reply.require(set.records(), owner, name, apex)?;
+            if self.dnssec_ok && !set.signatures().is_empty() {
+                let owner = if matches!(owner, Owner::At(_)) { owner } else { Owner::At(at) };
+                self.reply.require(set.signatures(), owner, name, apex)?;
+            }
+        }
+        self.visited[self.hops] = node.id();
+        let mut target = [0u8; MAX_NAME];
+        let (rdata, ttl) = set.records().first_plain();
+        let len = start + rdata.len();
+        // The new name would be too long (RFC 6672 §2.2).
+        if len > MAX_NAME {
+            return Ok(Next::Stop(YXDOMAIN));
+        }
+        target[..start].copy_from_slice(&current.sought.wire()[..start]);
+        target[start..len].copy_from_slice(rdata);
+        let pointer = (0xc000 | current.at as u16).to_be_bytes();
+        let written: &[u8] = if current.at <= crate::zone::piece::POINTER_MAX { &pointer } else { current.sought.wire() };
+        let at = self.reply.require_record(written, Rtype::CNAME, Class::IN.0, ttl, &target[..len])?;
+        if matches!(self.rtype, Rtype::CNAME | Rtype::ANY) {
+            return Ok(Next::Stop(NOERROR));
+        }
+        Ok(self.follow(at))
+    }
+
+    fn referral(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
+        let cut = node.cut();
+        let owner = self.owner(current, walk.depth);
+        let (name, apex) = (suffix_of(&current.sought, walk.depth), self.zone.apex());
+        self.reply.set_section(Section::Authority);
+        let ns = cut.ns().records();
+        let ns_at = self.reply.require(ns, owner, name, apex)?;
+        // An owner written out pushes the names of the set back.
+        let (owner, shift) = match owner {
+            Owner::At(_) => (owner, 0),
+            Owner::Labels(labels) => (Owner::At(ns_at), labels.len()),
+        };
+        if self.dnssec_ok {
+            match cut.ds() {
+                Some(ds) => {
+                    self.reply.require(ds.records(), owner, name, apex)?;
+                    if !ds.signatures().is_empty() {
+                        self.reply.require(ds.signatures(), owner, name, apex)?;
+                    }
+                }
+                None => self.prover(&current.sought).no_ds(walk, node)?,
+            }
+        }
+        self.prove_expansions()?;
+        self.reply.set_section(Section::Additional);
+        for in_domain in [true, false] {
+            for host in cut.hosts().filter(|host| host.in_domain == in_domain) {
+                let host_at = ns_at + shift + host.name_at as usize;
+                self.addresses(host.node, host_at, in_domain)?;
+            }
+        }
+        Ok(NOERROR)
+    }
+
+    /// The addresses of a name server. Those of an in-domain one have to be there (RFC 9471 §3.1), others as far as there is room.
+    fn addresses(&mut self, node: Node<'_>, name_at: usize, required: bool) -> Result<(), Truncated> {
+        let apex = self.zone.apex();
+        let mut wire = [0u8; MAX_NAME + 1];
+        let prefix = node.prefix();
+        wire[..prefix.len()].copy_from_slice(prefix);
+        wire[prefix.len()..prefix.len() + apex.as_wire().len()].copy_from_slice(apex.as_wire());
+        let Ok(name) = NameRef::from_wire(&wire) else { return Ok(()) };
+        for rtype in [Rtype::A, Rtype::AAAA] {
+            let Some(set) = node.set(rtype) else { continue };
+            let owner = Owner::At(name_at);
+            if required {
+                self.reply.require(set.records(), owner, name, apex)?;
+            } else if self.reply.is_truncated() || !self.reply.offer(set.records(), owner, name, apex) {
+                continue;
+            }
+            if self.dnssec_ok && !set.signatures().is_empty() {
+                // Without room the set stays without them (RFC 4035 §3.1.1).
+                self.reply.offer(set.signatures(), owner, name, apex);
+            }
+        }
+        Ok(())
+    }
+
+    fn ds(&mut self, current: &Current, walk: &Walk<'z>, cut: Node<'z>) -> Result<u16, Truncated> {
+        self.reply.set_authoritative();
+        match cut.cut().ds() {
+            Some(set) => {
+                self.set(current, Owner::At(current.at), set)?;
+                self.finish(NOERROR)
+            }
+            None => {
+                self.soa()?;
+                if self.dnssec_ok {
+                    self.prover(&current.sought).no_ds(walk, cut)?;
+                }
+                self.prove_expansions()?;
+                Ok(NOERROR)
+            }
+        }
+    }
+
+    fn no_data(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
+        self.soa()?;
+        if self.dnssec_ok {
+            self.prover(&current.sought).no_data(walk, node)?;
+        }
+        self.prove_expansions()?;
+        Ok(NOERROR)
+    }
+
+    fn wildcard_no_data(&mut self, current: &Current, walk: &Walk<'z>, wildcard: Node<'z>) -> Result<u16, Truncated> {
+        self.reply.set_authoritative();
+        self.soa()?;
+        if self.dnssec_ok {
+            self.prover(&current.sought).expanded_no_data(walk, wildcard)?;
+        }
+        self.prove_expansions()?;
+        Ok(NOERROR)
+    }
+
+    fn name_error(&mut self, current: &Current, walk: &Walk<'z>) -> Result<u16, Truncated> {
+        self.reply.set_authoritative();
+        let written = self.negative(current, walk);
+        // The RCODE stands even where the proof did not fit.
+        written.map_or(Ok(NXDOMAIN), |()| Ok(NXDOMAIN))
+    }
+
+    fn negative(&mut self, current: &Current, walk: &Walk<'z>) -> Option<()> {
+        self.soa().ok()?;
+        if self.dnssec_ok {
+            self.prover(&current.sought).name_error(walk).ok()?;
+        }
+        self.prove_expansions().ok()
+    }
+
+    /// The SOA of a negative answer (RFC 2308 §2).
+    fn soa(&mut self) -> Result<(), Truncated> {
+        self.reply.set_section(Section::Authority);
+        let (set, apex) = (self.zone.negative_soa(), self.zone.apex());
+        let owner = Owner::At(self.reply.apex_at);
+        self.reply.require(set.records(), owner, apex, apex)?;
+        if self.dnssec_ok && !set.signatures().is_empty() {
+            self.reply.require(set.signatures(), owner, apex, apex)?;
+        }
+        Ok(())
+    }
+
+    fn prover<'p>(&'p mut self, sought: &'p Sought) -> Prover<'p, 'p, 'b> {
+        Prover { zone: self.zone, sought, reply: self.reply, proofs: &mut self.proofs }
+    }
+
+    fn prove_expansions(&mut self) -> Result<(), Truncated> {
+        for i in 0..=self.hops {
+            if let Some(proof) = self.expansions[i].take() {
+                self.proofs.give(self.zone, self.reply, proof)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an answer: proofs of expanded wildcards, then addresses of the names in the last set as far as there is room.
+    fn finish(&mut self, rcode: u16) -> Result<u16, Truncated> {
+        self.reply.set_section(Section::Authority);
+        self.prove_expansions()?;
+        let Some((rtype, at, records)) = self.last else { return Ok(rcode) };
+        let skip = match rtype {
+            Rtype::NS => 0,
+            Rtype::MX => 2,
+            Rtype::SRV => 6,
+            _ => return Ok(rcode),
+        };
+        self.reply.set_section(Section::Additional);
+        let mut at = at;
+        for _ in 0..usize::from(records).min(MAX_TARGETS) {
+            // Owners here are pointers of two octets: past 16 KiB there is nothing to add.
+            let message = self.reply.message();
+            let Some([0xc0..=0xff, _, .., l0, l1]) = message.get(at..at + 12) else { return Ok(rcode) };
+            let target_at = at + 12 + skip;
+            at += 12 + u16::from_be_bytes([*l0, *l1]) as usize;
+            let mut wire = [0u8; MAX_NAME];
+            let Some(len) = read_name(message, target_at, &mut wire) else { return Ok(rcode) };
+            if let Ok(target) = NameRef::from_wire(&wire[..len])
+                && let Some(node) = self.zone.node(target)
+            {
+                self.addresses(node, target_at, false)?;
+            }
+        }
+        Ok(rcode)
+    }
+}
+
+fn name_of(sought: &Sought) -> NameRef<'_> {
+    suffix_of(sought, sought.labels())
+}
+
+fn suffix_of(sought: &Sought, labels: usize) -> NameRef<'_> {
+    NameRef::from_wire(sought.suffix(labels)).expect("the labels of a name")
+}

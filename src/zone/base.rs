@@ -1,0 +1,462 @@
+//! The flat arrays of a zone and how a node is read from them.
+//!
+//! Two arenas: nodes (what differs per name) and pieces (wire bytes, shared where they are equal).
+//! Layout of a node, little-endian: flags, length of the name, the name below the apex in lower case, then
+//! for a cut its NS set, its proof, DS set, other sets, hosts; for other nodes proof, wildcard proof, children and RRsets.
+
+use std::fmt;
+
+use super::chain::Chain;
+use super::hash::{Index, NameHash};
+use super::piece::Piece;
+use crate::dns::{Name, Rtype};
+
+/// The flat arrays.
+#[derive(Clone, Default)]
+pub struct Base {
+    pub(super) seed: u64,
+    pub(super) index: Index,
+    pub(super) arena: Arena,
+    pub(super) chain: Chain,
+    pub(super) counts: Counts,
+}
+
+/// Nodes and pieces.
+#[derive(Clone, Default)]
+pub struct Arena {
+    pub(super) nodes: Vec<u8>,
+    pub(super) pieces: Vec<u8>,
+}
+
+/// What a zone is made of, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Delegations.
+    pub cuts: usize,
+    /// Delegations with DS.
+    pub secure_cuts: usize,
+    /// Other authoritative names, empty non-terminals included.
+    pub names: usize,
+    /// Names below cuts: glue.
+    pub hidden: usize,
+    /// Records.
+    pub records: usize,
+    /// Signatures among them.
+    pub signatures: usize,
+}
+
+/// No link, no set, no host.
+pub(super) const NONE: u32 = u32::MAX;
+/// A host of an NS set that each cut names itself.
+pub(super) const OWN_HOST: u32 = u32::MAX - 1;
+
+pub(super) const KIND_CUT: u8 = 0;
+pub(super) const KIND_PLAIN: u8 = 1;
+pub(super) const KIND_HIDDEN: u8 = 2;
+pub(super) const KIND: u8 = 3;
+pub(super) const HAS_WILDCARD: u8 = 1 << 2;
+pub(super) const HAS_DNAME: u8 = 1 << 3;
+pub(super) const HAS_DS: u8 = 1 << 4;
+/// A cut has sets beside NS, DS and NSEC; they are never answered, but transferred and used as glue.
+pub(super) const HAS_OTHERS: u8 = 1 << 5;
+/// The proof of a cut matches it; without the flag it covers the next closer name (opt-out).
+pub(super) const LINK_MATCHES: u8 = 1 << 6;
+/// The proof of a cut is its NSEC set.
+pub(super) const LINK_IS_NSEC: u8 = 1 << 7;
+
+/// A node in an arena.
+#[derive(Clone, Copy)]
+pub struct Node<'a> {
+    arena: &'a Arena,
+    at: u32,
+}
+
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node {} {:?}", self.at, self.prefix())
+    }
+}
+
+impl PartialEq for Node<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.arena, other.arena) && self.at == other.at
+    }
+}
+
+/// What stands in front of the next octet of a node.
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    #[inline]
+    fn u8(&mut self) -> u8 {
+        let n = self.bytes[0];
+        self.bytes = &self.bytes[1..];
+        n
+    }
+
+    #[inline]
+    fn u16(&mut self) -> u16 {
+        let n = u16::from_le_bytes([self.bytes[0], self.bytes[1]]);
+        self.bytes = &self.bytes[2..];
+        n
+    }
+
+    #[inline]
+    fn u32(&mut self) -> u32 {
+        let n = u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]]);
+        self.bytes = &self.bytes[4..];
+        n
+    }
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn new(arena: &'a Arena, at: u32) -> Self {
+        Self { arena, at }
+    }
+
+    /// Where the node stands in its arena: tells nodes of one zone apart.
+    pub fn id(self) -> u32 {
+        self.at
+    }
+
+    #[inline]
+    fn bytes(self) -> &'a [u8] {
+        &self.arena.nodes[self.at as usize..]
+    }
+
+    #[inline]
+    fn flags(self) -> u8 {
+        self.bytes()[0]
+    }
+
+    /// The labels below the apex in lower case, wire form without root label; empty at the apex.
+    #[inline]
+    pub fn prefix(self) -> &'a [u8] {
+        let bytes = self.bytes();
+        &bytes[2..2 + bytes[1] as usize]
+    }
+
+    #[inline]
+    fn body(self) -> Reader<'a> {
+        let bytes = self.bytes();
+        Reader { bytes: &bytes[2 + bytes[1] as usize..] }
+    }
+
+    /// True for a zone cut below the apex.
+    #[inline]
+    pub fn is_cut(self) -> bool {
+        self.flags() & KIND == KIND_CUT
+    }
+
+    /// True for a name below a cut or a DNAME: never answered with authority.
+    pub fn is_hidden(self) -> bool {
+        self.flags() & KIND == KIND_HIDDEN
+    }
+
+    /// True if `*` stands directly below this name.
+    #[inline]
+    pub fn has_wildcard(self) -> bool {
+        self.flags() & HAS_WILDCARD != 0
+    }
+
+    /// True if the node has a DNAME record.
+    #[inline]
+    pub fn has_dname(self) -> bool {
+        self.flags() & HAS_DNAME != 0
+    }
+
+    /// The cut's data; only for nodes where [`Self::is_cut`] holds.
+    #[inline]
+    pub fn cut(self) -> Cut<'a> {
+        debug_assert!(self.is_cut());
+        let flags = self.flags();
+        let mut body = self.body();
+        let ns = body.u32();
+        let link = body.u32();
+        let ds = if flags & HAS_DS != 0 { body.u32() } else { NONE };
+        Cut { arena: self.arena, flags, ns, link, ds, rest: body.bytes }
+    }
+
+    /// The link of the NSEC3 chain that matches this name.
+    #[inline]
+    pub fn link(self) -> Option<u32> {
+        match self.flags() & KIND {
+            KIND_PLAIN => some(self.body().u32()),
+            KIND_CUT if self.flags() & LINK_MATCHES != 0 => some(self.cut().link),
+            _ => None,
+        }
+    }
+
+    /// The link that covers (or matches) the wildcard directly below this name.
+    pub fn wildcard_link(self) -> Option<u32> {
+        let mut body = self.body();
+        if self.flags() & KIND != KIND_PLAIN {
+            return None;
+        }
+        body.u32();
+        some(body.u32())
+    }
+
+    /// The RRsets, but for NS, DS and NSEC at a cut.
+    pub fn sets(self) -> impl Iterator<Item = (Rtype, Set<'a>)> {
+        let arena = self.arena;
+        let mut body = self.body();
+        let n = match self.flags() & KIND {
+            KIND_CUT => {
+                let cut = self.cut();
+                body = Reader { bytes: cut.rest };
+                if cut.has_others() { body.u16() } else { 0 }
+            }
+            KIND_PLAIN => {
+                body.bytes = &body.bytes[12..];
+                body.u16()
+            }
+            _ => body.u16(),
+        };
+        (0..n).map(move |_| (Rtype(body.u16()), Set::at(arena, body.u32())))
+    }
+
+    /// The RRset of one type among [`Self::sets`].
+    #[inline]
+    pub fn set(self, rtype: Rtype) -> Option<Set<'a>> {
+        self.sets().find(|(t, _)| *t == rtype).map(|(_, set)| set)
+    }
+
+    /// Every RRset of the node, those of a cut included.
+    pub fn all_sets(self) -> Vec<(Rtype, Set<'a>)> {
+        let mut all = Vec::new();
+        if self.is_cut() {
+            let cut = self.cut();
+            all.push((Rtype::NS, cut.ns()));
+            all.extend(cut.ds().map(|set| (Rtype::DS, set)));
+            all.extend(cut.nsec().map(|set| (Rtype::NSEC, set)));
+        }
+        all.extend(self.sets());
+        all
+    }
+
+    /// Octets of the node in its arena.
+    pub(super) fn size(self) -> usize {
+        let start = 2 + self.prefix().len();
+        match self.flags() & KIND {
+            KIND_CUT => {
+                let cut = self.cut();
+                let mut at = start + 8 + if cut.ds == NONE { 0 } else { 4 };
+                if cut.has_others() {
+                    at += 2 + 6 * u16::from_le_bytes([cut.rest[0], cut.rest[1]]) as usize;
+                }
+                at + 1 + 4 * self.bytes()[at] as usize
+            }
+            KIND_PLAIN => {
+                let n = u16::from_le_bytes([self.bytes()[start + 12], self.bytes()[start + 13]]);
+                start + 14 + 6 * n as usize
+            }
+            _ => {
+                let n = u16::from_le_bytes([self.bytes()[start], self.bytes()[start + 1]]);
+                start + 2 + 6 * n as usize
+            }
+        }
+    }
+
+    /// The full name; `apex` is the zone's.
+    pub fn name(self, apex: &Name) -> Name {
+        let mut wire = self.prefix().to_vec();
+        wire.extend_from_slice(apex.as_ref().to_lowercase().as_ref().as_wire());
+        Name::from_wire(&wire).expect("nodes have whole names")
+    }
+}
+
+fn some(n: u32) -> Option<u32> {
+    (n != NONE).then_some(n)
+}
+
+/// An RRset and its signatures as pieces.
+#[derive(Clone, Copy)]
+pub struct Set<'a> {
+    pieces: &'a [u8],
+    at: u32,
+}
+
+impl<'a> Set<'a> {
+    fn at(arena: &'a Arena, at: u32) -> Self {
+        Self { pieces: &arena.pieces, at }
+    }
+
+    pub(super) fn in_pieces(pieces: &'a [u8], at: u32) -> Self {
+        Self { pieces, at }
+    }
+
+    /// Where the set stands: tells sets of one zone apart.
+    pub fn id(self) -> u32 {
+        self.at
+    }
+
+    /// The records.
+    #[inline]
+    pub fn records(self) -> Piece<'a> {
+        Piece::at(self.pieces, self.at as usize)
+    }
+
+    /// Their signatures; an empty piece where there are none.
+    #[inline]
+    pub fn signatures(self) -> Piece<'a> {
+        Piece::at(self.pieces, self.at as usize + self.records().size())
+    }
+}
+
+/// A zone cut: what a referral is made of.
+#[derive(Clone, Copy)]
+pub struct Cut<'a> {
+    arena: &'a Arena,
+    flags: u8,
+    ns: u32,
+    link: u32,
+    ds: u32,
+    rest: &'a [u8],
+}
+
+/// The proof that a cut has no DS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutLink {
+    /// The zone has no chain, or one of NSEC.
+    None,
+    /// A link of the NSEC3 chain matches the cut.
+    Matches(u32),
+    /// The cut is in an opt-out span: this link covers the next closer name to the closest provable encloser.
+    Covers(u32),
+}
+
+impl<'a> Cut<'a> {
+    /// The NS set; it has no signatures.
+    #[inline]
+    pub fn ns(&self) -> Set<'a> {
+        Set::at(self.arena, self.ns)
+    }
+
+    /// The DS set.
+    #[inline]
+    pub fn ds(&self) -> Option<Set<'a>> {
+        some(self.ds).map(|at| Set::at(self.arena, at))
+    }
+
+    /// The NSEC3 proof.
+    #[inline]
+    pub fn link(&self) -> CutLink {
+        match self.link {
+            NONE => CutLink::None,
+            _ if self.flags & LINK_IS_NSEC != 0 => CutLink::None,
+            link if self.flags & LINK_MATCHES != 0 => CutLink::Matches(link),
+            link => CutLink::Covers(link),
+        }
+    }
+
+    /// The NSEC set of the cut in a zone with an NSEC chain.
+    pub fn nsec(&self) -> Option<Set<'a>> {
+        (self.flags & LINK_IS_NSEC != 0).then(|| Set::at(self.arena, self.link))
+    }
+
+    fn has_others(&self) -> bool {
+        self.flags & HAS_OTHERS != 0
+    }
+
+    /// The hosts of the NS set inside the zone: where the host's name stands in the NS piece, which node has
+    /// its addresses, and whether it is at or below this cut.
+    #[inline]
+    pub fn hosts(&self) -> Hosts<'a> {
+        let ns = Piece::at(&self.arena.pieces, self.ns as usize);
+        let signatures = self.ns as usize + ns.size();
+        let at = signatures + Piece::at(&self.arena.pieces, signatures).size();
+        let mut own = Reader { bytes: self.rest };
+        if self.has_others() {
+            let n = own.u16();
+            own.bytes = &own.bytes[6 * n as usize..];
+        }
+        own.u8();
+        let mut shared = Reader { bytes: &self.arena.pieces[at..] };
+        let left = shared.u8();
+        Hosts { arena: self.arena, shared: shared.bytes, own: own.bytes, left }
+    }
+}
+
+/// A name server inside the zone, as a cut uses it.
+pub struct Host<'a> {
+    /// Where its name stands in the NS piece.
+    pub name_at: u16,
+    /// True if it is at or below the cut: its addresses are not optional (RFC 9471 §3).
+    pub in_domain: bool,
+    /// The node with its addresses.
+    pub node: Node<'a>,
+}
+
+/// The hosts of a cut, see [`Cut::hosts`].
+pub struct Hosts<'a> {
+    arena: &'a Arena,
+    shared: &'a [u8],
+    own: &'a [u8],
+    left: u8,
+}
+
+impl<'a> Iterator for Hosts<'a> {
+    type Item = Host<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Host<'a>> {
+        while self.left > 0 {
+            self.left -= 1;
+            let mut shared = Reader { bytes: self.shared };
+            let (name_at, mut host) = (shared.u16(), shared.u32());
+            self.shared = shared.bytes;
+            let in_domain = host == OWN_HOST;
+            if in_domain {
+                let mut own = Reader { bytes: self.own };
+                host = own.u32();
+                self.own = own.bytes;
+            }
+            if host != NONE {
+                return Some(Host { name_at, in_domain, node: Node::new(self.arena, host) });
+            }
+        }
+        None
+    }
+}
+
+impl Arena {
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        self.nodes.len() + self.pieces.len()
+    }
+}
+
+impl Base {
+    /// The node with this name below the apex, in lower case; `hash` is its hash.
+    #[inline]
+    pub(super) fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
+        self.index.find(hash, |at| Node::new(&self.arena, at).prefix() == prefix).map(|at| Node::new(&self.arena, at))
+    }
+
+    /// The apex.
+    #[inline]
+    pub(super) fn apex(&self) -> Node<'_> {
+        Node::new(&self.arena, 0)
+    }
+
+    /// Every node in canonical order.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= self.arena.nodes.len() {
+                return None;
+            }
+            let node = Node::new(&self.arena, at as u32);
+            at += node.size();
+            Some(node)
+        })
+    }
+
+    /// Bytes held by the arrays.
+    pub fn size(&self) -> usize {
+        self.index.size() + self.arena.size() + self.chain.size()
+    }
+}

@@ -1,0 +1,176 @@
+//! The chain that denies: NSEC3 links sorted by hash, or the names of an NSEC zone in canonical order.
+//!
+//! RFC 5155 §7, RFC 4034 §4, RFC 4035 §3.1.3.
+
+use sha1::{Digest, Sha1};
+
+use super::base::{Base, Node, Set};
+use super::piece::Piece;
+use crate::dns::NameRef;
+
+/// A zone's chain.
+#[derive(Clone, Default)]
+pub enum Chain {
+    /// Not signed, or without a complete chain.
+    #[default]
+    None,
+    /// The nodes with NSEC in canonical order.
+    Nsec(Vec<u32>),
+    /// Hashed names.
+    Nsec3(Nsec3Chain),
+}
+
+/// The parameters and links of an NSEC3 chain.
+#[derive(Clone)]
+pub struct Nsec3Chain {
+    /// What every hash is made with.
+    pub params: Nsec3Params,
+    /// Hashes in ascending order.
+    hashes: Vec<[u8; 20]>,
+    /// The piece of each link: the NSEC3 record and its signatures.
+    pieces: Vec<u32>,
+    /// For each value of a hash's top bits, the first hash that is not below it.
+    starts: Vec<u32>,
+    shift: u32,
+}
+
+/// Iterations and salt of NSEC3; the hash is SHA-1 (RFC 5155 §11).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Nsec3Params {
+    /// Extra rounds.
+    pub iterations: u16,
+    /// Salt, at most 255 octets.
+    pub salt: Vec<u8>,
+}
+
+impl Nsec3Params {
+    /// Hashes a name in lower-case wire form (RFC 5155 §5).
+    #[inline]
+    pub fn hash(&self, lower: &[u8]) -> [u8; 20] {
+        let mut hash: [u8; 20] = Sha1::new().chain_update(lower).chain_update(&self.salt).finalize().into();
+        for _ in 0..self.iterations {
+            hash = Sha1::new().chain_update(hash).chain_update(&self.salt).finalize().into();
+        }
+        hash
+    }
+}
+
+impl Nsec3Chain {
+    /// A chain of links, each a hash and the place of its piece; they are sorted here.
+    pub(super) fn new(params: Nsec3Params, mut links: Vec<([u8; 20], u32)>) -> Self {
+        links.sort_unstable();
+        links.dedup_by_key(|link| link.0);
+        let bits = (links.len().max(2).ilog2()).min(24);
+        let shift = 32 - bits;
+        let mut starts = Vec::with_capacity((1 << bits) + 1);
+        let mut at = 0;
+        for top in 0..1u64 << bits {
+            while at < links.len() && u64::from(top_bits(&links[at].0)) < top << shift {
+                at += 1;
+            }
+            starts.push(at as u32);
+        }
+        starts.push(links.len() as u32);
+        let (hashes, pieces) = links.into_iter().unzip();
+        Self { params, hashes, pieces, starts, shift }
+    }
+
+    /// Hashes a name in lower-case wire form.
+    #[inline]
+    pub fn hash(&self, lower: &[u8]) -> [u8; 20] {
+        self.params.hash(lower)
+    }
+
+    /// The link that matches `hash` (`Ok`) or the one that covers it (`Err`).
+    #[inline]
+    pub fn find(&self, hash: &[u8; 20]) -> Result<u32, u32> {
+        let top = (top_bits(hash) >> self.shift) as usize;
+        let (from, to) = (self.starts[top] as usize, self.starts[top + 1] as usize);
+        match self.hashes[from..to].binary_search(hash) {
+            Ok(i) => Ok((from + i) as u32),
+            // In front of the first link stands the last: the chain is a circle.
+            Err(i) => Err((from + i).checked_sub(1).unwrap_or(self.hashes.len() - 1) as u32),
+        }
+    }
+
+    pub(super) fn pieces(&self) -> &[u32] {
+        &self.pieces
+    }
+}
+
+fn top_bits(hash: &[u8; 20]) -> u32 {
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+}
+
+impl Chain {
+    /// True for NSEC3.
+    #[inline]
+    pub fn is_nsec3(&self) -> bool {
+        matches!(self, Self::Nsec3(_))
+    }
+
+    /// Bytes held.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Nsec(order) => order.len() * 4,
+            Self::Nsec3(chain) => chain.hashes.len() * 24 + chain.starts.len() * 4,
+        }
+    }
+}
+
+impl Base {
+    /// The piece of a link.
+    #[inline]
+    pub(super) fn link_piece(&self, link: u32) -> Option<Piece<'_>> {
+        match &self.chain {
+            Chain::Nsec3(chain) => Some(Piece::at(&self.arena.pieces, chain.pieces[link as usize] as usize)),
+            Chain::None | Chain::Nsec(_) => None,
+        }
+    }
+
+    /// The node whose NSEC covers the name with this prefix below the apex, which does not exist.
+    pub(super) fn nsec_cover(&self, prefix: &[u8]) -> Option<Node<'_>> {
+        let Chain::Nsec(order) = &self.chain else { return None };
+        let sought = Prefix::new(prefix);
+        let i = order.partition_point(|&at| Prefix::new(Node::new(&self.arena, at).prefix()).cmp(&sought) != std::cmp::Ordering::Greater);
+        Some(Node::new(&self.arena, order[i.checked_sub(1)?]))
+    }
+}
+
+/// A name below the apex, for comparisons in canonical order.
+struct Prefix {
+    wire: [u8; 256],
+    len: usize,
+}
+
+impl Prefix {
+    fn new(prefix: &[u8]) -> Self {
+        let mut wire = [0u8; 256];
+        wire[..prefix.len()].copy_from_slice(prefix);
+        Self { wire, len: prefix.len() + 1 }
+    }
+
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        match (NameRef::from_wire(&self.wire[..self.len]), NameRef::from_wire(&other.wire[..other.len])) {
+            (Ok(a), Ok(b)) => a.canonical_cmp(b),
+            _ => std::cmp::Ordering::Equal,
+        }
+    }
+}
+
+/// The NSEC set of a node.
+pub fn nsec_set(node: Node<'_>) -> Option<Set<'_>> {
+    if node.is_cut() { node.cut().nsec() } else { node.set(crate::dns::Rtype::NSEC) }
+}
+
+/// The owner label of a link: base32hex of the hash in lower case (RFC 5155 §3.3).
+pub fn hash_of_owner(owner: NameRef<'_>, apex: NameRef<'_>) -> Option<[u8; 20]> {
+    let prefix = owner.prefix_of(apex)?;
+    let label = prefix.get(1..).filter(|label| label.len() == 32 && prefix[0] == 32)?;
+    let mut upper = [0u8; 32];
+    upper.copy_from_slice(label);
+    upper.make_ascii_uppercase();
+    let bytes = data_encoding::BASE32HEX_NOPAD.decode(&upper).ok()?;
+    bytes.try_into().ok()
+}
