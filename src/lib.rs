@@ -4,6 +4,11 @@
 
 pub mod answer;
 pub mod config;
+pub mod control;
 pub mod dns;
+pub mod journal;
+pub mod pipeline;
+pub mod publish;
+pub mod sign;
 pub mod tool;
 pub mod zone;

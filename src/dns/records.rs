@@ -211,6 +211,81 @@ impl Records {
         self.sorted = true;
     }
 
+    /// Puts the records of `other` among these; both are sorted first where they are not.
+    ///
+    /// Cost: one pass over the entries, and a search for each name of `other`; cheaper than to sort the whole again.
+    ///
+    /// # Errors
+    /// [`Full`] past 4 GiB; nothing is changed then.
+    pub fn merge(&mut self, mut other: Records) -> Result<(), Full> {
+        self.sort();
+        other.sort();
+        self.bytes.reserve_exact(other.bytes.len());
+        let shift = self.append(&other.bytes)?;
+        drop(std::mem::take(&mut other.bytes));
+        let mine = std::mem::take(&mut self.entries);
+        let mut merged: Vec<Entry> = Vec::with_capacity(mine.len() + other.entries.len());
+        let mut at = 0;
+        for theirs in other.entries.chunk_by(|a, b| a.owner == b.owner) {
+            let owner = self.owner_at(theirs[0].owner + shift);
+            let less = |entry: &Entry| self.owner_at(entry.owner).canonical_cmp(owner) == Ordering::Less;
+            // Steps that double find the range, halving finds the place: cheap for neighbours and for strangers.
+            let mut step = 1;
+            while at + step < mine.len() && less(&mine[at + step]) {
+                step *= 2;
+            }
+            let end = mine.len().min(at + step + 1);
+            let found = at + mine[at..end].partition_point(less);
+            merged.extend_from_slice(&mine[at..found]);
+            at = found;
+            let start = merged.len();
+            while at < mine.len() && self.owner_at(mine[at].owner).canonical_cmp(owner) == Ordering::Equal {
+                merged.push(mine[at]);
+                at += 1;
+            }
+            let same = merged.len() > start;
+            let owner = if same { merged[start].owner } else { theirs[0].owner + shift };
+            merged.extend(theirs.iter().map(|e| Entry { owner, rdata: e.rdata + shift, ..*e }));
+            if same {
+                let mut group = merged.split_off(start);
+                group.sort_by(|a, b| self.cmp_within_name(a, b));
+                group.dedup_by(|b, a| self.cmp_within_name(a, b) == Ordering::Equal);
+                merged.append(&mut group);
+            }
+        }
+        merged.extend_from_slice(&mine[at..]);
+        self.entries = merged;
+        self.sorted = true;
+        Ok(())
+    }
+
+    /// Gives every record of an RRset the smallest TTL in the set (RFC 2181 §5.2); signatures over one type count as a set.
+    ///
+    /// Sorts first where needed.
+    pub fn level_ttls(&mut self) {
+        self.sort();
+        let mut entries = std::mem::take(&mut self.entries);
+        let kind = |e: &Entry| (e.owner, e.rtype, if e.rtype == Rtype::RRSIG.0 { covered(self.get(e).rdata) } else { 0 });
+        for set in entries.chunk_by_mut(|a, b| kind(a) == kind(b)) {
+            let ttl = set.iter().map(|e| e.ttl).min().unwrap_or(0);
+            set.iter_mut().for_each(|e| e.ttl = ttl);
+        }
+        self.entries = entries;
+    }
+
+    /// The records of the name whose first record is number `first` in order. Call [`Self::sort`] first.
+    ///
+    /// With [`NameRecords::len`] this lets threads walk ranges of one zone.
+    ///
+    /// # Panics
+    /// When not sorted, or `first` is past the end.
+    pub fn name_at(&self, first: usize) -> NameRecords<'_> {
+        assert!(self.sorted, "records are sorted before they are grouped");
+        let owner = self.entries[first].owner;
+        let n = self.entries[first..].iter().take_while(|e| e.owner == owner).count();
+        NameRecords { records: self, entries: &self.entries[first..first + n] }
+    }
+
     fn cmp_within_name(&self, a: &Entry, b: &Entry) -> Ordering {
         a.rtype.cmp(&b.rtype).then_with(|| {
             let (x, y) = (self.get(a), self.get(b));
@@ -280,6 +355,16 @@ impl<'a> NameRecords<'a> {
         self.records.owner_at(self.entries[0].owner)
     }
 
+    /// How many records the name has.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Never true: a name here has a record.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Its RRsets by type; signatures one set for each type covered.
     pub fn rrsets(&self) -> impl Iterator<Item = Rrset<'a>> + Clone + use<'a> {
         let records = self.records;
@@ -337,6 +422,11 @@ impl<'a> Rrset<'a> {
         self.entries.iter().map(|entry| entry.ttl).min().unwrap_or(0)
     }
 
+    /// Each record's TTL.
+    pub fn ttls(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.entries.iter().map(|entry| entry.ttl)
+    }
+
     /// How many records.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -391,6 +481,33 @@ mod tests {
         let b = records.name(Name::parse("B.VN").expect("name").as_ref()).expect("there");
         assert_eq!(b.rrset(Rtype::A).expect("there").rdata().next(), Some(&[192, 0, 2, 1][..]));
         assert!(records.name(Name::parse("c.vn").expect("name").as_ref()).is_none());
+    }
+
+    #[test]
+    fn merging_equals_sorting() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for round in 0..200 {
+            let mut bags = [Records::new(), Records::new(), Records::new()];
+            for _ in 0..rng.usize(0..60) {
+                let labels: Vec<_> = (0..rng.usize(0..3)).map(|_| *rng.choice(["a", "B", "b", "c"].iter()).expect("some")).collect();
+                let name = Name::parse(&format!("{}{}vn", labels.join("."), if labels.is_empty() { "" } else { "." })).expect("name");
+                let (rtype, rdata) = (Rtype(rng.u16(65280..65282)), [rng.u8(..3)]);
+                let side = if rng.u8(..5) == 0 { 1 } else { 0 };
+                bags[side].push(name.as_ref(), rtype, 1, &rdata).expect("room");
+                bags[2].push(name.as_ref(), rtype, 1, &rdata).expect("room");
+            }
+            let [mut merged, other, mut all] = bags;
+            merged.merge(other).expect("room");
+            all.sort();
+            let list = |r: &Records| r.iter().map(|r| (r.owner.to_owned(), r.rtype, r.rdata.to_vec())).collect::<Vec<_>>();
+            assert_eq!(list(&merged), list(&all), "round {round}");
+            let mut at = 0;
+            while at < merged.len() {
+                let name = merged.name_at(at);
+                assert_eq!(merged.name(name.owner()).map(|n| n.len()), Some(name.len()));
+                at += name.len();
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The operator's verbs: `saola NOUN VERB`. Each verb is a file; this one only knows their names.
 
+mod zone_check;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -29,13 +31,18 @@ enum Noun {
 }
 
 #[derive(Debug, Subcommand)]
-enum Zone {}
+enum Zone {
+    /// Reads a master file and says what is wrong with the zone in it.
+    Check(zone_check::Args),
+}
 
 /// Carries out what the arguments of the process ask for.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result: Result<(), Failure> = match cli.noun {
-        Noun::Zone(verb) => match verb {},
+        Noun::Zone(verb) => match verb {
+            Zone::Check(args) => zone_check::run(&args),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

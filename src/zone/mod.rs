@@ -11,6 +11,8 @@ pub mod piece;
 mod set;
 mod walk;
 
+pub mod check;
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;

@@ -1,0 +1,223 @@
+//! Numbers, times, addresses and the base encodings, from text and to text.
+//!
+//! Knows no record. What cannot be read is `None`; the caller knows what was expected.
+
+use std::net::Ipv6Addr;
+
+use crate::dns::time::UnixTime;
+
+/// A decimal number of up to `max`; no sign.
+pub(super) fn number(raw: &[u8], max: u64) -> Option<u64> {
+    if raw.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for octet in raw {
+        if !octet.is_ascii_digit() {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(octet - b'0'))?;
+    }
+    (value <= max).then_some(value)
+}
+
+/// Seconds: a number, or numbers with the units w, d, h, m, s as in `1w2d`.
+pub(super) fn period(raw: &[u8]) -> Option<u32> {
+    if raw.last()?.is_ascii_digit() {
+        return number(raw, u64::from(u32::MAX)).map(|n| n as u32);
+    }
+    let mut total: u64 = 0;
+    let mut from = 0;
+    for (i, octet) in raw.iter().enumerate() {
+        let unit = match octet.to_ascii_lowercase() {
+            b'0'..=b'9' => continue,
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86400,
+            b'w' => 604_800,
+            _ => return None,
+        };
+        total = total.checked_add(number(&raw[from..i], u64::from(u32::MAX))? * unit)?;
+        from = i + 1;
+    }
+    u32::try_from(total).ok()
+}
+
+/// Four decimal parts, none with a sign or longer than three digits.
+pub(super) fn ip4(raw: &[u8]) -> Option<[u8; 4]> {
+    let mut parts = [0u8; 4];
+    let mut n = 0;
+    for part in raw.split(|&b| b == b'.') {
+        // A leading zero would be octal to some readers.
+        if n == 4 || part.len() > 3 || part.len() > 1 && part[0] == b'0' {
+            return None;
+        }
+        parts[n] = number(part, 255)? as u8;
+        n += 1;
+    }
+    (n == 4).then_some(parts)
+}
+
+/// Any text form of RFC 4291 §2.2.
+pub(super) fn ip6(raw: &[u8]) -> Option<[u8; 16]> {
+    std::str::from_utf8(raw).ok()?.parse::<Ipv6Addr>().ok().map(|a| a.octets())
+}
+
+/// Appends hex pairs as octets.
+pub(super) fn append_hex(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if !raw.len().is_multiple_of(2) {
+        return None;
+    }
+    for pair in raw.chunks_exact(2) {
+        out.push(nibble(pair[0])? << 4 | nibble(pair[1])?);
+    }
+    Some(())
+}
+
+/// The value of one hex digit.
+pub(super) fn nibble(octet: u8) -> Option<u8> {
+    match octet {
+        b'0'..=b'9' => Some(octet - b'0'),
+        b'a'..=b'f' => Some(octet - b'a' + 10),
+        b'A'..=b'F' => Some(octet - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Base64 with its padding, strict (RFC 4648 §4).
+pub(super) fn append_base64(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    decode(&data_encoding::BASE64, raw, out)
+}
+
+/// Base32 with the extended hex alphabet, either case, no padding (RFC 4648 §7).
+pub(super) fn append_base32hex(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    decode(&data_encoding::BASE32_DNSSEC, raw, out)
+}
+
+fn decode(encoding: &data_encoding::Encoding, raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let from = out.len();
+    out.resize(from + encoding.decode_len(raw.len()).ok()?, 0);
+    let used = encoding.decode_mut(raw, &mut out[from..]).ok()?;
+    out.truncate(from + used);
+    Some(())
+}
+
+/// Reads RRSIG times; signatures of a zone share few days, so the last day is kept.
+#[derive(Default)]
+pub(super) struct Times {
+    day: [u8; 8],
+    seconds: u64,
+}
+
+impl Times {
+    /// `YYYYMMDDHHmmSS` or seconds, within 32 bits (RFC 4034 §3.2).
+    pub(super) fn read(&mut self, raw: &[u8]) -> Option<u32> {
+        if raw.len() == 14 && raw.iter().all(u8::is_ascii_digit) {
+            let part = |at: usize| u64::from(raw[at] - b'0') * 10 + u64::from(raw[at + 1] - b'0');
+            let (hour, minute, second) = (part(8), part(10), part(12));
+            if hour > 23 || minute > 59 || second > 60 {
+                return None;
+            }
+            if raw[..8] != self.day {
+                let midnight = [&raw[..8], b"000000"].concat();
+                self.seconds = UnixTime::parse_rrsig(std::str::from_utf8(&midnight).ok()?)?.0;
+                self.day.copy_from_slice(&raw[..8]);
+            }
+            return u32::try_from(self.seconds + hour * 3600 + minute * 60 + second).ok();
+        }
+        number(raw, u64::from(u32::MAX)).filter(|_| raw.len() <= 10).map(|n| n as u32)
+    }
+}
+
+/// Appends a decimal number.
+pub(super) fn write_number(mut n: u64, out: &mut Vec<u8>) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (n % 10) as u8;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends an IPv4 address.
+pub(super) fn write_ip4(ip: [u8; 4], out: &mut Vec<u8>) {
+    for (i, part) in ip.iter().enumerate() {
+        if i > 0 {
+            out.push(b'.');
+        }
+        write_number(u64::from(*part), out);
+    }
+}
+
+/// Appends an IPv6 address (RFC 5952).
+pub(super) fn write_ip6(ip: [u8; 16], out: &mut Vec<u8>) {
+    out.extend_from_slice(Ipv6Addr::from(ip).to_string().as_bytes());
+}
+
+/// Appends hex in upper case.
+pub(super) fn write_hex(octets: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for octet in octets {
+        out.extend_from_slice(&[DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]);
+    }
+}
+
+/// Appends base64.
+pub(super) fn write_base64(octets: &[u8], out: &mut Vec<u8>) {
+    encode(&data_encoding::BASE64, octets, out);
+}
+
+/// Appends base32hex in lower case.
+pub(super) fn write_base32hex(octets: &[u8], out: &mut Vec<u8>) {
+    encode(&data_encoding::BASE32_DNSSEC, octets, out);
+}
+
+fn encode(encoding: &data_encoding::Encoding, octets: &[u8], out: &mut Vec<u8>) {
+    let from = out.len();
+    out.resize(from + encoding.encode_len(octets.len()), 0);
+    encoding.encode_mut(octets, &mut out[from..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods() {
+        for (text, seconds) in [("0", Some(0)), ("1w2d3h4m5s", Some(788_645)), ("1H", Some(3600)), ("4294967295", Some(u32::MAX))] {
+            assert_eq!(period(text.as_bytes()), seconds, "{text}");
+        }
+        for bad in ["", "h", "1h30", "4294967296", "7102w", "1x", "-1", "1hh", "99999999999999999999s"] {
+            assert_eq!(period(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        let mut times = Times::default();
+        for text in ["20040509183619", "20040509000000", "20260229000000", "20260228235959", "21060207062815", "21060207062816"] {
+            let slow = UnixTime::parse_rrsig(text).and_then(|t| u32::try_from(t.0).ok());
+            assert_eq!(times.read(text.as_bytes()), slow, "{text}");
+        }
+        assert_eq!(times.read(b"1084127779"), Some(1_084_127_779));
+        assert_eq!(times.read(b"10841277790"), None);
+    }
+
+    #[test]
+    fn addresses() {
+        assert_eq!(ip4(b"192.0.2.255"), Some([192, 0, 2, 255]));
+        for bad in ["192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1.", "192.0.2.1.1", "", "192.0..1", "+1.0.0.0"] {
+            assert_eq!(ip4(bad.as_bytes()), None, "{bad}");
+        }
+        let mut out = vec![];
+        write_ip6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).octets(), &mut out);
+        write_ip4([10, 0, 0, 255], &mut out);
+        assert_eq!(out, b"2001:db8::110.0.0.255");
+    }
+}

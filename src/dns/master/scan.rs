@@ -1,0 +1,336 @@
+//! Entries of a master file, one after the other: directives and records (RFC 1035 §5.1, RFC 2308 §4).
+//!
+//! Opens no file: the caller gives the bytes of what is included.
+
+use super::cursor::{Cursor, Word, append_unescaped};
+use super::generate::Pattern;
+use super::read::{self, Scratch};
+use super::{Fault, MasterError, Options, Parse, Reason, digits, fault, shown};
+use crate::dns::name::{Name, NameRef};
+use crate::dns::records::Records;
+use crate::dns::rtype::{Class, Rtype};
+
+/// The largest TTL (RFC 2181 §8).
+const MAX_TTL: u32 = i32::MAX as u32;
+
+/// Reads all records of the master file `text`, in their order.
+///
+/// `file` names it in errors. `include` gives the bytes of an `$INCLUDE`: it is asked with the path as
+/// written and the name of the file that includes; [`beside`] puts the two together.
+///
+/// Cost: one pass, no allocation a record.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn scan(
+    text: &[u8],
+    file: &str,
+    options: &Options<'_>,
+    include: &mut dyn FnMut(&str, &str) -> Result<Vec<u8>, String>,
+) -> Result<Records, MasterError> {
+    let mut scanner = Scanner {
+        // Lines of a delegation have 50 octets and more.
+        records: Records::with_capacity((text.len() / 48).min(1 << 24)),
+        options,
+        include,
+        default_ttl: options.default_ttl,
+        last_ttl: None,
+        n_includes: 0,
+        n_generated: 0,
+        files: Vec::new(),
+        scratch: Scratch::default(),
+        rdata: Vec::with_capacity(512),
+        subject: Subject::Nothing,
+    };
+    let mut place = Place { origin: options.origin.to_owned(), owner: Vec::with_capacity(256) };
+    scanner.file(text, file, &mut place)?;
+    Ok(scanner.records)
+}
+
+/// Reads the data of one record from its text, as tests and tools have it.
+///
+/// # Errors
+/// What is wrong; the file is named `data`.
+pub fn parse_rdata(rtype: Rtype, text: &str, origin: NameRef<'_>) -> Result<Vec<u8>, MasterError> {
+    let mut cur = Cursor::new(text.as_bytes());
+    let mut out = Vec::new();
+    read::rdata(rtype, &mut cur, origin, &mut Scratch::default(), &mut out)
+        .and_then(|()| match cur.more()? {
+            true => cur.end(),
+            false => Ok(()),
+        })
+        .map_err(|fault| placed(*fault, text.as_bytes(), "data", None, Some(rtype)))?;
+    Ok(out)
+}
+
+/// `path` as seen from the folder of the file `from`.
+pub fn beside(path: &str, from: &str) -> String {
+    match from.rfind('/') {
+        Some(at) if !path.starts_with('/') => format!("{}{path}", &from[..=at]),
+        _ => path.to_owned(),
+    }
+}
+
+struct Scanner<'s> {
+    records: Records,
+    options: &'s Options<'s>,
+    include: &'s mut dyn FnMut(&str, &str) -> Result<Vec<u8>, String>,
+    /// `$TTL`, or what stands for it.
+    default_ttl: Option<u32>,
+    /// The last TTL written on a record.
+    last_ttl: Option<u32>,
+    n_includes: usize,
+    n_generated: usize,
+    /// The files being read, outermost first.
+    files: Vec<String>,
+    scratch: Scratch,
+    rdata: Vec<u8>,
+    subject: Subject,
+}
+
+/// What an error would be about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Nothing,
+    Owner,
+    Record(Rtype),
+}
+
+/// What changes from line to line and comes back after an `$INCLUDE`.
+struct Place {
+    origin: Name,
+    /// The last owner in wire form; empty before the first.
+    owner: Vec<u8>,
+}
+
+impl Place {
+    fn owner(&self) -> Option<NameRef<'_>> {
+        NameRef::from_wire(&self.owner).ok()
+    }
+}
+
+/// What the caller of an entry has left to do.
+enum Step {
+    Done,
+    Include { path: String, at: usize, origin: Name },
+}
+
+impl Scanner<'_> {
+    fn file(&mut self, text: &[u8], file: &str, place: &mut Place) -> Result<(), MasterError> {
+        if text.starts_with(b"\xfe\xff") || text.starts_with(b"\xff\xfe") {
+            return Err(placed(Fault { at: 0, reason: Reason::Utf16 }, text, file, None, None));
+        }
+        // A byte order mark of UTF-8 says nothing that matters here.
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        self.files.push(file.to_owned());
+        let mut cur = Cursor::new(text);
+        while cur.peek().is_some() {
+            self.subject = Subject::Nothing;
+            let step = self.entry(&mut cur, place).map_err(|fault| self.placed(*fault, text, file, place))?;
+            if let Step::Include { path, at, origin } = step {
+                let refused = |reason| placed(Fault { at, reason }, text, file, None, None);
+                let name = beside(&path, file);
+                if self.files.contains(&name) {
+                    return Err(refused(Reason::IncludeLoop(path)));
+                }
+                if self.files.len() > self.options.max_depth {
+                    return Err(refused(Reason::TooMany { what: "levels of $INCLUDE", most: self.options.max_depth }));
+                }
+                self.n_includes += 1;
+                if self.n_includes > self.options.max_includes {
+                    return Err(refused(Reason::TooMany { what: "$INCLUDE in all", most: self.options.max_includes }));
+                }
+                let included = (self.include)(&path, file).map_err(|error| refused(Reason::Include { path, error }))?;
+                let mut inner = Place { origin, owner: place.owner.clone() };
+                self.file(&included, &name, &mut inner)?;
+            }
+        }
+        self.files.pop();
+        Ok(())
+    }
+
+    fn placed(&self, fault: Fault, text: &[u8], file: &str, place: &Place) -> MasterError {
+        let (owner, rtype) = match self.subject {
+            Subject::Nothing => (None, None),
+            Subject::Owner => (place.owner(), None),
+            Subject::Record(rtype) => (place.owner(), Some(rtype)),
+        };
+        placed(fault, text, file, owner, rtype)
+    }
+
+    fn entry(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<Step> {
+        if cur.peek() == Some(b'$') {
+            return self.directive(cur, place);
+        }
+        let takes_over = cur.is_at_blank();
+        if cur.more()? {
+            self.record(cur, place, takes_over)?;
+        }
+        cur.end()?;
+        Ok(Step::Done)
+    }
+
+    /// `[owner] [ttl] [class] type data`, TTL and class in either order.
+    fn record(&mut self, cur: &mut Cursor<'_>, place: &mut Place, takes_over: bool) -> Parse<()> {
+        if !takes_over {
+            place.owner.clear();
+            cur.name(place.origin.as_ref(), "an owner name", &mut place.owner).inspect_err(|_| place.owner.clear())?;
+        } else if place.owner.is_empty() {
+            return fault(cur.offset(), Reason::NoOwner);
+        }
+        self.subject = Subject::Owner;
+        let (mut ttl, mut class) = (None, false);
+        let rtype = loop {
+            cur.more()?;
+            match cur.peek() {
+                Some(b'0'..=b'9') if ttl.is_none() => ttl = Some(read_ttl(cur)?),
+                Some(b'I' | b'i' | b'C' | b'c' | b'H' | b'h' | b'A' | b'a' | b'N' | b'n') if !class => match class_or_type(cur)? {
+                    None => class = true,
+                    Some(rtype) => break rtype,
+                },
+                _ => break read::rtype(cur)?,
+            }
+        };
+        if rtype.is_meta() {
+            return fault(cur.start(), Reason::MetaType(rtype));
+        }
+        self.subject = Subject::Record(rtype);
+        let type_at = cur.start();
+        read::rdata(rtype, cur, place.origin.as_ref(), &mut self.scratch, &mut self.rdata)?;
+        let ttl = match ttl {
+            Some(ttl) => {
+                self.last_ttl = Some(ttl);
+                ttl
+            }
+            None => self.ttl_for(rtype, type_at)?,
+        };
+        if self.records.len() >= self.options.max_records {
+            return fault(type_at, Reason::TooMany { what: "records", most: self.options.max_records });
+        }
+        let Some(owner) = place.owner() else { return fault(type_at, Reason::NoOwner) };
+        match self.records.push(owner, rtype, ttl, &self.rdata) {
+            Ok(()) => Ok(()),
+            Err(_) => fault(type_at, Reason::Full),
+        }
+    }
+
+    /// The TTL of a record that has none; its data stands in `self.rdata`.
+    fn ttl_for(&mut self, rtype: Rtype, at: usize) -> Parse<u32> {
+        if let Some(ttl) = self.default_ttl {
+            return Ok(ttl);
+        }
+        if let (Rtype::SOA, Some(minimum)) = (rtype, self.rdata.last_chunk::<4>()) {
+            let ttl = u32::from_be_bytes(*minimum);
+            if ttl > MAX_TTL {
+                return fault(at, Reason::Rule("the minimum stands for the TTL here, which is at most 2147483647"));
+            }
+            self.default_ttl = Some(ttl);
+            return Ok(ttl);
+        }
+        match self.last_ttl {
+            Some(ttl) => Ok(ttl),
+            None => fault(at, Reason::NoTtl),
+        }
+    }
+
+    fn directive(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<Step> {
+        let word = cur.plain("a directive")?;
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if is("$ORIGIN") {
+            place.origin = read_origin(cur, place.origin.as_ref())?;
+        } else if is("$TTL") {
+            self.default_ttl = Some(read_ttl(cur)?);
+        } else if is("$INCLUDE") {
+            let mut path = Vec::new();
+            match cur.word("the path of a file")? {
+                Word::Plain(raw) | Word::Quoted(raw) => append_unescaped(raw, &mut path),
+            }
+            let at = cur.start();
+            let Ok(path) = String::from_utf8(path) else { return cur.expected("a path in UTF-8") };
+            let origin = match cur.more()? {
+                true => read_origin(cur, place.origin.as_ref())?,
+                false => place.origin.clone(),
+            };
+            cur.end()?;
+            return Ok(Step::Include { path, at, origin });
+        } else if is("$GENERATE") {
+            self.generate(cur, place)?;
+        } else {
+            return fault(cur.start(), Reason::UnknownDirective(shown(word)));
+        }
+        cur.end()?;
+        Ok(Step::Done)
+    }
+
+    /// Makes the records of `$GENERATE`, each from text of its own; an error points to the directive.
+    fn generate(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<()> {
+        let directive_at = cur.start();
+        let pattern = Pattern::read(cur)?;
+        let mut line = Vec::new();
+        for number in pattern.numbers() {
+            self.n_generated += 1;
+            if self.n_generated > self.options.max_generated {
+                return fault(directive_at, Reason::TooMany { what: "records by $GENERATE", most: self.options.max_generated });
+            }
+            line.clear();
+            let made = match pattern.line(number, &mut line) {
+                Ok(()) => {
+                    let mut inner = Cursor::new(&line);
+                    self.record(&mut inner, place, false).and_then(|()| inner.end())
+                }
+                Err(text) => fault(0, Reason::Rule(text)),
+            };
+            if let Err(inner) = made {
+                return fault(directive_at, Reason::Generated { number, reason: Box::new(inner.reason) });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn placed(fault: Fault, text: &[u8], file: &str, owner: Option<NameRef<'_>>, rtype: Option<Rtype>) -> MasterError {
+    let (line, column) = Cursor::line_column(text, fault.at);
+    MasterError { file: file.to_owned(), line, column, owner: owner.map(NameRef::to_owned), rtype, reason: fault.reason }
+}
+
+/// A TTL of up to 2^31-1, units allowed.
+fn read_ttl(cur: &mut Cursor<'_>) -> Parse<u32> {
+    const WHAT: &str = "a TTL: seconds up to 2147483647, or with units like 1d12h";
+    let raw = cur.plain(WHAT)?;
+    match digits::period(raw) {
+        Some(ttl) if ttl <= MAX_TTL => Ok(ttl),
+        _ => cur.expected(WHAT),
+    }
+}
+
+fn read_origin(cur: &mut Cursor<'_>, origin: NameRef<'_>) -> Parse<Name> {
+    let mut wire = Vec::new();
+    cur.name(origin, "a name", &mut wire)?;
+    match Name::from_wire(&wire) {
+        Ok(name) => Ok(name),
+        Err(_) => cur.expected("a name"),
+    }
+}
+
+/// A word that is the class IN (`None`) or a type; another class is an error.
+fn class_or_type(cur: &mut Cursor<'_>) -> Parse<Option<Rtype>> {
+    const NS: &[u8] = b"NS";
+    let before = cur.mark();
+    let raw = cur.plain("a record type")?;
+    match raw {
+        b"IN" => return Ok(None),
+        NS | b"A" | b"AAAA" | b"NSEC3" => {}
+        // ANY is a class and a type; as either it is refused, but as a type the message says more.
+        _ if raw.eq_ignore_ascii_case(b"ANY") => {}
+        _ => {
+            if let Some(class) = std::str::from_utf8(raw).ok().and_then(|text| text.parse::<Class>().ok()) {
+                return match class {
+                    Class::IN => Ok(None),
+                    _ => fault(cur.start(), Reason::Class(class.to_string())),
+                };
+            }
+        }
+    }
+    cur.go_back(before);
+    read::rtype(cur).map(Some)
+}

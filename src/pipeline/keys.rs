@@ -1,0 +1,224 @@
+//! Keys on disk: a directory of BIND's `K<zone>+<algorithm>+<tag>.key` and `.private` files.
+//!
+//! The private files are mode 0600 in a directory of mode 0700; a private file that others may read is refused.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::dns::NameRef;
+use crate::sign::{Algorithm, Key, KeyError, KeyTextError};
+
+/// Reads the keys of `zone` in `dir`, in order of file name. No directory means no keys.
+///
+/// # Errors
+/// [`KeyFileError`]: one bad key file refuses all, because a zone signed with some of its keys may be bogus.
+pub fn load(dir: &Path, zone: NameRef<'_>) -> Result<Vec<Key>, KeyFileError> {
+    let prefix = format!("{}+", stem(zone));
+    load_where(dir, |name| name.starts_with(&prefix))?
+        .into_iter()
+        .map(|(path, key)| match key.zone() == zone {
+            true => Ok(key),
+            false => Err(KeyFileError::Misnamed(path)),
+        })
+        .collect()
+}
+
+/// Reads every key in `dir`, of whatever zone, in order of file name. No directory means no keys.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_all(dir: &Path) -> Result<Vec<Key>, KeyFileError> {
+    Ok(load_where(dir, |_| true)?.into_iter().map(|(_, key)| key).collect())
+}
+
+fn load_where(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<(PathBuf, Key)>, KeyFileError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(KeyFileError::Io(dir.to_owned(), error)),
+    };
+    let (mut public, mut private) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let entry = entry.map_err(|error| KeyFileError::Io(dir.to_owned(), error))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if !name.starts_with('K') || !wanted(&name) {
+            continue;
+        }
+        if let Some(stem) = name.strip_suffix(".key") {
+            public.push(stem.to_owned());
+        } else if let Some(stem) = name.strip_suffix(".private") {
+            private.push(stem.to_owned());
+        }
+    }
+    public.sort();
+    private.sort();
+    if let Some(alone) = public.iter().find(|stem| private.binary_search(stem).is_err()) {
+        return Err(KeyFileError::PrivateMissing(dir.join(format!("{alone}.key"))));
+    }
+    if let Some(alone) = private.iter().find(|stem| public.binary_search(stem).is_err()) {
+        return Err(KeyFileError::PublicMissing(dir.join(format!("{alone}.private"))));
+    }
+    public.into_iter().map(|stem| read(dir, &stem)).collect()
+}
+
+fn read(dir: &Path, stem: &str) -> Result<(PathBuf, Key), KeyFileError> {
+    let path = dir.join(format!("{stem}.private"));
+    let public = text(&dir.join(format!("{stem}.key")), false)?;
+    let private = text(&path, true)?;
+    let key = Key::from_text(&public, &private).map_err(|error| KeyFileError::Broken(path.clone(), error))?;
+    if file_stem(&key) != stem {
+        return Err(KeyFileError::Misnamed(path));
+    }
+    Ok((path, key))
+}
+
+/// Reads a small text file; a secret one must be readable by its owner alone.
+fn text(path: &Path, secret: bool) -> Result<String, KeyFileError> {
+    // An RSA key of 4096 bits has 3.3 kB.
+    const LIMIT: u64 = 64 * 1024;
+    let error = |error| KeyFileError::Io(path.to_owned(), error);
+    let file = File::open(path).map_err(error)?;
+    if secret {
+        let mode = file.metadata().map_err(error)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::ReadableByOthers(path.to_owned(), mode & 0o777));
+        }
+    }
+    let mut text = String::new();
+    file.take(LIMIT).read_to_string(&mut text).map_err(error)?;
+    Ok(text)
+}
+
+/// Writes `key` into `dir`, which is made if needed: `.key` with mode 0644, `.private` with mode 0600. Both are on disk afterwards.
+///
+/// The private file appears last and whole, so that a crash leaves no half key that [`load`] would take.
+///
+/// # Errors
+/// [`KeyFileError`]; a file that is there is never overwritten.
+pub fn store(dir: &Path, key: &Key) -> Result<PathBuf, KeyFileError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| KeyFileError::Io(dir.to_owned(), error))?;
+    let stem = file_stem(key);
+    let public = dir.join(format!("{stem}.key"));
+    let private = dir.join(format!("{stem}.private"));
+    if let Some(there) = [&public, &private].into_iter().find(|path| path.exists()) {
+        return Err(KeyFileError::Exists(there.clone()));
+    }
+    // `.private` without `.key` is refused by `load`; `.key` without `.private` as well: either tells of the crash.
+    place(dir, &private, &key.private_text(), 0o600)?;
+    place(dir, &public, &key.public_text(), 0o644)?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| KeyFileError::Io(dir.to_owned(), error))?;
+    Ok(private)
+}
+
+/// Puts a whole file in place: written beside it, synced, then linked under its name, which fails if that is taken.
+fn place(dir: &Path, path: &Path, text: &str, mode: u32) -> Result<(), KeyFileError> {
+    let temporary = dir.join(format!(".{}.{}.new", path.file_name().unwrap_or_default().display(), std::process::id()));
+    let error = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+        _ => KeyFileError::Io(path.to_owned(), error),
+    };
+    let _ = fs::remove_file(&temporary);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary).map_err(error)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&temporary, path));
+    let _ = fs::remove_file(&temporary);
+    written.map_err(error)
+}
+
+/// Makes a key and stores it; tries again while its tag is one that another key of the zone has, so that a tag tells keys apart.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn generate(
+    dir: &Path,
+    zone: NameRef<'_>,
+    algorithm: Algorithm,
+    flags: u16,
+    bits: Option<u32>,
+    now: crate::dns::UnixTime,
+) -> Result<Key, KeyFileError> {
+    let others = load(dir, zone)?;
+    loop {
+        let mut key = Key::generate(zone, algorithm, flags, bits).map_err(KeyFileError::NotMade)?;
+        if others.iter().any(|other| other.tag() == key.tag()) {
+            continue;
+        }
+        key.timing.created = Some(now);
+        key.timing.publish = Some(now);
+        key.timing.activate = Some(now);
+        store(dir, &key)?;
+        return Ok(key);
+    }
+}
+
+/// `K<zone>+<algorithm>+<tag>`, as BIND names the files of a key.
+pub fn file_stem(key: &Key) -> String {
+    format!("{}+{:03}+{:05}", stem(key.zone()), key.algorithm().number(), key.tag())
+}
+
+/// `K` and the zone in lower case with its final dot; what is no letter, digit, hyphen or underscore is written `%XX`.
+fn stem(zone: NameRef<'_>) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::from("K");
+    for label in zone.labels() {
+        for &octet in label {
+            match octet.to_ascii_lowercase() {
+                octet @ (b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_') => text.push(octet as char),
+                octet => {
+                    let _ = write!(text, "%{octet:02X}");
+                }
+            }
+        }
+        text.push('.');
+    }
+    if zone.is_root() {
+        text.push('.');
+    }
+    text
+}
+
+/// Why keys could not be read or written.
+#[derive(Debug)]
+pub enum KeyFileError {
+    /// The system refused.
+    Io(PathBuf, io::Error),
+    /// A private key that others than its owner may read, with its mode.
+    ReadableByOthers(PathBuf, u32),
+    /// A `.key` without its `.private`.
+    PrivateMissing(PathBuf),
+    /// A `.private` without its `.key`.
+    PublicMissing(PathBuf),
+    /// The text makes no key.
+    Broken(PathBuf, KeyTextError),
+    /// The file name says another zone, algorithm or tag than the key has.
+    Misnamed(PathBuf),
+    /// A key file of that name is there.
+    Exists(PathBuf),
+    /// No key could be made.
+    NotMade(KeyError),
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::ReadableByOthers(path, mode) => {
+                write!(f, "{}: mode {mode:04o} lets others read this private key, use `chmod 600`", path.display())
+            }
+            Self::PrivateMissing(path) => {
+                write!(f, "{}: its .private file is missing: bring it back, or move this one away", path.display())
+            }
+            Self::PublicMissing(path) => write!(f, "{}: its .key file is missing: bring it back, or move this one away", path.display()),
+            Self::Broken(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Misnamed(path) => {
+                write!(f, "{}: the file name does not fit the zone, algorithm and tag of the key in it", path.display())
+            }
+            Self::Exists(path) => write!(f, "{}: is there already, key files are never overwritten", path.display()),
+            Self::NotMade(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for KeyFileError {}

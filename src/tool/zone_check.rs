@@ -1,0 +1,45 @@
+//! `saola zone check`: is this master file a zone that can be served?
+
+use std::path::PathBuf;
+
+use super::Failure;
+use crate::dns::{Name, master};
+use crate::zone::check::{Severity, check};
+
+/// The arguments of `saola zone check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The name of the zone.
+    #[arg(long, value_name = "NAME")]
+    origin: Name,
+    /// The master file.
+    file: PathBuf,
+}
+
+/// Prints what is wrong, one finding a line, and a count.
+///
+/// # Errors
+/// Refused when the file cannot be read as a master file or a finding is an error.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut records = master::read_file(&args.file, args.origin.as_ref()).map_err(|error| Failure::Refused(error.to_string()))?;
+    let n_read = records.len();
+    records.sort();
+    let findings = check(args.origin.as_ref(), &records);
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
+    let n_warnings = findings.len() - n_errors;
+    let summary = format!(
+        "[{}] {n_read} records, {} after duplicates were dropped, {n_errors} errors, {n_warnings} warnings",
+        args.origin,
+        records.len()
+    );
+    match n_errors {
+        0 => {
+            println!("{summary}");
+            Ok(())
+        }
+        _ => Err(Failure::Refused(summary)),
+    }
+}
