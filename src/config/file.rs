@@ -31,6 +31,7 @@ pub struct Server {
     pub version: Option<Spanned<String>>,
     pub workers: Option<Spanned<u32>>,
     pub udp_limit: Option<Spanned<u32>>,
+    pub udp_receive_buffer: Option<Spanned<u32>>,
     pub state: Option<Spanned<String>>,
     pub keys: Option<Spanned<String>>,
     pub control: Option<Spanned<String>>,
@@ -43,6 +44,8 @@ pub struct Tcp {
     pub connections: Option<Spanned<u32>>,
     pub connections_per_client: Option<Spanned<u32>>,
     pub idle: Option<Spanned<Duration>>,
+    pub receive: Option<Spanned<Duration>>,
+    pub send: Option<Spanned<Duration>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +68,7 @@ pub struct Policy {
     pub rsa_bits: Option<Spanned<u32>>,
     pub validity: Option<Spanned<Duration>>,
     pub refresh: Option<Spanned<Duration>>,
+    pub jitter: Option<Spanned<Duration>>,
     pub inception_offset: Option<Spanned<Duration>>,
     pub dnskey_ttl: Option<Spanned<Duration>>,
     pub ksk_lifetime: Option<Spanned<Duration>>,

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::dns::Name;
+use crate::transport::Limits;
 
 mod error;
 mod file;
@@ -17,7 +17,7 @@ mod read;
 mod tsig;
 
 pub use error::ConfigError;
-pub use policy::{Algorithm, Denial, KeyLayout, Policy};
+pub use policy::Policy;
 pub use tsig::{Secret, TsigAlgorithm, TsigKey};
 
 /// Everything the configuration says. Paths are absolute or relative to the working directory of the process:
@@ -28,8 +28,8 @@ pub struct Config {
     pub path: PathBuf,
     /// `[server]`.
     pub server: Server,
-    /// `[tcp]`.
-    pub tcp: Tcp,
+    /// `[tcp]`, and the UDP buffer of `[server]`.
+    pub limits: Limits,
     /// `[registry]`; absent = only `[[zone]]`s are served.
     pub registry: Option<Registry>,
     /// `[policy.NAME]`; `default` is always there.
@@ -89,17 +89,6 @@ pub struct Server {
     pub control: PathBuf,
     /// Where metrics are to be served; `None` = off.
     pub metrics: Option<SocketAddr>,
-}
-
-/// `[tcp]`: bounds of TCP service (RFC 7766 §6, RFC 9210 §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tcp {
-    /// Open connections in all.
-    pub connections: usize,
-    /// Open connections of one client address.
-    pub connections_per_client: usize,
-    /// A connection without a whole request for so long is closed; told to clients by edns-tcp-keepalive.
-    pub idle: Duration,
 }
 
 /// `[registry]`: where exports are compiled.

@@ -8,9 +8,10 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::Source;
-use super::{Algorithm, Allow, Clock, Config, ConfigError, Denial, KeyLayout, Peer, Policy, Prefix};
-use super::{Registry, Secret, Server, Tcp, TsigAlgorithm, TsigKey, Zone, file};
+use super::{Allow, Clock, Config, ConfigError, Peer, Policy, Prefix, Registry, Secret, Server, TsigAlgorithm, TsigKey, Zone, file};
 use crate::dns::Name;
+use crate::sign::{self, Algorithm, Denial};
+use crate::transport::Limits;
 
 /// Reads `text`; see [`Config::parse`].
 pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
@@ -29,10 +30,18 @@ struct Reader<'a> {
 
 type Text = Spanned<String>;
 
+const ALGORITHMS: [(&str, Algorithm); 4] = [
+    ("ecdsap256sha256", Algorithm::EcdsaP256Sha256),
+    ("ecdsap384sha384", Algorithm::EcdsaP384Sha384),
+    ("ed25519", Algorithm::Ed25519),
+    ("rsasha256", Algorithm::RsaSha256),
+];
+
 impl Reader<'_> {
     fn config(&mut self, file: file::File) -> Result<Config, ConfigError> {
+        let udp_receive_buffer = file.server.udp_receive_buffer.clone();
         let server = self.server(file.server)?;
-        let tcp = self.tcp(file.tcp.unwrap_or_default())?;
+        let limits = self.limits(file.tcp.unwrap_or_default(), udp_receive_buffer)?;
         let mut policies = BTreeMap::from([("default".to_owned(), Policy::default())]);
         for (name, table) in file.policy {
             let policy = self.policy(&name, table)?;
@@ -60,7 +69,7 @@ impl Reader<'_> {
             self.warnings.push("no [registry] and no [[zone]]: every query is refused".into());
         }
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Config { path: self.source.path.to_owned(), server, tcp, registry, policies, zones, keys, warnings })
+        Ok(Config { path: self.source.path.to_owned(), server, limits, registry, policies, zones, keys, warnings })
     }
 
     fn server(&mut self, table: file::Server) -> Result<Server, ConfigError> {
@@ -95,55 +104,58 @@ impl Reader<'_> {
         Ok(Server { listen, identity, hostname, version, workers, udp_limit, state, keys, control, metrics })
     }
 
-    fn tcp(&self, table: file::Tcp) -> Result<Tcp, ConfigError> {
-        // RFC 9210 §4.2 asks for all three bounds and leaves the numbers to us.
-        let connections = self.number(table.connections, "tcp.connections", 1000, 1..=1_000_000)? as usize;
-        let per_client = self.number(table.connections_per_client, "tcp.connections-per-client", 100, 1..=1_000_000)? as usize;
-        let idle = self.duration(table.idle, "tcp.idle", Duration::from_secs(10), 1..=3600)?;
-        Ok(Tcp { connections, connections_per_client: per_client, idle })
+    fn limits(&self, table: file::Tcp, udp_receive_buffer: Option<Spanned<u32>>) -> Result<Limits, ConfigError> {
+        // RFC 9210 §4.2 asks for these bounds and leaves the numbers to us; the defaults are the transport's.
+        let d = Limits::default();
+        let most = 10_000_000;
+        let connections = self.number(table.connections, "tcp.connections", d.connections as u32, 1..=most)? as usize;
+        let per_client = table.connections_per_client;
+        let per_client = self.number(per_client, "tcp.connections-per-client", d.connections_per_client as u32, 1..=most)? as usize;
+        let idle = self.duration(table.idle, "tcp.idle", d.idle, 1..=3600)?;
+        let receive = self.duration(table.receive, "tcp.receive", d.receive, 1..=3600)?;
+        let send = self.duration(table.send, "tcp.send", d.send, 1..=3600)?;
+        let buffer = d.udp_receive_buffer as u32;
+        let buffer = self.number(udp_receive_buffer, "server.udp-receive-buffer", buffer, 4096..=1 << 30)? as usize;
+        Ok(Limits { connections, connections_per_client: per_client, idle, receive, send, udp_receive_buffer: buffer })
     }
 
     fn policy(&mut self, name: &str, table: file::Policy) -> Result<Policy, ConfigError> {
-        const DAY: u64 = 86_400;
+        const DAY: u32 = 86_400;
         let key = |rest: &str| format!("policy.{name}.{rest}");
-        let default = Policy::default();
-        let algorithm = self.choice(table.algorithm, &key("algorithm"), &Algorithm::NAMES, default.algorithm)?;
-        let denial = self.choice(table.denial, &key("denial"), &Denial::NAMES, default.denial)?;
-        let keys = self.choice(table.keys, &key("keys"), &KeyLayout::NAMES, default.keys)?;
-        // RFC 5702 §2: 512 to 4096 bits; below 2048 is too weak (RFC 8624 §3.1 speaks of the algorithm only).
-        let rsa_bits = self.number(table.rsa_bits, &key("rsa-bits"), default.rsa_bits, 2048..=4096)?;
+        let d = Policy::default();
+        let algorithm = self.choice(table.algorithm, &key("algorithm"), &ALGORITHMS, d.sign.algorithm)?;
+        let denials = [("nsec3-opt-out", &Denial::NSEC3_OPT_OUT), ("nsec3", &Denial::NSEC3), ("nsec", &Denial::Nsec)];
+        let denial = self.choice(table.denial, &key("denial"), &denials, &d.sign.denial)?.clone();
+        let csk = self.choice(table.keys, &key("keys"), &[("ksk-zsk", false), ("csk", true)], d.sign.csk)?;
+        // RFC 5702 §2 allows 512 to 4096 bits.
+        let rsa_bits = self.number(table.rsa_bits, &key("rsa-bits"), d.rsa_bits, 2048..=4096)?;
+        let validity = self.seconds(table.validity, &key("validity"), d.sign.validity, 3600..=366 * DAY)?;
         let refresh_span = table.refresh.as_ref().map(Spanned::span);
-        let validity = self.duration(table.validity, &key("validity"), default.validity, 3600..=366 * DAY)?;
-        let refresh = self.duration(table.refresh, &key("refresh"), validity / 2, 60..=366 * DAY)?;
+        let refresh = self.seconds(table.refresh, &key("refresh"), validity / 2, 60..=366 * DAY)?;
         if refresh >= validity {
             let what = "must be shorter than validity: signatures are renewed when so much of their validity is left";
             return Err(self.source.error(refresh_span.unwrap_or(0..0), key("refresh"), what));
         }
-        let inception_offset = self.duration(table.inception_offset, &key("inception-offset"), default.inception_offset, 0..=7 * DAY)?;
-        let ttl = Duration::from_secs(default.dnskey_ttl.into());
-        let dnskey_ttl = self.duration(table.dnskey_ttl, &key("dnskey-ttl"), ttl, 0..=7 * DAY)?.as_secs() as u32;
+        let jitter_span = table.jitter.as_ref().map(Spanned::span);
+        // A seventh of the validity, and less where signatures are renewed early. Our choice, no RFC.
+        let jitter = self.seconds(table.jitter, &key("jitter"), (validity / 7).min((validity - refresh) / 2), 0..=366 * DAY)?;
+        if jitter >= validity - refresh {
+            let what = "must be shorter than validity less refresh, or signatures would be due as soon as they are made";
+            return Err(self.source.error(jitter_span.unwrap_or(0..0), key("jitter"), what));
+        }
+        let inception_offset = self.seconds(table.inception_offset, &key("inception-offset"), d.sign.inception_offset, 0..=7 * DAY)?;
+        let dnskey_ttl = self.seconds(table.dnskey_ttl, &key("dnskey-ttl"), d.sign.dnskey_ttl, 0..=7 * DAY)?;
         let mut lifetime = |value: Option<Spanned<file::Duration>>, rest: &str| -> Result<Option<Duration>, ConfigError> {
             let Some(value) = value else { return Ok(None) };
-            let lifetime = self.duration(Some(value), &key(rest), Duration::ZERO, DAY..=100 * 366 * DAY)?;
+            let lifetime = self.duration(Some(value), &key(rest), Duration::ZERO, DAY.into()..=100 * 366 * u64::from(DAY))?;
             self.warnings.push(format!("policy.{name}.{rest} has no effect: keys are not rolled by the daemon yet"));
             Ok(Some(lifetime))
         };
         let ksk_lifetime = lifetime(table.ksk_lifetime, "ksk-lifetime")?;
         let zsk_lifetime = lifetime(table.zsk_lifetime, "zsk-lifetime")?;
-        let cds = table.cds.map_or(default.cds, Spanned::into_inner);
-        Ok(Policy {
-            algorithm,
-            denial,
-            keys,
-            rsa_bits,
-            validity,
-            refresh,
-            inception_offset,
-            dnskey_ttl,
-            ksk_lifetime,
-            zsk_lifetime,
-            cds,
-        })
+        let cds = table.cds.map_or(d.sign.cds, Spanned::into_inner);
+        let sign = sign::Policy { algorithm, denial, validity, refresh, inception_offset, jitter, dnskey_ttl, csk, cds };
+        Ok(Policy { sign, rsa_bits, ksk_lifetime, zsk_lifetime })
     }
 
     fn registry(&mut self, table: file::Registry, policies: &BTreeMap<String, Policy>) -> Result<Registry, ConfigError> {
@@ -311,6 +323,18 @@ impl Reader<'_> {
             return Err(self.error(&value, key, what));
         }
         Ok(Duration::from_secs(seconds))
+    }
+
+    fn seconds(
+        &self,
+        value: Option<Spanned<file::Duration>>,
+        key: &str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<u32, ConfigError> {
+        let range = u64::from(*range.start())..=u64::from(*range.end());
+        // The range ends within 32 bits.
+        self.duration(value, key, Duration::from_secs(default.into()), range).map(|duration| duration.as_secs() as u32)
     }
 
     fn choice<T: Copy>(&self, text: Option<Text>, key: &str, names: &[(&str, T)], default: T) -> Result<T, ConfigError> {

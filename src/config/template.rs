@@ -65,7 +65,7 @@ fn the_template_is_good_with_every_key_in_use() {
     (shown.ksk_lifetime, shown.zsk_lifetime) = (None, None);
     assert_eq!(shown, super::Policy::default());
     let plain = Config::parse(TEMPLATE, &dir.path().join("saola.toml")).expect("good");
-    assert_eq!(config.tcp, plain.tcp);
+    assert_eq!(config.limits, plain.limits);
     assert_eq!(config.registry, plain.registry);
     assert_eq!((config.server.state, config.server.keys, config.server.control), {
         (plain.server.state, plain.server.keys, plain.server.control)

@@ -63,7 +63,7 @@ fn everything_the_judges_write_is_understood() {
 #[test]
 fn mistakes_name_line_and_key() {
     refused("[server]\n", "line 1: server: missing key `listen`");
-    refused(&with("lisen = 1"), "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `state`, `keys`, `control`, `metrics`");
+    refused(&with("lisen = 1"), "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `state`, `keys`, `control`, `metrics`");
     refused(
         "[server]\nlisten = [\"127.0.0.1\"]",
         "line 2: server.listen: '127.0.0.1' is not ADDRESS:PORT, write for example \"127.0.0.1:5300\" or \"[::1]:5300\"",
@@ -74,11 +74,15 @@ fn mistakes_name_line_and_key() {
     refused(&with("state = \"\""), "line 3: server.state: is empty, write a path");
     refused(
         &with("\n[policy.a]\nalgorithm = \"rsasha1\""),
-        "line 5: policy.a.algorithm: 'rsasha1' is not known, write one of rsasha256, ecdsap256sha256, ecdsap384sha384, ed25519",
+        "line 5: policy.a.algorithm: 'rsasha1' is not known, write one of ecdsap256sha256, ecdsap384sha384, ed25519, rsasha256",
     );
     refused(
         &with("[policy.a]\nvalidity = \"1d\"\nrefresh = \"2d\""),
         "line 5: policy.a.refresh: must be shorter than validity: signatures are renewed when so much of their validity is left",
+    );
+    refused(
+        &with("[policy.a]\nvalidity = \"4d\"\nrefresh = \"2d\"\njitter = \"2d\""),
+        "line 6: policy.a.jitter: must be shorter than validity less refresh, or signatures would be due as soon as they are made",
     );
     refused(
         &with("[policy.a]\nvalidity = \"soon\""),
