@@ -10,5 +10,7 @@ pub mod journal;
 pub mod pipeline;
 pub mod publish;
 pub mod sign;
+pub mod telemetry;
 pub mod tool;
+pub mod transport;
 pub mod zone;

@@ -82,9 +82,13 @@ mod tests {
         assert_eq!(new.expect("a cookie").to_vec(), hex("2464c4abcf10c957010000005cf79f111f8130c3eee29480"));
         let client = "203.0.113.203".parse().expect("address");
         let old = hex("fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5");
-        assert!(is_proven(&old, client, &[secret], UnixTime(1_559_734_385)));
+        assert!(is_proven(&old, client, &[secret], UnixTime(1_559_728_000)), "reserved octets are taken as they came");
         let v6 = "2001:db8:220:1:59de:d0f4:8769:82b8".parse().expect("address");
-        let secret: [u8; 16] = hex("dd3bdf9344b678b185a6f5cb60fca715").try_into().expect("16");
+        let old: [u8; 16] = hex("dd3bdf9344b678b185a6f5cb60fca715").try_into().expect("16");
+        let secret: [u8; 16] = hex("445536bcd2513298075a5d379663c962").try_into().expect("16");
+        let known = hex("22681ab97d52c298010000005cf7c57926556bd0934c72f8");
+        assert!(is_proven(&known, v6, &[secret, old], UnixTime(1_559_741_961)));
+        assert!(!is_proven(&known, v6, &[secret], UnixTime(1_559_741_961)));
         let new = reply(&hex("22681ab97d52c298"), v6, &[secret], UnixTime(1_559_741_961));
         assert_eq!(new.expect("a cookie").to_vec(), hex("22681ab97d52c298010000005cf7c609a6bb79d16625507a"));
     }

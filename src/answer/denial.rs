@@ -54,7 +54,7 @@ impl Prover<'_, '_, '_> {
                 // An empty non-terminal has no NSEC: the one that covers it says so.
                 None => self.nsec_covering(node.prefix()),
             },
-            Denial::Nsec3 => match node.link() {
+            Denial::Nsec3 => match self.zone.link_of(node, self.sought.wire()) {
                 Some(link) => self.link(link),
                 None => self.closest_provable(walk),
             },
@@ -66,11 +66,11 @@ impl Prover<'_, '_, '_> {
         match self.zone.denial() {
             Denial::None => Ok(()),
             Denial::Nsec => self.nsec(cut),
-            Denial::Nsec3 => match cut.cut().link() {
+            Denial::Nsec3 => match self.zone.cut_link(self.sought, walk, cut) {
                 CutLink::Matches(link) => self.link(link),
                 CutLink::Covers(link) => {
-                    if let Some(provable) = walk.provable {
-                        self.link(provable.link)?;
+                    if let Some(encloser) = self.zone.provable(self.sought, walk) {
+                        self.link(encloser.link)?;
                     }
                     self.link(link)
                 }
@@ -93,7 +93,7 @@ impl Prover<'_, '_, '_> {
             }
             Denial::Nsec3 => {
                 self.closest_provable(walk)?;
-                match walk.provable.and_then(|provable| provable.node.wildcard_link()) {
+                match self.zone.wildcard_link(self.sought, walk) {
                     Some(link) => self.link(link),
                     None => Ok(()),
                 }
@@ -114,7 +114,7 @@ impl Prover<'_, '_, '_> {
             }
             Denial::Nsec3 => {
                 self.closest_provable(walk)?;
-                match wildcard.link().or_else(|| walk.provable.and_then(|provable| provable.node.wildcard_link())) {
+                match self.zone.wildcard_link(self.sought, walk) {
                     Some(link) => self.link(link),
                     None => Ok(()),
                 }
@@ -124,9 +124,9 @@ impl Prover<'_, '_, '_> {
 
     /// The closest encloser that the chain knows, and the link that covers the next closer name.
     fn closest_provable(&mut self, walk: &Walk<'_>) -> Result<(), Truncated> {
-        let Some(provable) = walk.provable else { return Ok(()) };
-        self.link(provable.link)?;
-        self.covering(provable.labels + 1)
+        let Some(encloser) = self.zone.provable(self.sought, walk) else { return Ok(()) };
+        self.link(encloser.link)?;
+        self.covering(encloser.labels + 1)
     }
 
     /// The link that covers the name made of the last `labels` labels.

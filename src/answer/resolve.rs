@@ -243,7 +243,9 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         for in_domain in [true, false] {
             for host in cut.hosts().filter(|host| host.in_domain == in_domain) {
                 let host_at = ns_at + shift + host.name_at as usize;
-                self.addresses(host.node, host_at, in_domain)?;
+                if let Some(node) = self.zone.today(host.node) {
+                    self.addresses(node, host_at, in_domain)?;
+                }
             }
         }
         Ok(NOERROR)

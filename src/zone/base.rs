@@ -4,6 +4,7 @@
 //! Layout of a node, little-endian: flags, length of the name, the name below the apex in lower case, then
 //! for a cut its NS set, its proof, DS set, other sets, hosts; for other nodes proof, wildcard proof, children and RRsets.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::chain::Chain;
@@ -19,6 +20,8 @@ pub struct Base {
     pub(super) arena: Arena,
     pub(super) chain: Chain,
     pub(super) counts: Counts,
+    /// Name servers inside the zone without a node, below the apex: who adds one of them changes referrals elsewhere.
+    pub(super) absent_hosts: HashSet<Box<[u8]>>,
 }
 
 /// Nodes and pieces.
@@ -56,6 +59,8 @@ pub(super) const KIND_HIDDEN: u8 = 2;
 pub(super) const KIND: u8 = 3;
 pub(super) const HAS_WILDCARD: u8 = 1 << 2;
 pub(super) const HAS_DNAME: u8 = 1 << 3;
+/// On a cut, in the place of the DNAME flag: names are hidden below it that are not its own name servers.
+pub(super) const HIDES_OTHERS: u8 = 1 << 3;
 pub(super) const HAS_DS: u8 = 1 << 4;
 /// A cut has sets beside NS, DS and NSEC; they are never answered, but transferred and used as glue.
 pub(super) const HAS_OTHERS: u8 = 1 << 5;
@@ -164,7 +169,22 @@ impl<'a> Node<'a> {
     /// True if the node has a DNAME record.
     #[inline]
     pub fn has_dname(self) -> bool {
-        self.flags() & HAS_DNAME != 0
+        self.flags() & (KIND | HAS_DNAME) == KIND_PLAIN | HAS_DNAME
+    }
+
+    /// True for a cut below which names stand that are not its own name servers.
+    pub(super) fn hides_others(self) -> bool {
+        self.is_cut() && self.flags() & HIDES_OTHERS != 0
+    }
+
+    /// How many nodes stand directly below this one; 0 for cuts.
+    pub(super) fn children(self) -> u32 {
+        let mut body = self.body();
+        if self.flags() & KIND != KIND_PLAIN {
+            return 0;
+        }
+        body.bytes = &body.bytes[8..];
+        body.u32()
     }
 
     /// The cut's data; only for nodes where [`Self::is_cut`] holds.

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::ZoneError;
 use super::base::{
-    Base, Counts, HAS_DNAME, HAS_DS, HAS_OTHERS, HAS_WILDCARD, KIND_CUT, KIND_HIDDEN, KIND_PLAIN, LINK_IS_NSEC, LINK_MATCHES, NONE,
-    OWN_HOST,
+    Base, Counts, HAS_DNAME, HAS_DS, HAS_OTHERS, HAS_WILDCARD, HIDES_OTHERS, KIND_CUT, KIND_HIDDEN, KIND_PLAIN, LINK_IS_NSEC, LINK_MATCHES,
+    NONE, OWN_HOST,
 };
 use super::chain::{Chain, Nsec3Chain, Nsec3Params, hash_of_owner};
 use super::hash::{Index, NameHash};
@@ -70,6 +70,7 @@ impl<'a> Plan<'a> {
             let hidden = path.last().is_some_and(|&top| hides(drafts[top as usize].flags));
             if hidden {
                 flags = KIND_HIDDEN;
+                mark_cut(&mut drafts, &path, owner);
             } else if let Some(&top) = path.last() {
                 let have = drafts[top as usize].name.label_count();
                 let want = owner.label_count();
@@ -89,7 +90,7 @@ impl<'a> Plan<'a> {
         for draft in &mut drafts {
             let prefix = draft.name.prefix_of(apex).unwrap_or_default();
             draft.at = u32::try_from(at).map_err(|_| ZoneError::TooBig)?;
-            at += draft.size(prefix.len(), apex);
+            at += draft.size(prefix.len());
             let lower = &mut lower[..prefix.len()];
             lower.copy_from_slice(prefix);
             lower.make_ascii_lowercase();
@@ -112,6 +113,16 @@ fn push<'a>(drafts: &mut Vec<Draft<'a>>, path: &mut Vec<u32>, mut draft: Draft<'
     }
     path.push(drafts.len() as u32);
     drafts.push(draft);
+}
+
+/// Marks the cut above a hidden name, unless the name is one of the cut's own name servers.
+fn mark_cut(drafts: &mut [Draft<'_>], path: &[u32], owner: NameRef<'_>) {
+    // A DNAME or an outer cut may stand further up: the lowest name on the path that is not hidden itself.
+    let Some(&cut) = path.iter().rev().find(|&&i| drafts[i as usize].flags & 3 != KIND_HIDDEN) else { return };
+    let cut = &mut drafts[cut as usize];
+    if cut.flags & 3 == KIND_CUT && !cut.own_hosts().any(|host| host == owner) {
+        cut.flags |= HIDES_OTHERS;
+    }
 }
 
 /// True if names below this one are not the zone's to answer (RFC 2136 §7.18 calls them occluded).
@@ -176,13 +187,13 @@ impl<'a> Draft<'a> {
         self.records.as_ref().map_or(0, |records| listed(records, self.flags).count())
     }
 
-    fn size(&self, prefix_len: usize, apex: NameRef<'_>) -> usize {
+    fn size(&self, prefix_len: usize) -> usize {
         let start = 2 + prefix_len;
         match self.flags & 3 {
             KIND_CUT => {
                 let ds = if self.flags & HAS_DS != 0 { 4 } else { 0 };
                 let others = if self.flags & HAS_OTHERS != 0 { 2 + 6 * self.listed() } else { 0 };
-                start + 8 + ds + others + 1 + 4 * self.own_hosts(apex).count()
+                start + 8 + ds + others + 1 + 4 * self.own_hosts().count()
             }
             KIND_PLAIN => start + 14 + 6 * self.listed(),
             _ => start + 2 + 6 * self.listed(),
@@ -190,9 +201,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The name servers at or below this cut, in the order of the NS set; at most 255.
-    fn own_hosts(&self, apex: NameRef<'_>) -> impl Iterator<Item = NameRef<'a>> + use<'a> {
+    fn own_hosts(&self) -> impl Iterator<Item = NameRef<'a>> + use<'a> {
         let cut = self.name;
-        let _ = apex;
         let ns = self.records.as_ref().and_then(|records| records.rrset(Rtype::NS));
         ns.into_iter()
             .flat_map(|set| set.rdata())
@@ -377,7 +387,8 @@ impl<'a> Build<'a> {
             }
         };
         let others = if flags & HAS_OTHERS != 0 { self.sets(owner, Some(records), flags)? } else { Vec::new() };
-        let hosts: Vec<u32> = self.drafts[i].own_hosts(self.apex).map(|host| self.host(host)).collect();
+        let own: Vec<NameRef<'_>> = self.drafts[i].own_hosts().collect();
+        let hosts: Vec<u32> = own.into_iter().map(|host| self.host(host)).collect();
         self.base.counts.cuts += 1;
         self.base.counts.secure_cuts += usize::from(ds.is_some());
         let nodes = &mut self.base.arena.nodes;
@@ -443,7 +454,7 @@ impl<'a> Build<'a> {
     }
 
     /// The node with the addresses of `host`.
-    fn host(&self, host: NameRef<'_>) -> u32 {
+    fn host(&mut self, host: NameRef<'_>) -> u32 {
         let Some(prefix) = host.prefix_of(self.apex) else { return NONE };
         let lower = prefix.to_ascii_lowercase();
         // Nodes are not written yet, so names are compared in the drafts, which are in order of their places.
@@ -452,7 +463,11 @@ impl<'a> Build<'a> {
                 .binary_search_by_key(&at, |draft| draft.at)
                 .is_ok_and(|i| self.drafts[i].name.prefix_of(self.apex).unwrap_or_default().eq_ignore_ascii_case(&lower))
         };
-        self.base.index.find(hash_prefix(self.base.seed, &lower), is_it).unwrap_or(NONE)
+        let found = self.base.index.find(hash_prefix(self.base.seed, &lower), is_it);
+        if found.is_none() {
+            self.base.absent_hosts.insert(lower.into());
+        }
+        found.unwrap_or(NONE)
     }
 
     fn sets(&mut self, owner: NameRef<'_>, records: Option<&NameRecords<'a>>, flags: u8) -> Result<Vec<(Rtype, u32)>, ZoneError> {

@@ -93,6 +93,15 @@ impl Nsec3Chain {
         }
     }
 
+    /// How many links there are.
+    pub(super) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    pub(super) fn hash_at(&self, link: u32) -> &[u8; 20] {
+        &self.hashes[link as usize]
+    }
+
     pub(super) fn pieces(&self) -> &[u32] {
         &self.pieces
     }

@@ -6,8 +6,11 @@
 mod base;
 mod build;
 mod chain;
+mod diff;
 mod hash;
+mod overlay;
 pub mod piece;
+mod proof;
 mod set;
 mod walk;
 
@@ -19,11 +22,13 @@ use std::sync::Arc;
 
 pub use base::{Counts, Cut, CutLink, Host, Hosts, Node, Set};
 pub use chain::{Nsec3Params, nsec_set};
+pub use diff::{Diff, DiffError};
 pub use set::{Found, ZoneSet};
 pub use walk::{End, Provable, Sought, Walk};
 
 use base::Base;
 use chain::Chain;
+use overlay::Overlay;
 use piece::Piece;
 
 use crate::dns::rdata::Soa;
@@ -38,6 +43,7 @@ pub struct Zone {
     /// SOA and signatures as negative answers carry them.
     negative_soa: Vec<u8>,
     base: Arc<Base>,
+    overlay: Option<Arc<Overlay>>,
 }
 
 /// How a zone denies.
@@ -100,7 +106,7 @@ impl Zone {
         let lower = apex.to_lowercase();
         let negative_soa = build::negative_soa(lower.as_ref(), &at_apex, soa.minimum)?;
         let base = build::build(apex, &records, RandomState::new().hash_one(0))?;
-        Ok(Self { apex_labels: lower.as_ref().label_count(), apex: lower, soa, negative_soa, base: Arc::new(base) })
+        Ok(Self { apex_labels: lower.as_ref().label_count(), apex: lower, soa, negative_soa, base: Arc::new(base), overlay: None })
     }
 
     /// The apex, in lower case.
@@ -141,7 +147,10 @@ impl Zone {
     /// The node of the apex.
     #[inline]
     pub fn apex_node(&self) -> Node<'_> {
-        self.base.apex()
+        match &self.overlay {
+            None => self.base.apex(),
+            Some(overlay) => overlay.mini.apex(),
+        }
     }
 
     /// The SOA as negative answers carry it (RFC 2308 §3).
@@ -152,15 +161,7 @@ impl Zone {
 
     /// The NSEC3 record of a link with its signatures.
     pub fn link_piece(&self, link: u32) -> Option<Piece<'_>> {
-        self.base.link_piece(link)
-    }
-
-    /// The link that covers, or matches, a name in lower-case wire form. One SHA-1 and one short search.
-    pub fn cover_link(&self, lower: &[u8]) -> Option<u32> {
-        match &self.base.chain {
-            Chain::Nsec3(chain) => Some(chain.find(&chain.hash(lower)).unwrap_or_else(|cover| cover)),
-            Chain::None | Chain::Nsec(_) => None,
-        }
+        self.piece_of_link(link)
     }
 
     /// The node whose NSEC covers the missing name (or empty non-terminal) `lower`, in lower-case wire form below the apex.
@@ -191,7 +192,10 @@ impl Zone {
             }
         }
         records.sort();
-        records
+        match &self.overlay {
+            None => records,
+            Some(overlay) => self.overlaid_records(overlay, records),
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Zone {
             }
             let above = hash;
             hash = hash.with(sought.label(labels));
-            match self.base.find(hash, &sought.wire()[sought.start_of(labels)..end_of_prefix]) {
+            match self.find(hash, &sought.wire()[sought.start_of(labels)..end_of_prefix]) {
                 Some(found) if found.is_cut() => return Walk { end: End::Cut(found), depth: labels, encloser: node, provable },
                 // A node that hides below nothing hidden cannot be met from above; treat it as missing.
                 Some(found) if !found.is_hidden() => {
@@ -134,6 +134,9 @@ impl Zone {
                     return Walk { end: End::Missing(wildcard), depth: labels - 1, encloser: node, provable };
                 }
             }
+        }
+        if sought.labels() == apex_labels {
+            node = self.apex_node();
         }
         Walk { end: End::Exact(node), depth: sought.labels(), encloser: node, provable }
     }
@@ -164,6 +167,20 @@ impl Zone {
         for labels in self.apex_labels + 1..=sought.labels() {
             hash = hash.with(sought.label(labels));
         }
-        self.base.find(hash, &sought.wire()[..end_of_prefix])
+        if end_of_prefix == 0 {
+            return Some(self.apex_node());
+        }
+        self.find(hash, &sought.wire()[..end_of_prefix])
+    }
+
+    /// The node with this name below the apex, the overlay first.
+    #[inline]
+    fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
+        if let Some(overlay) = &self.overlay
+            && let Some(decision) = overlay.decides(hash, prefix)
+        {
+            return decision;
+        }
+        self.base.find(hash, prefix)
     }
 }

@@ -1,0 +1,80 @@
+//! One request on its way through a worker: answered from what is served now, and counted. The same for every transport.
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::answer::{self, Face, Meta, Outcome, Transport};
+use crate::dns::UnixTime;
+use crate::telemetry::{Counter, Counters};
+use crate::zone::ZoneSet;
+
+/// What the server answers from until the next swap: its zones and what it says of itself.
+///
+/// A worker lets go of the old value at its next request, or within a second when it has none.
+pub struct Served {
+    /// The zones.
+    pub zones: Arc<ZoneSet>,
+    /// Identity and limits of answers.
+    pub face: Face,
+}
+
+impl Served {
+    /// Puts `new` in the place of what is served. A query under way is answered from the old zones.
+    ///
+    /// The old ones are freed by a thread of their own, and not by the worker that is last to let go: to free a large zone takes longer
+    /// than many answers.
+    pub fn replace(current: &ArcSwap<Self>, new: Self) {
+        let mut old = current.swap(Arc::new(new));
+        // Workers look at least once a second; who holds it longer than some seconds, frees it.
+        let wait = move || {
+            for _ in 0..100 {
+                match Arc::try_unwrap(old) {
+                    Ok(served) => return drop(served),
+                    Err(shared) => old = shared,
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        // Without a thread, the worker frees it.
+        drop(std::thread::Builder::new().name("retire".into()).spawn(wait));
+    }
+}
+
+/// Answers `request` into `buffer` (65,535 octets) and counts it; `None` where nothing is to be sent.
+pub(super) fn answer(served: &Served, now: UnixTime, meta: &Meta, counters: &Counters, request: &[u8], buffer: &mut [u8]) -> Option<usize> {
+    counters.add(
+        match (meta.transport, meta.client) {
+            (Transport::Udp, IpAddr::V4(_)) => Counter::QueriesUdp4,
+            (Transport::Udp, IpAddr::V6(_)) => Counter::QueriesUdp6,
+            (Transport::Tcp, IpAddr::V4(_)) => Counter::QueriesTcp4,
+            (Transport::Tcp, IpAddr::V6(_)) => Counter::QueriesTcp6,
+        },
+        1,
+    );
+    counters.add(Counter::BytesIn, request.len() as u64);
+    // A fault met by one query must not take the worker, and with it a share of all clients, away. Nothing that outlives the call
+    // is changed inside it but the buffer, whose content is given up.
+    let outcome = catch_unwind(AssertUnwindSafe(|| answer::respond(&served.zones, &served.face, now, meta, request, buffer)));
+    let Ok(outcome) = outcome else {
+        counters.add(Counter::Panics, 1);
+        return None;
+    };
+    match outcome {
+        Outcome::Dropped => {
+            counters.add(Counter::Dropped, 1);
+            None
+        }
+        Outcome::Reply { len, rcode, qtype } => {
+            counters.reply(rcode, qtype);
+            counters.add(Counter::BytesOut, len as u64);
+            if len > 2 && buffer[2] & 0x02 != 0 {
+                counters.add(Counter::Truncated, 1);
+            }
+            Some(len)
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The system calls that no safe crate offers: batches of datagrams with the address that was asked, and a few socket options.
+//!
+//! The only file of the library with `unsafe`. It knows addresses and octets, no DNS. Every pointer handed to the kernel is made
+//! from a live slice directly before the call and forgotten after it; what the kernel wrote is read back as plain octets.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::size_of;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Datagrams of one batch: requests as they came, and the answers to some of them.
+///
+/// A slot holds the largest datagram there is; only the pages that were written are in memory.
+pub struct Batch {
+    requests: Box<[u8]>,
+    names: Box<[RawName]>,
+    controls: Box<[RawControl]>,
+    lens: Box<[Received]>,
+    received: usize,
+    /// Answers lie one behind the other, so that a batch of small ones stays in few cache lines.
+    answers: Box<[u8]>,
+    filled: usize,
+    outgoing: Vec<Outgoing>,
+    vectors: Box<[libc::iovec]>,
+    headers: Box<[libc::mmsghdr]>,
+}
+
+/// One datagram of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// The octets.
+    pub octets: &'a [u8],
+    /// Who sent it.
+    pub client: SocketAddr,
+    /// True if it was longer than a slot (cannot be with slots of 64 KiB).
+    pub cut: bool,
+}
+
+/// What became of the answers of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Datagrams taken by the kernel.
+    pub sent: usize,
+    /// Their octets.
+    pub octets: usize,
+    /// Datagrams dropped because the send buffer was full.
+    pub full: usize,
+    /// Datagrams that the kernel refused (no route, a filter, an address that went away).
+    pub refused: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Received {
+    octets: u32,
+    name: u32,
+    control: usize,
+    flags: i32,
+}
+
+#[derive(Clone, Copy)]
+struct Outgoing {
+    slot: u16,
+    from: u32,
+    octets: u32,
+}
+
+/// Room for a `sockaddr_in` or a `sockaddr_in6`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+struct RawName([u8; 32]);
+
+/// Room for one control message with `in_pktinfo` or `in6_pktinfo`.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+struct RawControl([u8; 64]);
+
+/// Octets from one slot to the next: 64 KiB and a cache line, so that the heads of the slots do not fall into one cache set.
+const STRIDE: usize = MESSAGE_MAX + 1 + 64;
+/// The largest DNS message.
+pub const MESSAGE_MAX: usize = 65_535;
+/// Room for answers; a batch that fills it is sent early.
+const ANSWERS: usize = 4 * (MESSAGE_MAX + 1);
+
+impl Batch {
+    /// Room for up to `slots` datagrams a call.
+    pub fn new(slots: usize) -> Self {
+        // SAFETY: iovec and mmsghdr are plain C structs for which all-zero octets are a valid value.
+        let (vector, header) = unsafe { (std::mem::zeroed::<libc::iovec>(), std::mem::zeroed::<libc::mmsghdr>()) };
+        Self {
+            requests: vec![0; slots * STRIDE].into_boxed_slice(),
+            names: vec![RawName([0; 32]); slots].into_boxed_slice(),
+            controls: vec![RawControl([0; 64]); slots].into_boxed_slice(),
+            lens: vec![Received::default(); slots].into_boxed_slice(),
+            received: 0,
+            answers: vec![0; ANSWERS].into_boxed_slice(),
+            filled: 0,
+            outgoing: Vec::with_capacity(slots),
+            vectors: vec![vector; slots].into_boxed_slice(),
+            headers: vec![header; slots].into_boxed_slice(),
+        }
+    }
+
+    /// Takes what waits at `socket`, up to one batch, without waiting. Forgets the batch before.
+    ///
+    /// `with_control`: the socket tells which address was asked ([`tell_asked_address`]).
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing waits; others as recvmmsg(2).
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, with_control: bool) -> io::Result<usize> {
+        self.received = 0;
+        self.outgoing.clear();
+        self.filled = 0;
+        for (i, slot) in self.requests.chunks_exact_mut(STRIDE).enumerate() {
+            self.vectors[i] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: MESSAGE_MAX + 1 };
+            let header = &mut self.headers[i].msg_hdr;
+            header.msg_name = (&raw mut self.names[i]).cast();
+            header.msg_namelen = size_of::<RawName>() as libc::socklen_t;
+            header.msg_iov = &raw mut self.vectors[i];
+            header.msg_iovlen = 1;
+            header.msg_control = if with_control { (&raw mut self.controls[i]).cast() } else { std::ptr::null_mut() };
+            header.msg_controllen = if with_control { size_of::<RawControl>() as _ } else { 0 };
+            header.msg_flags = 0;
+        }
+        // SAFETY: every header points at a name, an iovec and a control buffer of `self`, each as long as the header says; `self`
+        // is borrowed mutably for the whole call, and the kernel keeps no pointer after it.
+        let n = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                self.headers.len() as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                std::ptr::null_mut(),
+            )
+        };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        for (lens, header) in self.lens.iter_mut().zip(&self.headers[..n]) {
+            *lens = Received {
+                octets: header.msg_len,
+                name: header.msg_hdr.msg_namelen,
+                control: header.msg_hdr.msg_controllen,
+                flags: header.msg_hdr.msg_flags,
+            };
+        }
+        self.received = n;
+        Ok(n)
+    }
+
+    /// True if there is room for one more answer; if not, [`send`](Self::send) first.
+    pub fn has_room(&self) -> bool {
+        ANSWERS - self.filled >= MESSAGE_MAX && self.outgoing.len() < self.names.len()
+    }
+
+    /// Writes the answer to datagram `slot`: `write` gets the request, its sender and 65,535 octets of room, and says how many it used.
+    ///
+    /// Does nothing without room ([`has_room`](Self::has_room)) or without such a datagram.
+    pub fn answer(&mut self, slot: usize, write: impl FnOnce(Datagram<'_>, &mut [u8]) -> Option<usize>) {
+        if !self.has_room() || slot >= self.received {
+            return;
+        }
+        let lens = self.lens[slot];
+        let Some(client) = self.names[slot].read(lens.name as usize) else { return };
+        let octets = &self.requests[slot * STRIDE..][..(lens.octets as usize).min(MESSAGE_MAX + 1)];
+        let datagram = Datagram { octets, client, cut: lens.flags & libc::MSG_TRUNC != 0 };
+        let room = &mut self.answers[self.filled..][..MESSAGE_MAX];
+        if let Some(len) = write(datagram, room) {
+            let len = len.min(MESSAGE_MAX);
+            self.outgoing.push(Outgoing { slot: slot as u16, from: self.filled as u32, octets: len as u32 });
+            // The next answer starts in a cache line of its own.
+            self.filled = (self.filled + len).next_multiple_of(64).min(ANSWERS);
+        }
+    }
+
+    /// Sends the answers written so far, each to who asked and from the address that was asked. Never waits.
+    pub fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
+        let mut total = Sent::default();
+        let n = self.outgoing.len();
+        for (i, out) in self.outgoing.iter().enumerate() {
+            let slot = out.slot as usize;
+            let bytes = &mut self.answers[out.from as usize..][..out.octets as usize];
+            self.vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+            let control = self.controls[slot].make_source(self.lens[slot].control);
+            let header = &mut self.headers[i].msg_hdr;
+            header.msg_name = (&raw mut self.names[slot]).cast();
+            header.msg_namelen = self.lens[slot].name;
+            header.msg_iov = &raw mut self.vectors[i];
+            header.msg_iovlen = 1;
+            header.msg_control = if control > 0 { (&raw mut self.controls[slot]).cast() } else { std::ptr::null_mut() };
+            header.msg_controllen = control as _;
+            header.msg_flags = 0;
+        }
+        let mut done = 0;
+        while done < n {
+            // SAFETY: as in `receive`: headers `done..n` were just filled with pointers into `self`, lengths as given, and `self` is
+            // borrowed mutably for the whole call.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    self.headers.as_mut_ptr().add(done),
+                    (n - done) as libc::c_uint,
+                    (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
+                )
+            };
+            if let Ok(sent) = usize::try_from(sent) {
+                total.sent += sent;
+                total.octets += self.outgoing[done..][..sent].iter().map(|out| out.octets as usize).sum::<usize>();
+                // Zero is not in the manual; taken for a datagram that cannot go, it cannot hold us here.
+                total.refused += usize::from(sent == 0);
+                done += sent.max(1);
+                continue;
+            }
+            match io::Error::last_os_error().raw_os_error() {
+                Some(libc::EINTR) => {}
+                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => {
+                    total.full += n - done;
+                    break;
+                }
+                // The fault of one datagram (or an ICMP error told late): the others still go.
+                _ => {
+                    total.refused += 1;
+                    done += 1;
+                }
+            }
+        }
+        self.outgoing.clear();
+        self.filled = 0;
+        total
+    }
+}
+
+impl RawName {
+    fn read(&self, len: usize) -> Option<SocketAddr> {
+        let b = &self.0;
+        let family = i32::from(u16::from_ne_bytes([b[0], b[1]]));
+        let port = u16::from_be_bytes([b[2], b[3]]);
+        if family == libc::AF_INET && len >= size_of::<libc::sockaddr_in>() {
+            return Some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(b[4], b[5], b[6], b[7]), port)));
+        }
+        if family == libc::AF_INET6 && len >= size_of::<libc::sockaddr_in6>() {
+            let flow = u32::from_be_bytes([b[4], b[5], b[6], b[7]]);
+            let address = Ipv6Addr::from(<[u8; 16]>::try_from(&b[8..24]).expect("16 octets"));
+            let scope = u32::from_ne_bytes([b[24], b[25], b[26], b[27]]);
+            return Some(SocketAddr::V6(SocketAddrV6::new(address, port, flow, scope)));
+        }
+        None
+    }
+}
+
+/// Where the payload of a control message starts; `cmsghdr` is a multiple of the alignment on every 64-bit Linux.
+const CONTROL_HEAD: usize = size_of::<libc::cmsghdr>();
+
+impl RawControl {
+    /// Turns "this address was asked" into "send from this address", in place; returns the length, 0 = let the system choose.
+    fn make_source(&mut self, len: usize) -> usize {
+        let b = &mut self.0;
+        if len < CONTROL_HEAD || len > b.len() {
+            return 0;
+        }
+        let level = i32::from_ne_bytes(b[size_of::<usize>()..][..4].try_into().expect("4 octets"));
+        let kind = i32::from_ne_bytes(b[size_of::<usize>() + 4..][..4].try_into().expect("4 octets"));
+        let payload = &mut b[CONTROL_HEAD..];
+        match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                // in_pktinfo: interface, ipi_spec_dst, ipi_addr. The kernel's ipi_spec_dst is already the local address that answers
+                // (also for a broadcast). Interface 0: the route decides the way out.
+                payload[..4].fill(0);
+                (CONTROL_HEAD + size_of::<libc::in_pktinfo>()).next_multiple_of(size_of::<usize>())
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                // in6_pktinfo: address, interface. A link-local address means nothing without its interface (RFC 4007 §6).
+                let address = Ipv6Addr::from(<[u8; 16]>::try_from(&payload[..16]).expect("16 octets"));
+                if address.is_multicast() {
+                    return 0;
+                }
+                if !address.is_unicast_link_local() {
+                    payload[16..20].fill(0);
+                }
+                (CONTROL_HEAD + size_of::<libc::in6_pktinfo>()).next_multiple_of(size_of::<usize>())
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// Asks the kernel to tell for each datagram which address was asked (IP_PKTINFO; IPV6_RECVPKTINFO, RFC 3542 §6).
+///
+/// # Errors
+/// As setsockopt(2).
+pub fn tell_asked_address(socket: BorrowedFd<'_>, family: IpAddr) -> io::Result<()> {
+    match family {
+        IpAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+        IpAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+    }
+}
+
+/// Makes the socket ignore path MTU news, which anyone can forge, and never set DF: answers fit into 1232 octets anyway (RFC 9715 §3).
+///
+/// # Errors
+/// As setsockopt(2); a kernel without the option is no reason not to serve.
+pub fn ignore_path_mtu(socket: BorrowedFd<'_>, family: IpAddr) -> io::Result<()> {
+    match family {
+        IpAddr::V4(_) => set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT),
+        IpAddr::V6(_) => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT),
+    }
+}
+
+/// Sets the receive buffer past the system's maximum, which only a privileged process may.
+///
+/// # Errors
+/// `PermissionDenied` for all others.
+pub fn force_receive_buffer(socket: BorrowedFd<'_>, octets: usize) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, i32::try_from(octets).unwrap_or(i32::MAX))
+}
+
+fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: `value` lives through the call, and its true size is given.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), size_of::<i32>() as libc::socklen_t) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits until one of `fds` can be read, is hung up, or `timeout_ms` is over; `ready[i]` says which.
+///
+/// # Errors
+/// As poll(2), without EINTR, which counts as time over.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], ready: &mut Vec<bool>, timeout_ms: i32) -> io::Result<()> {
+    let mut set: Vec<libc::pollfd> = Vec::new();
+    set.extend(fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }));
+    // SAFETY: `set` is a live array of as many entries as given.
+    let n = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, timeout_ms) };
+    ready.clear();
+    if n < 0 {
+        let error = io::Error::last_os_error();
+        ready.resize(fds.len(), false);
+        return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+    }
+    ready.extend(set.iter().map(|entry| entry.revents != 0));
+    Ok(())
+}
+
+/// The processors that this process may run on.
+pub fn allowed_processors() -> Vec<usize> {
+    // SAFETY: a cpu_set_t of zeros is the empty set.
+    let mut set = unsafe { std::mem::zeroed::<libc::cpu_set_t>() };
+    // SAFETY: the size given is that of `set`, which lives through the call.
+    if unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) } != 0 {
+        return Vec::new();
+    }
+    // SAFETY: CPU_ISSET only reads the bit of a number below CPU_SETSIZE.
+    (0..libc::CPU_SETSIZE as usize).filter(|&i| unsafe { libc::CPU_ISSET(i, &set) }).collect()
+}
+
+/// Keeps the calling thread on one processor.
+///
+/// # Errors
+/// As sched_setaffinity(2).
+pub fn pin_thread(processor: usize) -> io::Result<()> {
+    if processor >= libc::CPU_SETSIZE as usize {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: a cpu_set_t of zeros is the empty set; CPU_SET writes the bit of a number below CPU_SETSIZE, checked above; the size
+    // given is that of `set`. 0 is the calling thread.
+    let result = unsafe {
+        let mut set = std::mem::zeroed::<libc::cpu_set_t>();
+        libc::CPU_SET(processor, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// How many descriptors this process may have open (RLIMIT_NOFILE, the soft limit).
+pub fn descriptor_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live rlimit.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    if result == 0 { usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX) } else { 1024 }
+}
+
+/// Sets how many descriptors this process may have open, at most what its hard limit allows; returns what holds now.
+pub fn set_descriptor_limit(wanted: usize) -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a live rlimit in both calls.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max.min(wanted as libc::rlim_t);
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+    descriptor_limit()
+}

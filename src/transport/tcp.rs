@@ -1,0 +1,428 @@
+//! TCP: one event loop a worker, one read and one write for many pipelined requests. RFC 7766, RFC 9210.
+//!
+//! The rules of a connection stand in `connection`, who must go stands in `table`; this file moves octets between them and the
+//! sockets. Nothing here waits but the poll: events are edges, so what is left undone stands in the `turn` queue.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Cache};
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step};
+use super::limits::Limits;
+use super::request::{self, Served};
+use super::table::{Refusal, Table};
+use crate::answer::{Meta, Transport};
+use crate::dns::UnixTime;
+use crate::telemetry::{Counter, Counters};
+
+/// Tells the workers of a server to stop.
+#[derive(Debug, Default)]
+pub struct Stop {
+    /// Set before the wakers are used.
+    pub now: AtomicBool,
+    /// Milliseconds in which what is in flight may come to its end.
+    pub drain: AtomicU64,
+}
+
+/// One TCP worker; [`run`](Self::run) is its life.
+pub struct Worker {
+    poll: Poll,
+    listeners: Vec<Accepting>,
+    table: Table<TcpStream>,
+    turn: VecDeque<usize>,
+    scratch: Scratch,
+    answers: Answers,
+    counters: Arc<Counters>,
+    limits: Limits,
+    stop: Arc<Stop>,
+    /// A descriptor kept back: given up for a moment when none is left, so that the queue of new connections can be emptied.
+    reserve: Option<File>,
+    /// Accepting rests until then, because descriptors or memory ran out.
+    paused_until: Millis,
+    /// Set once the stop was seen: when the last connection is cut.
+    end: Option<Millis>,
+    epoch: Instant,
+}
+
+struct Accepting {
+    socket: TcpListener,
+    waiting: bool,
+}
+
+/// What serving a connection came to.
+enum Next {
+    /// The socket will tell.
+    Wait,
+    /// More can be done at once; the others have their turn first.
+    Again,
+    Close(CloseReason),
+}
+
+const WAKE: Token = Token(usize::MAX);
+/// Tokens of listeners are counted down from here.
+const LISTENERS: usize = usize::MAX - 1;
+/// New connections taken in from one listener before those that wait have their turn.
+const ACCEPTS: usize = 64;
+/// How long accepting rests when descriptors ran out. Our choice: short for a client, long for a processor.
+const PAUSE: Millis = 100;
+/// How long a closed side waits for the other at most.
+const LINGER: Millis = 1000;
+
+impl Worker {
+    /// A worker that accepts from `listeners` (not blocking), at most as many connections as `limits` says.
+    ///
+    /// # Errors
+    /// As epoll(7), with the descriptors used up for one.
+    pub fn new(
+        listeners: Vec<std::net::TcpListener>,
+        limits: Limits,
+        counters: Arc<Counters>,
+        stop: Arc<Stop>,
+    ) -> io::Result<(Self, Arc<Waker>)> {
+        let poll = Poll::new()?;
+        let mut accepting = Vec::new();
+        for (i, socket) in listeners.into_iter().enumerate() {
+            let mut socket = TcpListener::from_std(socket);
+            poll.registry().register(&mut socket, Token(LISTENERS - i), Interest::READABLE)?;
+            // What came before the registration is no edge.
+            accepting.push(Accepting { socket, waiting: true });
+        }
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let worker = Self {
+            poll,
+            listeners: accepting,
+            table: Table::new(),
+            turn: VecDeque::new(),
+            scratch: Scratch::new(),
+            answers: Answers::new(),
+            counters,
+            limits,
+            stop,
+            reserve: File::open("/dev/null").ok(),
+            paused_until: 0,
+            end: None,
+            epoch: Instant::now(),
+        };
+        Ok((worker, waker))
+    }
+
+    /// Serves until the stop, then what is in flight.
+    pub fn run(mut self, served: Arc<ArcSwap<Served>>) {
+        let mut served = Cache::new(served);
+        let mut events = Events::with_capacity(256);
+        let mut next_sweep = 0;
+        loop {
+            let now = self.millis();
+            if let Err(error) = self.poll.poll(&mut events, Some(self.patience(now)))
+                && error.kind() != ErrorKind::Interrupted
+            {
+                log::error!("tcp worker cannot wait for requests: {error}");
+                std::thread::sleep(Duration::from_millis(PAUSE));
+            }
+            let now = self.millis();
+            for event in &events {
+                self.note(event);
+            }
+            if self.end.is_none() && self.stop.now.load(Ordering::Acquire) {
+                self.begin_end(now);
+            }
+            if self.end.is_none() {
+                self.accept(now);
+            }
+            let served = served.load();
+            let time = UnixTime::now();
+            for _ in 0..self.turn.len() {
+                let Some(slot) = self.turn.pop_front() else { break };
+                self.serve(slot, served, time, now);
+            }
+            if now >= next_sweep {
+                self.sweep(now);
+                next_sweep = now + self.tick();
+            }
+            if self.end.is_some_and(|end| self.table.len() == 0 || now >= end) {
+                self.close_all();
+                return;
+            }
+        }
+    }
+
+    fn millis(&self) -> Millis {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX / 4)
+    }
+
+    /// How often deadlines are looked at: often enough for the shortest one.
+    fn tick(&self) -> Millis {
+        let shortest = self.limits.idle.min(self.limits.receive).min(self.limits.send).as_millis() / 4;
+        u64::try_from(shortest).unwrap_or(u64::MAX).clamp(10, 250)
+    }
+
+    fn patience(&self, now: Millis) -> Duration {
+        let accepting_rests = self.listeners.iter().any(|listener| listener.waiting);
+        Duration::from_millis(if !self.turn.is_empty() || accepting_rests && now >= self.paused_until {
+            0
+        } else if accepting_rests {
+            self.paused_until - now
+        } else if self.table.len() > 0 {
+            self.tick()
+        } else {
+            // Only to let go of zones that are no longer served.
+            1000
+        })
+    }
+
+    fn note(&mut self, event: &mio::event::Event) {
+        let token = event.token();
+        if token == WAKE {
+            return;
+        }
+        if let Some(listener) = LISTENERS.checked_sub(token.0).and_then(|i| self.listeners.get_mut(i)) {
+            listener.waiting = true;
+            return;
+        }
+        // A slot may have a new tenant since the event; then this is one needless read.
+        if let Some(peer) = self.table.get_mut(token.0) {
+            peer.readable |= event.is_readable();
+            peer.hung_up |= event.is_read_closed() || event.is_error();
+            if !std::mem::replace(&mut peer.queued, true) {
+                self.turn.push_back(token.0);
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Millis) {
+        if now < self.paused_until {
+            return;
+        }
+        for i in 0..self.listeners.len() {
+            for _ in 0..ACCEPTS {
+                if !self.listeners[i].waiting {
+                    break;
+                }
+                match self.listeners[i].socket.accept() {
+                    Ok((stream, address)) => self.admit(stream, address.ip(), now),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => self.listeners[i].waiting = false,
+                    Err(error) if is_exhaustion(&error) => {
+                        self.relieve(i, now);
+                        return;
+                    }
+                    // The client gave up in the queue (accept(2) names more errors of this kind); the next one may be fine.
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+
+    /// No descriptor (or memory) is left: the connection that is idle longest makes room; if there is none, the first of the queue is
+    /// turned away with the descriptor kept back. Then accepting rests, so that this cannot become a spin.
+    fn relieve(&mut self, listener: usize, now: Millis) {
+        self.counters.add(Counter::TcpRefusedDescriptors, 1);
+        if let Some(slot) = self.table.longest_idle() {
+            self.close(slot, CloseReason::Evicted);
+            if let Ok((stream, address)) = self.listeners[listener].socket.accept() {
+                self.admit(stream, address.ip(), now);
+                return;
+            }
+        } else if self.reserve.take().is_some() {
+            drop(self.listeners[listener].socket.accept());
+        }
+        if self.reserve.is_none() {
+            self.reserve = File::open("/dev/null").ok();
+        }
+        self.paused_until = now + PAUSE;
+    }
+
+    fn admit(&mut self, mut stream: TcpStream, address: std::net::IpAddr, now: Millis) {
+        match self.table.victim(address, self.limits.connections_per_client, self.limits.connections) {
+            Ok(None) => {}
+            Ok(Some(slot)) => self.close(slot, CloseReason::Evicted),
+            Err(Refusal::Client) => return self.counters.add(Counter::TcpRefusedClientLimit, 1),
+            Err(Refusal::Total) => return self.counters.add(Counter::TcpRefusedTotalLimit, 1),
+        }
+        let slot = self.table.vacancy();
+        if self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE).is_ok() {
+            self.table.insert(stream, address, Connection::new(now));
+            self.counters.add(Counter::TcpAccepted, 1);
+        }
+    }
+
+    fn serve(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) {
+        if let Some(peer) = self.table.get_mut(slot) {
+            peer.queued = false;
+        }
+        match self.step(slot, served, time, now) {
+            Next::Wait => {}
+            Next::Again => {
+                if let Some(peer) = self.table.get_mut(slot)
+                    && !std::mem::replace(&mut peer.queued, true)
+                {
+                    self.turn.push_back(slot);
+                }
+            }
+            Next::Close(reason) => self.close(slot, reason),
+        }
+    }
+
+    /// One turn of one connection: what is owed goes out, then at most one read, its answers, one write.
+    fn step(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) -> Next {
+        let Self { table, scratch, answers, counters, end, .. } = self;
+        let Some(peer) = table.get_mut(slot) else { return Next::Wait };
+        while peer.connection.owes() {
+            match peer.stream.write(peer.connection.owed()) {
+                Ok(0) => return Next::Close(CloseReason::Error),
+                Ok(n) => peer.connection.took(n, now),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Next::Wait,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Next::Close(CloseReason::Error),
+            }
+        }
+        match peer.connection.phase() {
+            Phase::Open => {}
+            Phase::Flushing(reason) => {
+                if peer.ended || peer.stream.shutdown(Shutdown::Write).is_err() {
+                    return Next::Close(reason);
+                }
+                peer.connection.linger((now + LINGER).min(end.unwrap_or(Millis::MAX)));
+                peer.readable = true;
+                return Next::Again;
+            }
+            Phase::Lingering(reason, _) => {
+                // What comes now is not answered any more; it is only read away.
+                return match peer.stream.read(scratch.room()) {
+                    Ok(0) => Next::Close(reason),
+                    Ok(_) => Next::Again,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Wait,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => Next::Again,
+                    Err(_) => Next::Close(reason),
+                };
+            }
+        }
+        let mut fresh = 0;
+        if !peer.connection.holds_whole() {
+            if peer.ended {
+                return Next::Close(CloseReason::Client);
+            }
+            // A server that stops reads once more in any case: only an empty socket ends the connection.
+            if !peer.readable && !peer.hung_up && end.is_none() {
+                return Next::Wait;
+            }
+            let room = scratch.room();
+            match peer.stream.read(room) {
+                Ok(0) => peer.ended = true,
+                Ok(n) => {
+                    fresh = n;
+                    // A short read has emptied the socket; the next octet is a new edge.
+                    peer.readable = n == room.len();
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    (peer.readable, peer.hung_up) = (false, false);
+                    return self.when_quiet(slot);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => return Next::Again,
+                Err(_) => return Next::Close(CloseReason::Error),
+            }
+        }
+        answers.clear();
+        let meta = Meta { transport: Transport::Tcp, client: peer.address };
+        let step = peer
+            .connection
+            .take(scratch, fresh, now, answers, |message, room| request::answer(served, time, &meta, counters, message, room));
+        let mut octets = answers.octets();
+        while !octets.is_empty() {
+            match peer.stream.write(octets) {
+                Ok(0) => return Next::Close(CloseReason::Error),
+                Ok(n) => octets = &octets[n..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Next::Close(CloseReason::Error),
+            }
+        }
+        if !octets.is_empty() {
+            peer.connection.owe(octets, now);
+            return Next::Wait;
+        }
+        let more = step == Step::Full || peer.readable || peer.hung_up || peer.ended || peer.connection.phase() != Phase::Open;
+        if more || end.is_some() { Next::Again } else { Next::Wait }
+    }
+
+    /// Nothing is left to read. A server that stops ends the connection here, unless half a request came: the rest may follow.
+    fn when_quiet(&mut self, slot: usize) -> Next {
+        match self.table.get_mut(slot) {
+            Some(peer) if self.end.is_some() && peer.connection.is_idle() => {
+                peer.connection.finish(CloseReason::Shutdown);
+                Next::Again
+            }
+            _ => Next::Wait,
+        }
+    }
+
+    /// Takes in the connections that wait, closes the listeners, and gives every connection a turn to read what already came.
+    fn begin_end(&mut self, now: Millis) {
+        self.paused_until = 0;
+        for _ in 0..64 {
+            self.accept(now);
+            if self.listeners.iter().all(|listener| !listener.waiting) || now < self.paused_until {
+                break;
+            }
+        }
+        self.listeners.clear();
+        self.end = Some(now + self.stop.drain.load(Ordering::Relaxed));
+        let slots: Vec<usize> = self.table.slots().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            if let Some(peer) = self.table.get_mut(slot) {
+                peer.readable = true;
+                if !std::mem::replace(&mut peer.queued, true) {
+                    self.turn.push_back(slot);
+                }
+            }
+        }
+    }
+
+    /// Closes what is past its deadline.
+    fn sweep(&mut self, now: Millis) {
+        let crowded = self.table.len() * 4 > self.limits.connections * 3;
+        let overdue: Vec<(usize, CloseReason)> = (self.table.slots())
+            .map(|(slot, peer)| (slot, peer.connection.deadline(&self.limits, crowded)))
+            .filter(|(_, (deadline, _))| *deadline <= now)
+            .map(|(slot, (_, reason))| (slot, reason))
+            .collect();
+        for (slot, reason) in overdue {
+            self.close(slot, reason);
+        }
+    }
+
+    fn close(&mut self, slot: usize, reason: CloseReason) {
+        if self.table.remove(slot).is_some() {
+            self.counters.add(Counter::TcpClosed, 1);
+            let counter = match reason {
+                CloseReason::Client => Counter::TcpClosedClient,
+                CloseReason::Idle => Counter::TcpClosedIdle,
+                CloseReason::SlowWriter => Counter::TcpClosedSlowWriter,
+                CloseReason::SlowReader => Counter::TcpClosedSlowReader,
+                CloseReason::Framing => Counter::TcpClosedFraming,
+                CloseReason::Evicted => Counter::TcpClosedEvicted,
+                CloseReason::Error => Counter::TcpClosedError,
+                CloseReason::Shutdown => Counter::TcpClosedShutdown,
+            };
+            self.counters.add(counter, 1);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let slots: Vec<usize> = self.table.slots().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.close(slot, CloseReason::Shutdown);
+        }
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

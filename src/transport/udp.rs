@@ -1,0 +1,133 @@
+//! UDP: one worker a core, batches of datagrams in and out. RFC 1035 §4.2.1, RFC 9715.
+//!
+//! Per batch: one receive call, one clock read, one look whether other zones are served, one send call.
+
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Cache};
+
+use super::request::{self, Served};
+use super::sys::{self, Batch};
+use crate::answer::{Meta, Transport};
+use crate::dns::UnixTime;
+use crate::telemetry::{Counter, Counters};
+
+/// One listen address of one worker.
+#[derive(Debug)]
+pub struct Listener {
+    /// Not blocking.
+    pub socket: UdpSocket,
+    /// True for 0.0.0.0 and [::]: each datagram tells which address it asked.
+    pub wildcard: bool,
+}
+
+/// One UDP worker; [`run`](Self::run) is its life.
+pub struct Worker {
+    /// Its sockets.
+    pub listeners: Vec<Listener>,
+    /// What it answers from.
+    pub served: Arc<ArcSwap<Served>>,
+    /// What it counts; nobody else adds to it.
+    pub counters: Arc<Counters>,
+    /// Can be read once the server stops.
+    pub stop: std::io::PipeReader,
+    /// The processor to stay on.
+    pub processor: Option<usize>,
+    /// How long what waits is still answered after the stop.
+    pub drain: Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// Datagrams a call. More gains little (the call's own cost is spread thin already) and costs latency and cache.
+const BATCH: usize = 64;
+/// Full batches of one socket before the next socket has its turn.
+const TURN: usize = 16;
+/// An idle worker looks this often for newly served zones, so that it does not keep the old ones alive.
+const IDLE_MS: i32 = 1000;
+
+impl Worker {
+    /// Answers until the stop, then what still waits.
+    pub fn run(self) {
+        if let Some(processor) = self.processor
+            && let Err(error) = sys::pin_thread(processor)
+        {
+            log::warn!("udp worker is not bound to processor {processor}: {error}");
+        }
+        let mut served = Cache::new(Arc::clone(&self.served));
+        let mut batch = Batch::new(BATCH);
+        let fds: Vec<BorrowedFd<'_>> = self.listeners.iter().map(|listener| listener.socket.as_fd()).chain([self.stop.as_fd()]).collect();
+        let mut ready = Vec::new();
+        loop {
+            if let Err(error) = sys::wait_readable(&fds, &mut ready, IDLE_MS) {
+                // Only memory can be short here (poll(2)); to try again at once would be a spin.
+                log::error!("udp worker cannot wait for requests: {error}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            served.load();
+            if ready.last() == Some(&true) {
+                return self.finish(&mut batch, &mut served);
+            }
+            for (listener, _) in self.listeners.iter().zip(&ready).filter(|&(_, &ready)| ready) {
+                for _ in 0..TURN {
+                    if self.serve(listener, &mut batch, served.load()) < BATCH {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers what reached the sockets before the stop.
+    fn finish(&self, batch: &mut Batch, served: &mut Cache<Arc<ArcSwap<Served>>, Arc<Served>>) {
+        let drain = Duration::from_millis(self.drain.load(std::sync::atomic::Ordering::Relaxed));
+        let end = Instant::now() + drain;
+        for listener in &self.listeners {
+            // Under a flood the queue never ends; the time does.
+            while self.serve(listener, batch, served.load()) > 0 && Instant::now() < end {}
+        }
+    }
+
+    /// One batch of one socket; returns how many datagrams came.
+    fn serve(&self, listener: &Listener, batch: &mut Batch, served: &Served) -> usize {
+        let socket = listener.socket.as_fd();
+        let counters = &*self.counters;
+        let n = match batch.receive(socket, listener.wildcard) {
+            Ok(n) => n,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => return 0,
+            Err(_) => {
+                // An ICMP error told late, or memory short: the next call is another one.
+                counters.add(Counter::ReceiveErrors, 1);
+                return 0;
+            }
+        };
+        let now = UnixTime::now();
+        for slot in 0..n {
+            if !batch.has_room() {
+                send(batch, socket, counters);
+            }
+            batch.answer(slot, |datagram, room| {
+                // Nobody can receive at port 0; a forger may want us to try.
+                if datagram.client.port() == 0 || datagram.cut {
+                    counters.add(Counter::Dropped, 1);
+                    return None;
+                }
+                let meta = Meta { transport: Transport::Udp, client: datagram.client.ip() };
+                request::answer(served, now, &meta, counters, datagram.octets, room)
+            });
+        }
+        send(batch, socket, counters);
+        n
+    }
+}
+
+fn send(batch: &mut Batch, socket: BorrowedFd<'_>, counters: &Counters) {
+    let sent = batch.send(socket);
+    if sent.full > 0 {
+        counters.add(Counter::SendFull, sent.full as u64);
+    }
+    if sent.refused > 0 {
+        counters.add(Counter::SendRefused, sent.refused as u64);
+    }
+}

@@ -1,0 +1,161 @@
+//! From one serial to the next: what goes and what comes.
+//!
+//! Pure data; strict: a diff that does not fit a zone exactly changes nothing. RFC 1995 §4 in spirit.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use crate::dns::records::cmp_rdata;
+use crate::dns::{Name, Record, Records, Rtype};
+
+/// The change of a zone from one version to another, SOA records included. Both sides are sorted.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// Records that go.
+    pub removed: Records,
+    /// Records that come.
+    pub added: Records,
+}
+
+/// Why a diff does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiffError {
+    /// A record that is to go is not there.
+    Absent(Name, Rtype),
+    /// A record that is to come is there already.
+    Present(Name, Rtype),
+    /// The changed records make no zone.
+    Zone(super::ZoneError),
+}
+
+impl fmt::Display for DiffError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent(name, rtype) => write!(f, "the {rtype} record of '{name}' that is to be removed is not in the zone"),
+            Self::Present(name, rtype) => write!(f, "the {rtype} record of '{name}' that is to be added is in the zone already"),
+            Self::Zone(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DiffError {}
+
+impl From<super::ZoneError> for DiffError {
+    fn from(error: super::ZoneError) -> Self {
+        Self::Zone(error)
+    }
+}
+
+/// Order of records as [`Records::sort`] has it, without TTL.
+fn cmp(a: &Record<'_>, b: &Record<'_>) -> Ordering {
+    a.owner.canonical_cmp(b.owner).then(a.rtype.cmp(&b.rtype)).then_with(|| cmp_rdata(a.rtype, a.rdata, b.rdata))
+}
+
+impl Diff {
+    /// What leads from `old` to `new`, which are both sorted. A changed TTL is a removal and an addition.
+    ///
+    /// Cost: one pass over both.
+    ///
+    /// # Panics
+    /// When the difference is larger than a zone can be.
+    pub fn between(old: &Records, new: &Records) -> Self {
+        let mut diff = Self::default();
+        let (mut a, mut b) = (old.iter().peekable(), new.iter().peekable());
+        let push = |to: &mut Records, r: Record<'_>| to.push(r.owner, r.rtype, r.ttl, r.rdata).expect("no more than a zone");
+        loop {
+            let order = match (a.peek(), b.peek()) {
+                (None, None) => break,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(x), Some(y)) => cmp(x, y),
+            };
+            match order {
+                Ordering::Less => push(&mut diff.removed, a.next().expect("peeked")),
+                Ordering::Greater => push(&mut diff.added, b.next().expect("peeked")),
+                Ordering::Equal => {
+                    let (x, y) = (a.next().expect("peeked"), b.next().expect("peeked"));
+                    if x.ttl != y.ttl {
+                        push(&mut diff.removed, x);
+                        push(&mut diff.added, y);
+                    }
+                }
+            }
+        }
+        diff.removed.sort();
+        diff.added.sort();
+        diff
+    }
+
+    /// True if nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+
+    /// The records of `old`, sorted, after the change.
+    ///
+    /// # Errors
+    /// When a record that goes is absent, or one that comes is present.
+    pub fn apply_to(&self, old: &Records) -> Result<Records, DiffError> {
+        let mut new = Records::with_capacity(old.len() + self.added.len());
+        let mut removed = self.removed.iter().peekable();
+        let mut added = self.added.iter().peekable();
+        let push = |to: &mut Records, r: Record<'_>| {
+            to.push(r.owner, r.rtype, r.ttl, r.rdata).map_err(|_| DiffError::Zone(super::ZoneError::TooBig))
+        };
+        for record in old.iter() {
+            if let Some(absent) = removed.next_if(|r| cmp(r, &record) == Ordering::Less) {
+                return Err(DiffError::Absent(absent.owner.to_owned(), absent.rtype));
+            }
+            while let Some(r) = added.next_if(|r| cmp(r, &record) == Ordering::Less) {
+                push(&mut new, r)?;
+            }
+            let goes = removed.next_if(|r| cmp(r, &record) == Ordering::Equal).is_some();
+            match added.next_if(|r| cmp(r, &record) == Ordering::Equal) {
+                Some(r) if goes => push(&mut new, r)?,
+                Some(r) => return Err(DiffError::Present(r.owner.to_owned(), r.rtype)),
+                None if goes => {}
+                None => push(&mut new, record)?,
+            }
+        }
+        if let Some(absent) = removed.next() {
+            return Err(DiffError::Absent(absent.owner.to_owned(), absent.rtype));
+        }
+        for r in added {
+            push(&mut new, r)?;
+        }
+        new.sort();
+        Ok(new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bag(rng: &mut fastrand::Rng) -> Records {
+        let mut records = Records::new();
+        for _ in 0..rng.usize(..30) {
+            let name = Name::parse(&format!("{}.vn", rng.u8(b'a'..b'f') as char)).expect("name");
+            records.push(name.as_ref(), Rtype(rng.u16(1..3)), rng.u32(1..3), &[rng.u8(..4)]).expect("room");
+        }
+        records.sort();
+        records
+    }
+
+    fn list(records: &Records) -> Vec<(Name, Rtype, u32, Vec<u8>)> {
+        records.iter().map(|r| (r.owner.to_owned(), r.rtype, r.ttl, r.rdata.to_vec())).collect()
+    }
+
+    #[test]
+    fn between_and_apply_are_inverse() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for _ in 0..300 {
+            let (old, new) = (bag(&mut rng), bag(&mut rng));
+            let diff = Diff::between(&old, &new);
+            assert_eq!(list(&diff.apply_to(&old).expect("fits")), list(&new));
+            if !diff.is_empty() {
+                assert!(diff.apply_to(&new).is_err(), "a diff fits once");
+            }
+        }
+    }
+}

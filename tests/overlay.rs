@@ -1,0 +1,168 @@
+//! A zone that was changed again and again answers like one that was built anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use saola::answer::{Face, Meta, Outcome, Transport, respond};
+use saola::dns::rdata::{Soa, append_bitmap};
+use saola::dns::{Name, Records, Rtype, UnixTime};
+use saola::zone::{Diff, Nsec3Params, Zone, ZoneSet};
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("test name")
+}
+
+/// A delegation of the model: name servers, whether it has DS, addresses of hosts below it.
+#[derive(Clone, Default)]
+struct Delegation {
+    servers: BTreeSet<String>,
+    secure: bool,
+    addresses: BTreeMap<String, u8>,
+}
+
+type Model = BTreeMap<String, Delegation>;
+
+fn change(model: &mut Model, rng: &mut fastrand::Rng) {
+    let parents = ["", ".com", ".deep.com", ".gov", ".a.b"];
+    let owner = format!("{}{}.vn", (b'k' + rng.u8(..6)) as char, parents[rng.usize(..parents.len())]);
+    if rng.u8(..3) == 0 {
+        model.remove(&owner);
+        return;
+    }
+    let mut delegation = Delegation { secure: rng.bool(), ..Delegation::default() };
+    for _ in 0..rng.usize(1..4) {
+        let host = match rng.u8(..4) {
+            0 => format!("ns{}.{owner}", rng.u8(..2)),
+            1 => format!("ns{}.out.example", rng.u8(..3)),
+            2 => "a.dns.vn".into(),
+            _ => "ns0.k.com.vn".into(),
+        };
+        if host.ends_with(&format!(".{owner}")) {
+            delegation.addresses.insert(host.clone(), rng.u8(..));
+        }
+        delegation.servers.insert(host);
+    }
+    model.insert(owner, delegation);
+}
+
+/// All records of the model, with an NSEC3 chain (opt-out) where `signed`.
+fn records(model: &Model, serial: u32, signed: bool) -> Records {
+    let mut records = Records::new();
+    let mut add = |owner: &str, rtype: Rtype, rdata: &[u8]| records.push(name(owner).as_ref(), rtype, 3600, rdata).expect("room");
+    let soa = Soa { mname: name("a.dns.vn"), rname: name("h.vn"), serial, refresh: 1, retry: 1, expire: 1, minimum: 60 };
+    add("vn", Rtype::SOA, &soa.to_rdata());
+    add("vn", Rtype::NS, name("a.dns.vn").as_ref().as_wire());
+    add("a.dns.vn", Rtype::A, &[192, 0, 2, 1]);
+    add("*.wild.vn", Rtype::A, &[192, 0, 2, 2]);
+    let mut chain: BTreeMap<String, Vec<Rtype>> = BTreeMap::new();
+    chain.insert("vn".into(), vec![Rtype::NS, Rtype::SOA, Rtype::NSEC3PARAM]);
+    for plain in ["a.dns.vn", "*.wild.vn"] {
+        chain.insert(plain.into(), vec![Rtype::A]);
+    }
+    for (owner, delegation) in model {
+        for server in &delegation.servers {
+            add(owner, Rtype::NS, name(server).as_ref().as_wire());
+        }
+        for (host, address) in &delegation.addresses {
+            add(host, Rtype::A, &[198, 51, 100, *address]);
+        }
+        if delegation.secure {
+            add(owner, Rtype::DS, &[1, 2, 13, 2, 9, 9, 9]);
+            chain.insert(owner.clone(), vec![Rtype::NS, Rtype::DS]);
+        }
+    }
+    if signed {
+        add("vn", Rtype::NSEC3PARAM, &[1, 0, 0, 0, 0]);
+        for owner in chain.keys().cloned().collect::<Vec<_>>() {
+            let mut above = owner.as_str();
+            while let Some((_, parent)) = above.split_once('.') {
+                chain.entry(parent.into()).or_default();
+                above = parent;
+            }
+        }
+        let hash = |owner: &str| Nsec3Params::default().hash(name(owner).as_ref().to_lowercase().as_ref().as_wire());
+        let links: BTreeMap<[u8; 20], &Vec<Rtype>> = chain.iter().map(|(owner, types)| (hash(owner), types)).collect();
+        let hashes: Vec<_> = links.keys().copied().collect();
+        for (i, (hash, types)) in links.into_iter().enumerate() {
+            let mut rdata = vec![1, 1, 0, 0, 0, 20];
+            rdata.extend_from_slice(&hashes[(i + 1) % hashes.len()]);
+            append_bitmap(types.iter().copied(), &mut rdata);
+            let label = data_encoding::BASE32HEX_NOPAD.encode(&hash).to_lowercase();
+            records.push(name(&format!("{label}.vn")).as_ref(), Rtype::NSEC3, 60, &rdata).expect("room");
+        }
+    }
+    records.sort();
+    records
+}
+
+fn ask(zones: &ZoneSet, owner: &str, rtype: Rtype) -> Vec<String> {
+    let mut request = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    request.extend_from_slice(name(owner).as_ref().as_wire());
+    request.extend_from_slice(&rtype.0.to_be_bytes());
+    request.extend_from_slice(&[0, 1, 0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+    let mut buffer = vec![0; 65535];
+    let meta = Meta { transport: Transport::Tcp, client: "192.0.2.9".parse().expect("address") };
+    let Outcome::Reply { len, .. } = respond(zones, &Face::default(), UnixTime(0), &meta, &request, &mut buffer) else { panic!("no reply") };
+    let message = hickory_proto::op::Message::from_vec(&buffer[..len]).unwrap_or_else(|error| panic!("{owner} {rtype}: {error}"));
+    let mut lines = vec![format!("{:?} aa {}", message.metadata.response_code, message.metadata.authoritative)];
+    for (section, records) in [("an", &message.answers), ("au", &message.authorities), ("ad", &message.additionals)] {
+        let mut of_section: Vec<String> = records.iter().map(|r| format!("{section} {r}").to_lowercase()).collect();
+        of_section.sort();
+        lines.extend(of_section);
+    }
+    lines
+}
+
+fn list(records: &Records) -> Vec<String> {
+    records.iter().map(|r| format!("{} {} {} {:?}", r.owner, r.ttl, r.rtype, r.rdata)).collect()
+}
+
+#[test]
+fn changed_zones_answer_like_new_ones() {
+    let seed = 20_261_122;
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let (mut overlaid, mut steps) = (0, 0);
+    for round in 0..6 {
+        let signed = round % 3 != 0;
+        let mut model = Model::new();
+        for _ in 0..20 {
+            change(&mut model, &mut rng);
+        }
+        let mut zone = Zone::build(name("vn").as_ref(), records(&model, 1, signed)).expect("a zone");
+        for serial in 2..40 {
+            for _ in 0..rng.usize(1..4) {
+                change(&mut model, &mut rng);
+            }
+            let new = records(&model, serial, signed);
+            let diff = Diff::between(&zone.records(), &new);
+            zone = zone.apply(&diff).expect("the diff fits");
+            assert!(zone.apply(&diff).is_err(), "a diff fits once");
+            steps += 1;
+            overlaid += usize::from(zone.is_overlaid());
+            assert_eq!(list(&zone.records()), list(&new), "round {round} serial {serial}");
+            let set = |zone: Zone| {
+                let mut set = ZoneSet::new();
+                set.insert(Arc::new(zone));
+                set
+            };
+            let fresh = set(Zone::build(name("vn").as_ref(), new).expect("a zone"));
+            let changed = set(zone.clone());
+            for parent in ["", ".com", ".deep.com", ".gov", ".a.b", ".wild", ".nosuch", ".dns"] {
+                for label in ["k", "l", "m", "n", "o", "p", "www.k", "ns0.k", "ns1.l", "zz", "*"] {
+                    let owner = format!("{label}{parent}.vn");
+                    for rtype in [Rtype::A, Rtype::DS, Rtype::NS] {
+                        assert_eq!(ask(&changed, &owner, rtype), ask(&fresh, &owner, rtype), "round {round} serial {serial}: {owner} {rtype}");
+                    }
+                }
+            }
+            for owner in ["vn", "com.vn", "deep.com.vn", "b.vn", "a.b.vn", "gov.vn"] {
+                for rtype in [Rtype::SOA, Rtype::NS, Rtype::A, Rtype::DS, Rtype::ANY] {
+                    assert_eq!(ask(&changed, owner, rtype), ask(&fresh, owner, rtype), "round {round} serial {serial}: {owner} {rtype}");
+                }
+            }
+        }
+    }
+    println!("{overlaid} of {steps} steps stood in an overlay");
+    assert!(overlaid * 2 > steps, "most changes of delegations need no rebuilding: {overlaid} of {steps}");
+}
