@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod config;
 pub mod control;
+pub mod daemon;
 pub mod dns;
 pub mod journal;
 pub mod pipeline;
