@@ -3,13 +3,16 @@
 //! zone = f(export, orders, keys, policy, now). The rooms and their floors stand in ARCHITECTURE.md.
 
 pub mod answer;
+pub mod compile;
 pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod dns;
 pub mod journal;
+pub mod orders;
 pub mod pipeline;
 pub mod publish;
+pub mod registry;
 pub mod sign;
 pub mod telemetry;
 pub mod tool;

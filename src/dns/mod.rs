@@ -1,5 +1,6 @@
 //! Names, types, RDATA and records: what every room speaks. Knows no zone and no server.
 
+pub mod idn;
 pub mod master;
 pub mod name;
 pub mod rdata;

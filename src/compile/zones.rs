@@ -1,0 +1,247 @@
+//! Writes the records: delegations, DS, glue, and what the registry's own name servers need.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::check::{Checker, Kept, ds_rdata};
+use super::host::HostPlace;
+use super::name::Folded;
+use super::outcome::{Finding, HostOutcome, HostResult, Outcome, Verdict, ZoneId};
+use super::{CompileError, Infrastructure, SecondLevels, Ttls};
+use crate::dns::rdata::Soa;
+use crate::dns::records::Full;
+use crate::dns::{Name, NameRef, Records, Rtype, Serial};
+use crate::registry::{HostId, RowId};
+
+/// What a compilation gives.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Every zone: the top-level domain's first, then the others in alphabetical order. See [`ZoneId`].
+    pub zones: Vec<CompiledZone>,
+    /// What became of each row of domain.csv, in its order.
+    pub outcomes: Vec<Outcome>,
+    /// What became of each host object, in the order of the export.
+    pub hosts: Vec<HostOutcome>,
+}
+
+/// One zone without its SOA record: whoever publishes it knows the serial.
+#[derive(Debug)]
+pub struct CompiledZone {
+    /// The apex.
+    pub apex: Name,
+    /// Every record but the SOA, not sorted: the apex NS, delegations, DS, glue, addresses of the registry's name servers.
+    pub records: Records,
+    /// How many names of the export are published here.
+    pub published: u64,
+    soa: Soa,
+    ttls: Ttls,
+}
+
+impl CompiledZone {
+    /// The SOA at a serial.
+    pub fn soa(&self, serial: Serial) -> Soa {
+        Soa { serial: serial.0, ..self.soa.clone() }
+    }
+
+    /// All records with the SOA at `serial`, in canonical order.
+    ///
+    /// # Errors
+    /// [`Full`] past 4 GiB.
+    pub fn into_records(self, serial: Serial) -> Result<Records, Full> {
+        let soa = self.soa(serial).to_rdata();
+        let mut records = self.records;
+        records.push(self.apex.as_ref(), Rtype::SOA, self.ttls.soa, &soa)?;
+        records.sort();
+        Ok(records)
+    }
+}
+
+impl Compiled {
+    /// Adds the DS records of a zone to the zone of the top-level domain, once its keys are known.
+    ///
+    /// # Errors
+    /// [`Full`] past 4 GiB.
+    pub fn add_ds(&mut self, child: NameRef<'_>, rdata: &[Vec<u8>]) -> Result<(), Full> {
+        let parent = &mut self.zones[0];
+        for rdata in rdata {
+            parent.records.push(child, Rtype::DS, parent.ttls.ds, rdata)?;
+        }
+        Ok(())
+    }
+
+    /// Published names of each zone, by apex without final dot: what the next deposit is compared with.
+    pub fn published(&self) -> BTreeMap<String, u64> {
+        let text = |zone: &CompiledZone| zone.apex.to_string().trim_end_matches('.').to_owned();
+        self.zones.iter().map(|zone| (text(zone), zone.published)).collect()
+    }
+}
+
+/// Builds every zone from the outcomes; adds the findings that only show once all names are judged.
+pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec<Kept>) -> Result<Compiled, CompileError> {
+    let policy = checker.policy;
+    let objects = checker.objects;
+    // The first row of each published name stands for it.
+    let mut is_published = vec![false; outcomes.len()];
+    for (row, outcome) in outcomes.iter().enumerate() {
+        let is_first = || {
+            !outcome.findings.contains(Finding::DuplicateIdentical)
+                || objects.rows_of(objects.bytes(objects.domain(RowId(row as u32)).name)).next() == Some(RowId(row as u32))
+        };
+        is_published[row] = outcome.verdict == Verdict::InZone && is_first();
+    }
+    for kept in &kept {
+        is_published[kept.row.0 as usize] = true;
+    }
+
+    let mut zones = Zones::new(&policy.second_levels, &policy.infrastructure, policy.ttls, is_published.len());
+    let mut is_linked = vec![false; objects.hosts().len()];
+    let mut servers = Vec::new();
+    for row in (0..outcomes.len() as u32).map(RowId) {
+        let Some(zone) = outcomes[row.0 as usize].zone.filter(|_| is_published[row.0 as usize]) else { continue };
+        let domain = objects.domain(row);
+        let name = Folded::new(objects.bytes(domain.name)).expect("a published name passed the checks");
+        checker.usable_name_servers(row, &mut servers);
+        let mut has_orphan = false;
+        for &host in &servers {
+            is_linked[host.0 as usize] = true;
+            has_orphan |= is_orphan(checker, host, &is_published);
+            zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, checker.hosts.name(host).as_wire())?;
+        }
+        if has_orphan {
+            for other in objects.rows_of(objects.bytes(domain.name)) {
+                outcomes[other.0 as usize].findings.add(Finding::OrphanGlueDropped);
+            }
+        }
+        if servers.is_empty()
+            && let Some(target) = checker.target(domain)
+        {
+            zones.push(zone, name.as_name(), Rtype::CNAME, policy.ttls.ns, target.as_name().as_wire())?;
+        } else {
+            // Identical rows may carry their DS in either spelling of the name.
+            for row in objects.rows_of(objects.bytes(domain.name)) {
+                for rdata in objects.ds(row).iter().filter_map(|ds| ds_rdata(objects, ds)) {
+                    zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, &rdata)?;
+                }
+            }
+        }
+        zones.zones[zone.0 as usize].published += 1;
+    }
+    for Kept { row, zone, delegation } in kept {
+        let name = Folded::new(objects.bytes(objects.domain(row).name)).expect("a kept name passed the checks");
+        for server in &delegation.ns {
+            let text = server.to_string();
+            if let Some(host) = objects.host_named(text.trim_end_matches('.').as_bytes()) {
+                is_linked[host.0 as usize] = true;
+            }
+            zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, server.as_ref().as_wire())?;
+        }
+        for rdata in &delegation.ds {
+            zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, rdata)?;
+        }
+        zones.zones[zone.0 as usize].published += 1;
+    }
+
+    let mut hosts = Vec::new();
+    for (i, host) in objects.hosts().iter().enumerate() {
+        let id = HostId(i as u32);
+        let result = judge_host(checker, id, &is_published, is_linked[i]);
+        if let HostResult::Glue(zone) = result {
+            for &address in objects.addresses(id) {
+                zones.push_address(zone, checker.hosts.name(id), address)?;
+            }
+        }
+        if host.is_object {
+            hosts.push(HostOutcome { host: id, result });
+        }
+    }
+    Ok(Compiled { zones: zones.zones, outcomes, hosts })
+}
+
+/// True for a host whose glue is left out because the domain above it is not published.
+fn is_orphan(checker: &Checker<'_>, host: HostId, is_published: &[bool]) -> bool {
+    judge_host(checker, host, is_published, true) == HostResult::SuperordinateNotInZone
+}
+
+fn judge_host(checker: &Checker<'_>, host: HostId, is_published: &[bool], is_linked: bool) -> HostResult {
+    match checker.hosts.place(host) {
+        HostPlace::BadLabel => HostResult::BadLabel,
+        HostPlace::External => HostResult::External,
+        HostPlace::TooDeep { .. } => HostResult::LevelsExceeded,
+        HostPlace::Internal { .. } if checker.objects.addresses(host).is_empty() => HostResult::NoAddress,
+        HostPlace::Internal { superordinate, zone } => match superordinate {
+            Some(row) if is_published[row.0 as usize] => {
+                if is_linked {
+                    HostResult::Glue(zone)
+                } else {
+                    HostResult::NotLinked
+                }
+            }
+            _ => HostResult::SuperordinateNotInZone,
+        },
+    }
+}
+
+struct Zones {
+    zones: Vec<CompiledZone>,
+    ttls: Ttls,
+}
+
+impl Zones {
+    /// Every zone with what it has without any registration.
+    fn new(levels: &SecondLevels, infrastructure: &Infrastructure, ttls: Ttls, rows: usize) -> Self {
+        let soa = Soa {
+            mname: infrastructure.primary.clone(),
+            rname: infrastructure.contact.clone(),
+            serial: 0,
+            refresh: ttls.refresh,
+            retry: ttls.retry,
+            expire: ttls.expire,
+            minimum: ttls.negative,
+        };
+        let zone = |(i, apex): (usize, &Name)| CompiledZone {
+            apex: apex.clone(),
+            // Most names stand in the first zone or in com.vn; the others grow as needed.
+            records: if i == 0 { Records::with_capacity(rows) } else { Records::new() },
+            published: 0,
+            soa: soa.clone(),
+            ttls,
+        };
+        let mut zones = Self { zones: levels.apexes().iter().enumerate().map(zone).collect(), ttls };
+        zones.add_infrastructure(levels, infrastructure).expect("a few hundred records fit");
+        zones
+    }
+
+    fn add_infrastructure(&mut self, levels: &SecondLevels, infrastructure: &Infrastructure) -> Result<(), Full> {
+        let apexes = levels.apexes();
+        for (i, apex) in apexes.iter().enumerate() {
+            for server in &infrastructure.name_servers {
+                let rdata = server.name.as_ref().as_wire();
+                self.push(ZoneId(i as u16), apex.as_ref(), Rtype::NS, self.ttls.ns, rdata)?;
+                if i > 0 {
+                    self.push(levels.parent(), apex.as_ref(), Rtype::NS, self.ttls.ns, rdata)?;
+                }
+            }
+        }
+        for server in &infrastructure.name_servers {
+            // Authoritative in the deepest zone around it; when that is not the parent, the parent needs it as glue.
+            let around = (0..apexes.len()).filter(|&i| server.name.as_ref().is_at_or_below(apexes[i].as_ref()));
+            for zone in around.map(|i| ZoneId(i as u16)) {
+                for &address in &server.addresses {
+                    self.push_address(zone, server.name.as_ref(), address)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, zone: ZoneId, owner: NameRef<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), Full> {
+        self.zones[zone.0 as usize].records.push(owner, rtype, ttl, rdata)
+    }
+
+    fn push_address(&mut self, zone: ZoneId, owner: NameRef<'_>, address: IpAddr) -> Result<(), Full> {
+        match address {
+            IpAddr::V4(v4) => self.push(zone, owner, Rtype::A, self.ttls.address, &v4.octets()),
+            IpAddr::V6(v6) => self.push(zone, owner, Rtype::AAAA, self.ttls.address, &v6.octets()),
+        }
+    }
+}

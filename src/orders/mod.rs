@@ -1,0 +1,164 @@
+//! Orders to suspend, cancel and restore names: reads the ledger and says which order is in force for a name.
+//!
+//! Orders outrank every export (92/2003 art. 13 s. 3.2). Knows no deposit, no zone and no clock: the time is given.
+
+mod ledger;
+mod order;
+
+use std::collections::HashMap;
+
+pub use ledger::{Chain, LedgerError, LedgerFault, ZERO_HASH};
+pub use order::{Order, OrderKind, OrderState};
+
+use crate::dns::UnixTime;
+
+/// Every order of a ledger, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    orders: Vec<Order>,
+    /// By domain (A-labels, lower case): places in `orders`, oldest first.
+    by_domain: HashMap<Box<[u8]>, Vec<usize>>,
+    by_id: HashMap<String, usize>,
+    chain: Chain,
+    notes: Vec<String>,
+}
+
+/// What an order does to a name now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InForce<'a> {
+    /// The registration is ended by this order. Outranks a suspension.
+    Cancel(&'a Order),
+    /// The name is out of the zones until this order is restored or expires.
+    Suspend(&'a Order),
+}
+
+impl Orders {
+    /// No orders.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Reads a ledger: one JSON object a line, each with the hash of the line before.
+    ///
+    /// A last line without LF is a torn write: it is taken when it is whole (a suspension must not be lost for one
+    /// octet), else left out; both are told in [`Self::notes`].
+    ///
+    /// # Errors
+    /// [`LedgerError`] with the first line that breaks the chain or cannot be read. Nothing of the ledger is used then.
+    pub fn read(text: &[u8]) -> Result<Self, LedgerError> {
+        let mut orders = Self::none();
+        let mut rest = text;
+        let mut line = 0;
+        while !rest.is_empty() {
+            line += 1;
+            let end = rest.iter().position(|&octet| octet == b'\n');
+            let whole = &rest[..end.unwrap_or(rest.len())];
+            rest = end.map_or(&[][..], |end| &rest[end + 1..]);
+            match orders.chain.read_line(whole) {
+                Ok(order) => {
+                    if end.is_none() {
+                        orders.notes.push(format!("line {line}: has no line feed at its end, but is whole: taken"));
+                    }
+                    orders.add(line, order).map_err(|fault| LedgerError { line, fault })?;
+                }
+                Err(fault) if end.is_none() => {
+                    orders.notes.push(format!("line {line}: torn at the end of the ledger, left out ({fault})"));
+                }
+                Err(fault) => return Err(LedgerError { line, fault }),
+            }
+        }
+        Ok(orders)
+    }
+
+    /// The order that keeps `domain` (A-labels, no final dot, any case) out of the zones at `at`.
+    ///
+    /// An order is active once effective, as long as no restore that refers to it is effective and, for a suspension,
+    /// it has not expired. Cost: one look-up.
+    pub fn in_force(&self, domain: &[u8], at: UnixTime) -> Option<InForce<'_>> {
+        if self.by_domain.is_empty() {
+            return None;
+        }
+        let of_domain = if domain.iter().any(u8::is_ascii_uppercase) {
+            self.by_domain.get(&domain.to_ascii_lowercase()[..])?
+        } else {
+            self.by_domain.get(domain)?
+        };
+        let mut found = None;
+        for order in of_domain.iter().map(|&i| &self.orders[i]).filter(|order| self.is_active(order, of_domain, at)) {
+            match order.kind {
+                OrderKind::Cancel => return Some(InForce::Cancel(order)),
+                OrderKind::Suspend => found = found.or(Some(InForce::Suspend(order))),
+                OrderKind::Restore => {}
+            }
+        }
+        found
+    }
+
+    /// Every order, oldest first; an order that was filed twice stands once.
+    pub fn all(&self) -> &[Order] {
+        &self.orders
+    }
+
+    /// The order of this id.
+    pub fn by_id(&self, id: &str) -> Option<&Order> {
+        self.by_id.get(id).map(|&i| &self.orders[i])
+    }
+
+    /// Where the ledger ends: what the next line has to carry.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// What an operator should look at: torn lines, restores that lift nothing.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn is_active(&self, order: &Order, of_domain: &[usize], at: UnixTime) -> bool {
+        let lifted = |restore: &Order| {
+            restore.kind == OrderKind::Restore
+                && restore.refers_to.as_deref() == Some(&order.order_id)
+                && restore.seq > order.seq
+                && restore.effective_at <= at
+                && !order.is_final()
+        };
+        order.effective_at <= at && !order.has_expired(at) && !of_domain.iter().any(|&i| lifted(&self.orders[i]))
+    }
+
+    fn add(&mut self, line: u64, order: Order) -> Result<(), LedgerFault> {
+        if let Some(&known) = self.by_id.get(&order.order_id) {
+            if self.orders[known].has_same_body(&order) {
+                self.notes.push(format!("line {line}: order '{}' is filed again with the same body, no change", order.order_id));
+                return Ok(());
+            }
+            return Err(LedgerFault::OtherBody(order.order_id));
+        }
+        if let Some(note) = order.remark().or_else(|| self.restore_in_vain(&order)) {
+            self.notes.push(format!("line {line}: {note}"));
+        }
+        let place = self.orders.len();
+        self.by_id.insert(order.order_id.clone(), place);
+        self.by_domain.entry(order.domain.as_bytes().into()).or_default().push(place);
+        self.orders.push(order);
+        Ok(())
+    }
+
+    /// Why a restore lifts nothing. The name then stays out of the zones, which is the safe side.
+    fn restore_in_vain(&self, order: &Order) -> Option<String> {
+        if order.kind != OrderKind::Restore {
+            return None;
+        }
+        let refers_to = order.refers_to.as_deref().unwrap_or("");
+        let why = match self.by_id(refers_to) {
+            None => "which is not in the ledger before it",
+            Some(lifted) if lifted.domain != order.domain => "which is about another name",
+            Some(lifted) if lifted.kind == OrderKind::Restore => "which is itself a restore",
+            Some(lifted) if lifted.is_final() => "which cannot be restored (92/2003 art. 13.4)",
+            Some(_) => return None,
+        };
+        Some(format!("restore '{}' refers to '{refers_to}', {why}: it changes nothing", order.order_id))
+    }
+}
+
+#[cfg(test)]
+mod tests;

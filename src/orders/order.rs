@@ -1,0 +1,170 @@
+//! One order: its fields, and what can be said of it alone.
+
+use serde::{Deserialize, Deserializer};
+
+use crate::dns::UnixTime;
+
+/// One line of the ledger. Unknown keys are refused.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// The place in the ledger, from 1, without a gap.
+    pub seq: u64,
+    /// SHA-256 of the line before, 64 hex digits; zeros first.
+    pub prev_sha256: String,
+    /// Unique, at most 40 characters.
+    pub order_id: String,
+    /// What it does.
+    #[serde(rename = "type")]
+    pub kind: OrderKind,
+    /// The order that a restore ends.
+    #[serde(default)]
+    pub refers_to: Option<String>,
+    /// The name: A-labels in lower case, no final dot.
+    pub domain: String,
+    /// Who ordered: A05, COURT, INSPECTORATE, VNNIC, REGISTRAR ...
+    pub authority: String,
+    /// A code of the table of legal grounds.
+    pub legal_ground: String,
+    /// The number of the paper.
+    #[serde(default)]
+    pub document_no: Option<String>,
+    /// Where the evidence is archived.
+    pub evidence_ref: String,
+    /// When it arrived.
+    #[serde(deserialize_with = "time")]
+    pub received_at: UnixTime,
+    /// From when it holds; may lie in the future.
+    #[serde(deserialize_with = "time")]
+    pub effective_at: UnixTime,
+    /// When a suspension ends by itself. Must be there, may be null.
+    #[serde(deserialize_with = "time_or_null")]
+    pub expires_at: Option<UnixTime>,
+    /// When it is to be looked at again; by default 30 days after it holds (art. 13.1.3).
+    #[serde(default, deserialize_with = "time_or_null")]
+    pub review_at: Option<UnixTime>,
+    /// Who filed it.
+    pub operator: String,
+    /// Who approved it; somebody else.
+    pub approver: String,
+    /// True when the approver may follow later.
+    #[serde(default)]
+    pub urgent: bool,
+    /// When the registrant was told. Must be there, may be null (art. 13.3.1).
+    #[serde(deserialize_with = "time_or_null")]
+    pub notice_sent_at: Option<UnixTime>,
+    /// How the registrant was told.
+    #[serde(default)]
+    pub notice_channel: Option<String>,
+    /// When the registrar was told.
+    #[serde(default, deserialize_with = "time_or_null")]
+    pub registrar_notified_at: Option<UnixTime>,
+    /// True for what public feeds leave out.
+    #[serde(default)]
+    pub confidential: bool,
+    /// Written by the program: how far it got.
+    #[serde(default)]
+    pub state: Option<OrderState>,
+    /// Written by the program: SHA-256 of the delegation taken out.
+    #[serde(default)]
+    pub snapshot: Option<String>,
+    /// Written by the program: names that used hosts below the domain.
+    #[serde(default)]
+    pub impact: Option<Vec<String>>,
+    /// Written by the program: where it was carried out.
+    #[serde(default)]
+    pub applied: Option<Vec<serde_json::Value>>,
+}
+
+/// What an order does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderKind {
+    /// Hides the name until it is restored or the order expires.
+    Suspend,
+    /// Ends the registration.
+    Cancel,
+    /// Ends another order.
+    Restore,
+}
+
+/// How far an order got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderState {
+    /// Written down.
+    Draft,
+    /// Durable.
+    Accepted,
+    /// Published.
+    Applied,
+    /// Replaced by another.
+    Superseded,
+    /// Restored or expired.
+    Ended,
+    /// Not accepted.
+    Refused,
+}
+
+impl Order {
+    /// True once a suspension ended by itself; a cancellation never does.
+    pub(super) fn has_expired(&self, at: UnixTime) -> bool {
+        self.kind == OrderKind::Suspend && self.expires_at.is_some_and(|end| end <= at)
+    }
+
+    /// True for a cancellation on the registrant's own request, which cannot be restored (art. 13.4).
+    pub(super) fn is_final(&self) -> bool {
+        self.kind == OrderKind::Cancel && self.legal_ground == "VOLUNTARY"
+    }
+
+    /// True if only the place in the ledger differs.
+    pub(super) fn has_same_body(&self, other: &Self) -> bool {
+        let placed = Self { seq: self.seq, prev_sha256: self.prev_sha256.clone(), ..other.clone() };
+        placed == *self
+    }
+
+    /// What makes the line unusable, in the operator's words.
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.order_id.is_empty() || self.order_id.chars().count() > 40 {
+            return Some("order_id must have 1 to 40 characters".into());
+        }
+        if self.domain.is_empty() {
+            return Some("domain is empty".into());
+        }
+        if self.kind == OrderKind::Restore && self.refers_to.as_deref().unwrap_or("").is_empty() {
+            return Some("a restore must name the order it ends in refers_to".into());
+        }
+        None
+    }
+
+    /// What a person should look at. The order is carried out all the same: the ledger is the record of what was decided.
+    pub(super) fn remark(&self) -> Option<String> {
+        let given = [
+            ("authority", &self.authority),
+            ("legal_ground", &self.legal_ground),
+            ("evidence_ref", &self.evidence_ref),
+            ("operator", &self.operator),
+        ];
+        if let Some((field, _)) = given.iter().find(|(_, value)| value.is_empty()) {
+            return Some(format!("{field} is empty"));
+        }
+        if self.domain.split('.').any(str::is_empty) || !(2..=3).contains(&self.domain.split('.').count()) {
+            return Some(format!("'{}' is no name of two or three labels", self.domain));
+        }
+        if self.approver == self.operator || (self.approver.is_empty() && !self.urgent) {
+            return Some("the approver must be somebody other than the operator".into());
+        }
+        None
+    }
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time")))
+}
+
+fn time_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixTime>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time"))))
+        .transpose()
+}
