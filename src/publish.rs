@@ -25,7 +25,7 @@ mod tests {
     use crate::journal::Compiled;
 
     fn saved(inputs: &str) -> Saved {
-        let compiled = Compiled { inputs: inputs.into(), deposit: "d".into(), watermark: "w".into(), names: [1, 2, 3], zones: Vec::new() };
+        let compiled = Compiled { inputs: inputs.into(), names: [1, 2, 3], ..Compiled::default() };
         Saved { compiled: Some(compiled), ..Saved::default() }
     }
 

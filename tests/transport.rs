@@ -25,15 +25,7 @@ struct Fixture {
 }
 
 fn served() -> Served {
-    let face = Face {
-        identity: Vec::new(),
-        hostname: Vec::new(),
-        version: Vec::new(),
-        udp_limit: 1232,
-        cookie_secrets: Vec::new(),
-        tcp_keepalive: 100,
-    };
-    Served { zones: Arc::new(ZoneSet::new()), face }
+    Served { zones: Arc::new(ZoneSet::new()), face: Face::default() }
 }
 
 fn start_on(listen: [&str; 2], workers: usize, limits: Limits) -> Fixture {

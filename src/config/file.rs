@@ -57,6 +57,13 @@ pub struct Registry {
     pub second_level: Spanned<String>,
     pub sign: Option<Spanned<String>>,
     pub orders: Option<Spanned<String>>,
+    pub infrastructure: Option<Spanned<String>>,
+    pub profiles: Option<Spanned<String>>,
+    pub idn_table: Option<Spanned<String>>,
+    pub prohibited: Option<Spanned<String>>,
+    pub delegated: Option<Spanned<String>>,
+    pub deposit_keys: Option<Vec<Spanned<String>>>,
+    pub max_shrink_percent: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

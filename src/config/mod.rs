@@ -106,6 +106,20 @@ pub struct Registry {
     pub sign: Option<String>,
     /// The ledger of orders.
     pub orders: PathBuf,
+    /// Who serves the registry's zones.
+    pub infrastructure: PathBuf,
+    /// Legal profiles in place of the built-in ones.
+    pub profiles: Option<PathBuf>,
+    /// Code points of Vietnamese labels in place of the built-in ones.
+    pub idn_table: Option<PathBuf>,
+    /// Forbidden phrases; `None` = `prohibited.csv` in the folder of deposits, if there.
+    pub prohibited: Option<PathBuf>,
+    /// Which country an address belongs to; `None` = the first `delegated*.txt` in the folder of deposits, if there.
+    pub delegated: Option<PathBuf>,
+    /// Files of public keys, one of which must have signed each deposit; empty = signatures are not asked for.
+    pub deposit_keys: Vec<PathBuf>,
+    /// The share of a zone's published names that one deposit may take away, in percent.
+    pub max_shrink_percent: u32,
 }
 
 /// Which time names are judged at.
@@ -193,6 +207,6 @@ fn mask(address: IpAddr, length: u8) -> u128 {
 }
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod template;
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::error::Source;
 use super::{Allow, Clock, Config, ConfigError, Peer, Policy, Prefix, Registry, Secret, Server, TsigAlgorithm, TsigKey, Zone, file};
 use crate::dns::Name;
+use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
 use crate::sign::{self, Algorithm, Denial};
 use crate::transport::Limits;
 
@@ -170,8 +171,35 @@ impl Reader<'_> {
             Some(text) => self.path(Some(text), "registry.orders", "")?,
             None => deposits.join("orders.jsonl"),
         };
+        let infrastructure = match table.infrastructure {
+            Some(text) => self.path(Some(text), "registry.infrastructure", "")?,
+            None => second_level.parent().unwrap_or(Path::new("")).join("infrastructure.toml"),
+        };
+        let optional = |text: Option<Text>, key: &str| text.map(|text| self.path(Some(text), key, "")).transpose();
+        let profiles = optional(table.profiles, "registry.profiles")?;
+        let idn_table = optional(table.idn_table, "registry.idn-table")?;
+        let prohibited = optional(table.prohibited, "registry.prohibited")?;
+        let delegated = optional(table.delegated, "registry.delegated")?;
+        let deposit_keys = table.deposit_keys.unwrap_or_default().into_iter();
+        let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
+        let max_shrink_percent =
+            self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
         let profile = table.profile.map_or_else(|| "92-2003".to_owned(), Spanned::into_inner);
-        Ok(Registry { deposits, profile, clock, second_level, sign, orders })
+        Ok(Registry {
+            deposits,
+            profile,
+            clock,
+            second_level,
+            sign,
+            orders,
+            infrastructure,
+            profiles,
+            idn_table,
+            prohibited,
+            delegated,
+            deposit_keys,
+            max_shrink_percent,
+        })
     }
 
     fn zone(&mut self, table: file::Zone, policies: &BTreeMap<String, Policy>, keys: &[TsigKey]) -> Result<Zone, ConfigError> {
@@ -180,7 +208,8 @@ impl Reader<'_> {
             for peer in primaries.get_ref() {
                 self.peer(peer, "zone.primaries", keys)?;
             }
-            let what = format!("'{name}' names primaries, and secondary zones are not carried out yet: give it a file and remove primaries");
+            let what =
+                format!("'{name}' names primaries, and secondary zones are not carried out yet: give it a file and remove primaries");
             return Err(self.source.error(primaries.span(), "zone.primaries", what));
         }
         let Some(file) = table.file else {
@@ -245,12 +274,7 @@ impl Reader<'_> {
         Err(self.error(text, key, format!("there is no key '{}', add a [[key]] with this name", text.get_ref())))
     }
 
-    fn policy_name(
-        &self,
-        text: Option<Text>,
-        key: &str,
-        policies: &BTreeMap<String, Policy>,
-    ) -> Result<Option<String>, ConfigError> {
+    fn policy_name(&self, text: Option<Text>, key: &str, policies: &BTreeMap<String, Policy>) -> Result<Option<String>, ConfigError> {
         match text {
             Some(text) if !policies.contains_key(text.get_ref()) => {
                 let what = format!("there is no policy '{0}', add a table [policy.{0}]", text.get_ref());
@@ -315,7 +339,11 @@ impl Reader<'_> {
         let seconds = match value.get_ref() {
             file::Duration::Seconds(seconds) => *seconds,
             file::Duration::Text(text) => parse_duration(text).ok_or_else(|| {
-                self.error(&value, key, format!("'{text}' is no span of time, write seconds or text with units such as \"21d\" or \"1h30m\""))
+                self.error(
+                    &value,
+                    key,
+                    format!("'{text}' is no span of time, write seconds or text with units such as \"21d\" or \"1h30m\""),
+                )
             })?,
         };
         if !range.contains(&seconds) {

@@ -66,7 +66,10 @@ fn the_template_is_good_with_every_key_in_use() {
     assert_eq!(shown, super::Policy::default());
     let plain = Config::parse(TEMPLATE, &dir.path().join("saola.toml")).expect("good");
     assert_eq!(config.limits, plain.limits);
-    assert_eq!(config.registry, plain.registry);
+    let mut shown = config.registry.clone().expect("there");
+    // What is looked for beside the deposits is shown where the example has it.
+    (shown.prohibited, shown.delegated, shown.profiles, shown.idn_table) = (None, None, None, None);
+    assert_eq!(Some(shown), plain.registry);
     assert_eq!((config.server.state, config.server.keys, config.server.control), {
         (plain.server.state, plain.server.keys, plain.server.control)
     });
@@ -86,13 +89,8 @@ fn the_template_names_every_key() {
     assert_eq!(keys::<file::File>().len(), tables.len());
     for (header, keys) in tables {
         let bare = |line: &str| line.trim_start_matches('#').trim_start().to_owned();
-        let section: Vec<String> = TEMPLATE
-            .lines()
-            .map(bare)
-            .skip_while(|line| line != header)
-            .skip(1)
-            .take_while(|line| !line.starts_with('['))
-            .collect();
+        let section: Vec<String> =
+            TEMPLATE.lines().map(bare).skip_while(|line| line != header).skip(1).take_while(|line| !line.starts_with('[')).collect();
         for key in keys {
             assert!(section.iter().any(|line| line.starts_with(&format!("{key} = "))), "{header} {key}");
         }

@@ -63,7 +63,10 @@ fn everything_the_judges_write_is_understood() {
 #[test]
 fn mistakes_name_line_and_key() {
     refused("[server]\n", "line 1: server: missing key `listen`");
-    refused(&with("lisen = 1"), "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `state`, `keys`, `control`, `metrics`");
+    refused(
+        &with("lisen = 1"),
+        "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `state`, `keys`, `control`, `metrics`",
+    );
     refused(
         "[server]\nlisten = [\"127.0.0.1\"]",
         "line 2: server.listen: '127.0.0.1' is not ADDRESS:PORT, write for example \"127.0.0.1:5300\" or \"[::1]:5300\"",

@@ -63,7 +63,8 @@ impl Secret {
     /// # Errors
     /// What is wrong and what to do, without the secret.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let octets = BASE64.decode(text.trim().as_bytes()).map_err(|_| "the secret is no base64, make one with 'openssl rand -base64 32'")?;
+        let octets =
+            BASE64.decode(text.trim().as_bytes()).map_err(|_| "the secret is no base64, make one with 'openssl rand -base64 32'")?;
         if octets.is_empty() {
             return Err("the secret is empty, make one with 'openssl rand -base64 32'".into());
         }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use client::{Client, ClientError};
-pub use socket::{Listener, ListenError};
+pub use socket::{ListenError, Listener};
 
 /// What an operator asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,10 +188,11 @@ impl Write for TextLines<'_> {
         let n = bytes.len().min(TEXT_LEN);
         self.buffer.extend_from_slice(&bytes[..n]);
         if self.buffer.len() >= TEXT_LEN {
-            let cut = self.buffer.iter().rposition(|&b| b == b'\n').map_or_else(
-                || self.buffer.iter().rposition(u8::is_ascii).map_or(self.buffer.len(), |at| at + 1),
-                |at| at + 1,
-            );
+            let cut = self
+                .buffer
+                .iter()
+                .rposition(|&b| b == b'\n')
+                .map_or_else(|| self.buffer.iter().rposition(u8::is_ascii).map_or(self.buffer.len(), |at| at + 1), |at| at + 1);
             self.emit(cut)?;
         }
         Ok(n)
@@ -274,7 +275,9 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_and_does_nothing() {
-        for line in ["", "{}", "[]", "{\"verb\":\"format-disk\"}", "{\"verb\":\"server-stop\",\"now\":1}", "{\"verb\":\"zone-dump\"}", "\u{0}"] {
+        for line in
+            ["", "{}", "[]", "{\"verb\":\"format-disk\"}", "{\"verb\":\"server-stop\",\"now\":1}", "{\"verb\":\"zone-dump\"}", "\u{0}"]
+        {
             let (mut out, doors) = (Vec::new(), Recorder::default());
             handle(line, &doors, &mut out).expect("written");
             let text = String::from_utf8(out).expect("text");
@@ -287,7 +290,8 @@ mod tests {
     fn long_texts_come_in_whole_lines() {
         let mut out = Vec::new();
         handle(r#"{"verb":"zone-dump","zone":"vn."}"#, &Recorder::default(), &mut out).expect("written");
-        let lines: Vec<Reply> = String::from_utf8(out).expect("text").lines().map(|line| serde_json::from_str(line).expect("reply")).collect();
+        let lines: Vec<Reply> =
+            String::from_utf8(out).expect("text").lines().map(|line| serde_json::from_str(line).expect("reply")).collect();
         let (last, parts) = lines.split_last().expect("some");
         assert_eq!(*last, Reply::done(None));
         assert!(parts.len() > 10 && parts.iter().all(|part| part.text.as_ref().is_some_and(|text| text.ends_with('\n'))));

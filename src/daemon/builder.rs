@@ -154,6 +154,9 @@ impl Builder {
             pipeline.run(&plan, scope, now, |zones| shared.served.store(Arc::new(Served { zones: Arc::new(zones), face: face.clone() })))
         }));
         let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
+        for note in &report.notes {
+            log::warn!("{note}");
+        }
         for zone in &report.published {
             let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
             let (to, records, signatures) = (zone.to, zone.n_records, zone.n_signatures);

@@ -82,8 +82,7 @@ fn run(args: Args) -> Result<(), String> {
     let shared = Arc::new(Shared::new(&config, listen.clone(), Arc::clone(&served), events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
-    start_builder(config, journal, Arc::clone(&shared), to_do, events)
-        .map_err(|error| format!("no thread to make zones: {error}"))?;
+    start_builder(config, journal, Arc::clone(&shared), to_do, events).map_err(|error| format!("no thread to make zones: {error}"))?;
 
     match wait(&waiting) {
         Event::Built(result) => result?,

@@ -12,6 +12,13 @@ pub fn plan(config: &Config) -> Plan {
         deposits: registry.deposits.clone(),
         orders: registry.orders.clone(),
         second_level: registry.second_level.clone(),
+        infrastructure: registry.infrastructure.clone(),
+        profiles: registry.profiles.clone(),
+        idn_table: registry.idn_table.clone(),
+        prohibited: registry.prohibited.clone(),
+        delegated: registry.delegated.clone(),
+        deposit_keys: registry.deposit_keys.clone(),
+        max_shrink_percent: registry.max_shrink_percent,
         profile: registry.profile.clone(),
         at_watermark: registry.clock == Clock::Watermark,
         policy: policy(&registry.sign).map(|policy| policy.sign.clone()),
@@ -85,7 +92,8 @@ mod tests {
 
     #[test]
     fn the_face_is_what_the_configuration_says() {
-        let told = face(&config("[server]\nlisten = [\"127.0.0.1:5300\"]\nversion = \"\"\n[tcp]\nidle = \"1h\""), "host".into(), Vec::new());
+        let told =
+            face(&config("[server]\nlisten = [\"127.0.0.1:5300\"]\nversion = \"\"\n[tcp]\nidle = \"1h\""), "host".into(), Vec::new());
         assert_eq!((&told.hostname[..], &told.version[..], told.tcp_keepalive), (&b"host"[..], &b""[..], 36_000));
         let told = face(&config("[server]\nlisten = [\"127.0.0.1:5300\"]\nhostname = \"\""), "host".into(), Vec::new());
         assert_eq!((&told.hostname[..], &told.version[..6]), (&b""[..], &b"saola "[..]));

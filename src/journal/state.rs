@@ -28,15 +28,21 @@ pub struct Saved {
 }
 
 /// The account of one compile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Compiled {
     /// SHA-256 over all inputs, hexadecimal.
     pub inputs: String,
+    /// SHA-256 of the deposit's header, hexadecimal: which deposit it was, to the octet.
+    pub header: String,
     /// The deposit's identifier.
     pub deposit: String,
     /// Its watermark, RFC 3339.
     pub watermark: String,
+    /// Its resend counter.
+    pub resend: u32,
+    /// Published names of each zone, by apex without final dot.
+    pub published: BTreeMap<String, u64>,
     /// Names published, excluded and rejected.
     pub names: [u64; 3],
     /// Apexes of the zones that came out.
@@ -74,7 +80,9 @@ impl fmt::Display for StateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(path, error) => write!(f, "'{}': {error}", path.display()),
-            Self::Damaged(path) => write!(f, "'{}' is damaged, zones are made anew and serials go on from the snapshots' names", path.display()),
+            Self::Damaged(path) => {
+                write!(f, "'{}' is damaged, zones are made anew and serials go on from the snapshots' names", path.display())
+            }
         }
     }
 }
@@ -281,7 +289,9 @@ mod tests {
 
     #[test]
     fn apexes_are_file_names() {
-        for (apex, expected) in [("vn", "vn"), ("Com.VN", "com.vn"), (".", "%2E"), (r"a\.b/c.vn", "a%5C.b%2Fc.vn"), (r"\000.vn", "%5C000.vn")] {
+        for (apex, expected) in
+            [("vn", "vn"), ("Com.VN", "com.vn"), (".", "%2E"), (r"a\.b/c.vn", "a%5C.b%2Fc.vn"), (r"\000.vn", "%5C000.vn")]
+        {
             assert_eq!(stem(name(apex).as_ref()), expected);
         }
         let long = format!("{0}.{0}.{0}.vn", "a".repeat(60) + r"\");

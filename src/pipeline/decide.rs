@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn edited_serials_follow_the_file() {
-        for (previous, file, expected) in [(None, 5, 5), (Some(4), 5, 5), (Some(5), 5, 6), (Some(9), 5, 10), (Some(u32::MAX), 0, 0), (Some(u32::MAX), u32::MAX, 1)] {
+        for (previous, file, expected) in
+            [(None, 5, 5), (Some(4), 5, 5), (Some(5), 5, 6), (Some(9), 5, 10), (Some(u32::MAX), 0, 0), (Some(u32::MAX), u32::MAX, 1)]
+        {
             assert_eq!(edited_serial(previous.map(Serial), Serial(file)), Serial(expected), "{previous:?} {file}");
         }
     }

@@ -16,6 +16,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::compile::Ttls;
 use crate::dns::master;
 use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
 use crate::journal::{Compiled, Journal, Saved, stem};
@@ -85,6 +86,8 @@ pub struct Report {
     pub n_kept: usize,
     /// The export was compiled.
     pub compiled: bool,
+    /// What an operator should look at in the export and the orders.
+    pub notes: Vec<String>,
     /// What could not be done.
     pub problems: Vec<Problem>,
 }
@@ -156,9 +159,10 @@ impl Pipeline {
         match publish::publish(&self.journal, &mut self.saved, saved, || swap(set)) {
             Ok(()) => {
                 report.n_kept = next.len() - report.published.len();
-                report.problems.extend(problems.iter().filter(|(apex, what)| self.problems.get(*apex) != Some(*what)).map(|(apex, what)| {
-                    Problem { zone: Some(apex.clone()), what: what.clone() }
-                }));
+                // What the timer met before is not news.
+                let is_news = |apex: &Name, what: &String| *scope != Scope::Timer || self.problems.get(apex) != Some(what);
+                let news = problems.iter().filter(|(apex, what)| is_news(apex, what));
+                report.problems.extend(news.map(|(apex, what)| Problem { zone: Some(apex.clone()), what: what.clone() }));
                 self.live = next;
                 self.problems = problems;
             }
@@ -200,11 +204,15 @@ impl Pipeline {
             return None;
         }
         let result = registry::inputs(plan, now).and_then(|inputs| {
-            let same = self.saved.compiled.as_ref().is_some_and(|compiled| compiled.inputs == inputs);
-            if complete && same { Ok(None) } else { registry::compile(plan, inputs, now).map(Some) }
+            let applied = self.saved.compiled.as_ref();
+            let same = applied.is_some_and(|compiled| compiled.inputs == inputs.digest);
+            if complete && same { Ok(None) } else { registry::compile(plan, inputs, now, applied, &self.live).map(Some) }
         });
         result.unwrap_or_else(|what| {
-            let what = format!("the export is refused, {}: {what}", if self.saved.compiled.is_some() { "what is served stays" } else { "there is nothing to serve of it" });
+            let what = format!(
+                "the export is refused, {}: {what}",
+                if self.saved.compiled.is_some() { "what is served stays" } else { "there is nothing to serve of it" }
+            );
             report.problems.push(Problem { zone: None, what });
             None
         })
@@ -226,6 +234,7 @@ impl Pipeline {
         let mut contents: BTreeMap<Name, Records> = BTreeMap::new();
         if let Some(export) = export {
             report.compiled = true;
+            report.notes = export.notes;
             *compiled = Some(export.account);
             contents.extend(export.zones);
         }
@@ -346,7 +355,8 @@ impl Pipeline {
                     && live.saved.is_none()
                     && !to.is_newer_than(from)
                 {
-                    let what = format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
+                    let what =
+                        format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
                     report.problems.push(Problem { zone: Some(apex.clone()), what });
                 }
                 let counts = live.zone.counts();
@@ -368,15 +378,13 @@ impl Pipeline {
     }
 }
 
-/// TTL of DS records in the registry's zones (DESIGN: an hour, so that a change of keys spreads within one).
-const DS_TTL: u32 = 3600;
-
 /// Puts exactly the DS records `wanted` at the delegations to zones that are ours.
 fn with_ds(mut records: Records, wanted: &BTreeMap<Name, Vec<Vec<u8>>>) -> Result<Records, crate::dns::records::Full> {
     records.retain(|record| record.rtype != Rtype::DS || !wanted.contains_key(&record.owner.to_owned()));
+    let ttl = Ttls::default().ds;
     for (apex, ds) in wanted {
         for rdata in ds {
-            records.push(apex.as_ref(), Rtype::DS, DS_TTL, rdata)?;
+            records.push(apex.as_ref(), Rtype::DS, ttl, rdata)?;
         }
     }
     Ok(records)

@@ -25,6 +25,20 @@ pub struct RegistryPlan {
     pub orders: PathBuf,
     /// The data file of shared second-level names.
     pub second_level: PathBuf,
+    /// Who serves the zones.
+    pub infrastructure: PathBuf,
+    /// Legal profiles; `None` = those built in.
+    pub profiles: Option<PathBuf>,
+    /// Code points of Vietnamese labels; `None` = those built in.
+    pub idn_table: Option<PathBuf>,
+    /// Forbidden phrases; `None` = `prohibited.csv` beside the deposits, if there.
+    pub prohibited: Option<PathBuf>,
+    /// Delegated statistics; `None` = the first `delegated*.txt` beside the deposits, if there.
+    pub delegated: Option<PathBuf>,
+    /// Public keys, one of which must have signed the deposit; none = no signature is asked for.
+    pub deposit_keys: Vec<PathBuf>,
+    /// The share of a zone's published names that one deposit may take away, in percent.
+    pub max_shrink_percent: u32,
     /// The legal profile's name.
     pub profile: String,
     /// Names are judged at the deposit's watermark instead of now.

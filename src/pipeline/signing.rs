@@ -45,8 +45,7 @@ fn digest(policy: &Policy, keys: &ZoneKeys) -> String {
     let mut hasher = Sha256::new();
     // The text of a policy names every field, so that a new one counts at once.
     hasher.update(format!("{policy:?}"));
-    let mut lines: Vec<String> =
-        keys.iter().map(|(key, role): (&Key, _)| format!("{} {role:?}", HEXLOWER.encode(key.dnskey()))).collect();
+    let mut lines: Vec<String> = keys.iter().map(|(key, role): (&Key, _)| format!("{} {role:?}", HEXLOWER.encode(key.dnskey()))).collect();
     lines.sort();
     for line in lines {
         hasher.update(line);

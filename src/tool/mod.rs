@@ -1,6 +1,9 @@
 //! The operator's verbs: `saola NOUN VERB`. Each verb is a file; this one only knows their names.
 
 mod config_check;
+mod key_ds;
+mod key_generate;
+mod key_list;
 mod online;
 mod server_reload;
 mod server_stats;
@@ -9,11 +12,15 @@ mod server_stop;
 mod zone_check;
 mod zone_dump;
 mod zone_reload;
+mod zone_sign;
 mod zone_status;
+mod zone_verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::dns::UnixTime;
 
 /// Why a verb ended without success. `Display` is what the operator reads, one line or more.
 #[derive(Debug)]
@@ -43,6 +50,9 @@ enum Noun {
     /// Work on configuration files.
     #[command(subcommand)]
     Config(Config),
+    /// Work on keys.
+    #[command(subcommand)]
+    Key(Key),
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +65,10 @@ enum Zone {
     Dump(zone_dump::Args),
     /// Reads one zone again, or everything.
     Reload(zone_reload::Args),
+    /// Signs a master file.
+    Sign(zone_sign::Args),
+    /// Verifies a signed zone: signatures, chain of denial, keys.
+    Verify(zone_verify::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,6 +89,16 @@ enum Config {
     Check(config_check::Args),
 }
 
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Prints the DS records that the parent should have.
+    Ds(key_ds::Args),
+    /// Makes a key.
+    Generate(key_generate::Args),
+    /// Lists keys.
+    List(key_list::Args),
+}
+
 /// Carries out what the arguments of the process ask for.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -84,6 +108,8 @@ pub fn main() -> ExitCode {
             Zone::Status(args) => zone_status::run(&args),
             Zone::Dump(args) => zone_dump::run(&args),
             Zone::Reload(args) => zone_reload::run(&args),
+            Zone::Sign(args) => zone_sign::run(&args),
+            Zone::Verify(args) => zone_verify::run(&args),
         },
         Noun::Server(verb) => match verb {
             Server::Status(args) => server_status::run(&args),
@@ -93,6 +119,11 @@ pub fn main() -> ExitCode {
         },
         Noun::Config(verb) => match verb {
             Config::Check(args) => config_check::run(&args),
+        },
+        Noun::Key(verb) => match verb {
+            Key::Ds(args) => key_ds::run(&args),
+            Key::Generate(args) => key_generate::run(&args),
+            Key::List(args) => key_list::run(&args),
         },
     };
     match result {
@@ -105,5 +136,14 @@ pub fn main() -> ExitCode {
             eprintln!("saola: {text}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// The time that an argument gives in RFC 3339, or now.
+fn time(text: Option<&str>) -> Result<UnixTime, Failure> {
+    match text {
+        None => Ok(UnixTime::now()),
+        Some(text) => UnixTime::parse_rfc3339(text)
+            .ok_or_else(|| Failure::Usage(format!("'{text}' is no time in RFC 3339, such as 2026-11-21T00:00:00Z"))),
     }
 }

@@ -8,16 +8,12 @@ mod peers;
 mod registry;
 mod world;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
 use registry::Deposit;
-use world::{Expected, Question, World};
-
-/// Where the two resolvers listen.
-const UNBOUND: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 1, 1));
-const NAMED: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 1, 2));
+use world::{Expected, NAMED, Question, UNBOUND, World};
 
 const NOERROR: u8 = 0;
 const SERVFAIL: u8 = 2;

@@ -43,7 +43,7 @@ impl Deposit {
         }
         let mut out = vec![plain("example.", &hosts)];
         match self {
-            Self::Example => out.extend(example_names().iter().map(|(name, _)| plain(name, ""))),
+            Self::Example => out.extend(example_names().iter().map(|(name, _)| plain(name, &hosts_below(name)))),
             Self::Generated => {
                 for zone in &world.zones {
                     out.push(plain(&format!("insecure.{zone}"), ""));
@@ -190,6 +190,13 @@ fn ds_of(world: &World, zone: &str) -> Vec<String> {
     let rdata = read(&world.path(&format!("zone-{zone}")).join("ds"));
     let fields: Vec<&str> = rdata.split_whitespace().collect();
     [fields[..3].iter().map(ToString::to_string).collect(), vec![fields[3..].concat()]].concat()
+}
+
+/// The example's hosts below a registrant's name, as its own zone has them.
+fn hosts_below(name: &str) -> String {
+    let rows = rows(&example_deposit().join("hostAddresses.csv"));
+    let below = rows.iter().filter(|row| format!("{}.", row[0]).ends_with(&format!(".{name}")));
+    below.map(|row| format!("{}. 3600 IN {} {}\n", row[0], if row[2] == "v4" { "A" } else { "AAAA" }, row[1])).collect()
 }
 
 /// Published names of the example, with their final dot, and whether they have a DS.

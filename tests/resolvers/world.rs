@@ -11,6 +11,10 @@ use std::process::Command;
 use crate::peers::Peer;
 use crate::registry::Deposit;
 
+/// Where the two resolvers listen.
+pub const UNBOUND: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 1, 1));
+/// See [`UNBOUND`].
+pub const NAMED: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 1, 2));
 /// The root's server.
 const ROOT: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 64, 0, 1));
 /// The server of every registrant.
@@ -71,14 +75,6 @@ pub struct World {
 impl World {
     /// Compiles, signs and asks saolad once for its name servers and keys, then writes the root above and the zones below.
     pub fn build(programs: [PathBuf; 8], deposit: &Deposit, algorithm: &str, denial: &str) -> Self {
-        let ip = |arguments: &[&str]| run(Command::new(&programs[7]).args(arguments));
-        ip(&["link", "set", "lo", "up"]);
-        // Every address of these prefixes is ours: the example's are documentation prefixes.
-        for prefix in ["100.64.0.0/10", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"] {
-            ip(&["route", "add", "local", prefix, "dev", "lo"]);
-        }
-        ip(&["-6", "route", "add", "local", "2001:db8::/32", "dev", "lo"]);
-
         let folder = tempfile::Builder::new().prefix("saola").tempdir().expect("a temporary folder");
         let mut world = Self {
             programs,
@@ -89,6 +85,7 @@ impl World {
             children: Vec::new(),
             config: String::new(),
         };
+        world.ip(&["link", "set", "lo", "up"]);
         let (config, zones) = (world.config(deposit, algorithm, denial), second_level_zones());
         (world.config, world.zones) = (config, zones);
         world.children = deposit.children(&world);
@@ -96,7 +93,18 @@ impl World {
         world.registrants.extend(deposit.addresses());
         let anchor = world.learn();
         world.write_root(&anchor);
+        let ours: BTreeSet<IpAddr> =
+            world.servers.iter().map(|(_, a)| *a).chain(world.registrants.iter().copied()).chain([ROOT, UNBOUND, NAMED]).collect();
+        for address in ours {
+            let (family, length) = if address.is_ipv4() { ("-4", 32) } else { ("-6", 128) };
+            let nodad: &[&str] = if address.is_ipv4() { &[] } else { &["nodad"] };
+            world.ip(&[&[family, "addr", "add", &format!("{address}/{length}"), "dev", "lo"], nodad].concat());
+        }
         world
+    }
+
+    fn ip(&self, arguments: &[&str]) {
+        run(Command::new(&self.programs[7]).args(arguments));
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -119,7 +127,8 @@ impl World {
         let text = format!("[server]\nlisten = {:?}\n{}", listen.iter().map(ToString::to_string).collect::<Vec<_>>(), self.config);
         let config = self.path(&format!("{name}.toml"));
         fs::write(&config, text).expect("the temporary folder takes files");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_saolad"));
+        // SAOLAD names another build, a release for example.
+        let mut command = Command::new(std::env::var_os("SAOLAD").unwrap_or_else(|| env!("CARGO_BIN_EXE_saolad").into()));
         let mut peer = Peer::start(command.arg("--config").arg(&config), &self.path(&format!("{name}.log")));
         for zone in &self.zones {
             peer.wait_for_soa(listen[0], zone);
