@@ -4,9 +4,14 @@
 
 pub mod answer;
 pub mod compile;
+pub mod config;
+pub mod control;
+pub mod daemon;
 pub mod dns;
+pub mod journal;
 pub mod orders;
 pub mod pipeline;
+pub mod publish;
 pub mod registry;
 pub mod sign;
 pub mod telemetry;

@@ -1,10 +1,19 @@
 //! The operator's verbs: `saola NOUN VERB`. Each verb is a file; this one only knows their names.
 
+mod config_check;
 mod key_ds;
 mod key_generate;
 mod key_list;
+mod online;
+mod server_reload;
+mod server_stats;
+mod server_status;
+mod server_stop;
 mod zone_check;
+mod zone_dump;
+mod zone_reload;
 mod zone_sign;
+mod zone_status;
 mod zone_verify;
 
 use std::process::ExitCode;
@@ -35,6 +44,12 @@ enum Noun {
     /// Work on zones.
     #[command(subcommand)]
     Zone(Zone),
+    /// See and steer the daemon.
+    #[command(subcommand)]
+    Server(Server),
+    /// Work on configuration files.
+    #[command(subcommand)]
+    Config(Config),
     /// Work on keys.
     #[command(subcommand)]
     Key(Key),
@@ -44,10 +59,34 @@ enum Noun {
 enum Zone {
     /// Reads a master file and says what is wrong with the zone in it.
     Check(zone_check::Args),
+    /// Shows what is served of all zones, or of one.
+    Status(zone_status::Args),
+    /// Writes a zone that is served as a master file.
+    Dump(zone_dump::Args),
+    /// Reads one zone again, or everything.
+    Reload(zone_reload::Args),
     /// Signs a master file.
     Sign(zone_sign::Args),
     /// Verifies a signed zone: signatures, chain of denial, keys.
     Verify(zone_verify::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Server {
+    /// Shows what the server is and does.
+    Status(server_status::Args),
+    /// Shows its counters.
+    Stats(server_stats::Args),
+    /// Reads configuration, registry inputs and zones again.
+    Reload(server_reload::Args),
+    /// Ends the daemon cleanly.
+    Stop(server_stop::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Says what is wrong with a configuration.
+    Check(config_check::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,8 +105,20 @@ pub fn main() -> ExitCode {
     let result: Result<(), Failure> = match cli.noun {
         Noun::Zone(verb) => match verb {
             Zone::Check(args) => zone_check::run(&args),
+            Zone::Status(args) => zone_status::run(&args),
+            Zone::Dump(args) => zone_dump::run(&args),
+            Zone::Reload(args) => zone_reload::run(&args),
             Zone::Sign(args) => zone_sign::run(&args),
             Zone::Verify(args) => zone_verify::run(&args),
+        },
+        Noun::Server(verb) => match verb {
+            Server::Status(args) => server_status::run(&args),
+            Server::Stats(args) => server_stats::run(&args),
+            Server::Reload(args) => server_reload::run(&args),
+            Server::Stop(args) => server_stop::run(&args),
+        },
+        Noun::Config(verb) => match verb {
+            Config::Check(args) => config_check::run(&args),
         },
         Noun::Key(verb) => match verb {
             Key::Ds(args) => key_ds::run(&args),

@@ -1,0 +1,126 @@
+//! The TOML file as it is written: one struct a table, unknown keys refused.
+//!
+//! Knows no meaning: what the values have to be is decided once, in [`super::read`].
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    pub server: Server,
+    pub tcp: Option<Tcp>,
+    pub registry: Option<Registry>,
+    #[serde(default)]
+    pub policy: BTreeMap<String, Policy>,
+    #[serde(default)]
+    pub zone: Vec<Zone>,
+    #[serde(default)]
+    pub key: Vec<Key>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Server {
+    pub listen: Spanned<Vec<Spanned<String>>>,
+    pub identity: Option<Spanned<String>>,
+    pub hostname: Option<Spanned<String>>,
+    pub version: Option<Spanned<String>>,
+    pub workers: Option<Spanned<u32>>,
+    pub udp_limit: Option<Spanned<u32>>,
+    pub udp_receive_buffer: Option<Spanned<u32>>,
+    pub state: Option<Spanned<String>>,
+    pub keys: Option<Spanned<String>>,
+    pub control: Option<Spanned<String>>,
+    pub metrics: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tcp {
+    pub connections: Option<Spanned<u32>>,
+    pub connections_per_client: Option<Spanned<u32>>,
+    pub idle: Option<Spanned<Duration>>,
+    pub receive: Option<Spanned<Duration>>,
+    pub send: Option<Spanned<Duration>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Registry {
+    pub deposits: Spanned<String>,
+    pub profile: Option<Spanned<String>>,
+    pub clock: Option<Spanned<String>>,
+    pub second_level: Spanned<String>,
+    pub sign: Option<Spanned<String>>,
+    pub orders: Option<Spanned<String>>,
+    pub infrastructure: Option<Spanned<String>>,
+    pub profiles: Option<Spanned<String>>,
+    pub idn_table: Option<Spanned<String>>,
+    pub prohibited: Option<Spanned<String>>,
+    pub delegated: Option<Spanned<String>>,
+    pub deposit_keys: Option<Vec<Spanned<String>>>,
+    pub max_shrink_percent: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Policy {
+    pub algorithm: Option<Spanned<String>>,
+    pub denial: Option<Spanned<String>>,
+    pub keys: Option<Spanned<String>>,
+    pub rsa_bits: Option<Spanned<u32>>,
+    pub validity: Option<Spanned<Duration>>,
+    pub refresh: Option<Spanned<Duration>>,
+    pub jitter: Option<Spanned<Duration>>,
+    pub inception_offset: Option<Spanned<Duration>>,
+    pub dnskey_ttl: Option<Spanned<Duration>>,
+    pub ksk_lifetime: Option<Spanned<Duration>>,
+    pub zsk_lifetime: Option<Spanned<Duration>>,
+    pub cds: Option<Spanned<bool>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Zone {
+    pub name: Spanned<String>,
+    pub file: Option<Spanned<String>>,
+    pub sign: Option<Spanned<String>>,
+    pub primaries: Option<Spanned<Vec<Peer>>>,
+    pub notify: Option<Spanned<Vec<Peer>>>,
+    pub allow_transfer: Option<Spanned<Vec<Allow>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Peer {
+    pub address: Spanned<String>,
+    pub key: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Allow {
+    pub prefix: Spanned<String>,
+    pub key: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Key {
+    pub name: Spanned<String>,
+    pub algorithm: Spanned<String>,
+    pub secret: Option<Spanned<String>>,
+    pub secret_file: Option<Spanned<String>>,
+}
+
+/// Seconds as a number, or text with units such as `"21d"` or `"1h30m"`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Duration {
+    Seconds(u64),
+    Text(String),
+}

@@ -1,0 +1,212 @@
+//! The configuration as understood: the TOML file is read once, here, and turned into the values
+//! that the rooms take. No other room reads the file.
+//!
+//! Knows no socket and starts nothing; reads the configuration and the secrets it names, nothing else.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::dns::Name;
+use crate::transport::Limits;
+
+mod error;
+mod file;
+mod policy;
+mod read;
+mod tsig;
+
+pub use error::ConfigError;
+pub use policy::Policy;
+pub use tsig::{Secret, TsigAlgorithm, TsigKey};
+
+/// Everything the configuration says. Paths are absolute or relative to the working directory of the process:
+/// those of the file are relative to the file's folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// `[server]`.
+    pub server: Server,
+    /// `[tcp]`, and the UDP buffer of `[server]`.
+    pub limits: Limits,
+    /// `[registry]`; absent = only `[[zone]]`s are served.
+    pub registry: Option<Registry>,
+    /// `[policy.NAME]`; `default` is always there.
+    pub policies: BTreeMap<String, Policy>,
+    /// `[[zone]]`, in the order of the file; no two with one name.
+    pub zones: Vec<Zone>,
+    /// `[[key]]` by name.
+    pub keys: Vec<TsigKey>,
+    /// What is read but not carried out, and what is odd: one sentence each, for the log.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads the file at `path` and the secrets it names.
+    ///
+    /// # Errors
+    /// The first mistake, with file, line and key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            file: path.to_owned(),
+            line: 0,
+            key: String::new(),
+            what: format!("cannot be read: {error}"),
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads configuration text; `path` names it in errors and its folder is where relative paths start.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        read::read(text, path)
+    }
+}
+
+/// `[server]`: sockets, what the server says of itself, folders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Addresses served over UDP and TCP; at least one, no two equal.
+    pub listen: Vec<SocketAddr>,
+    /// NSID and id.server; empty = not told.
+    pub identity: String,
+    /// hostname.bind; `None` = the host name of the machine.
+    pub hostname: Option<String>,
+    /// version.bind and version.server; empty = not told.
+    pub version: String,
+    /// UDP workers; 0 = one per core.
+    pub workers: usize,
+    /// The largest UDP answer in octets.
+    pub udp_limit: u16,
+    /// The folder of all that outlives the process.
+    pub state: PathBuf,
+    /// The folder of signing keys.
+    pub keys: PathBuf,
+    /// The control socket.
+    pub control: PathBuf,
+    /// Where metrics are to be served; `None` = off.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// `[registry]`: where exports are compiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registry {
+    /// The folder of deposits.
+    pub deposits: PathBuf,
+    /// The legal profile's name.
+    pub profile: String,
+    /// Which time names are judged at.
+    pub clock: Clock,
+    /// The data file of shared second-level names and name servers.
+    pub second_level: PathBuf,
+    /// The signing policy of the registry's zones; `None` = unsigned.
+    pub sign: Option<String>,
+    /// The ledger of orders.
+    pub orders: PathBuf,
+    /// Who serves the registry's zones.
+    pub infrastructure: PathBuf,
+    /// Legal profiles in place of the built-in ones.
+    pub profiles: Option<PathBuf>,
+    /// Code points of Vietnamese labels in place of the built-in ones.
+    pub idn_table: Option<PathBuf>,
+    /// Forbidden phrases; `None` = `prohibited.csv` in the folder of deposits, if there.
+    pub prohibited: Option<PathBuf>,
+    /// Which country an address belongs to; `None` = the first `delegated*.txt` in the folder of deposits, if there.
+    pub delegated: Option<PathBuf>,
+    /// Files of public keys, one of which must have signed each deposit; empty = signatures are not asked for.
+    pub deposit_keys: Vec<PathBuf>,
+    /// The share of a zone's published names that one deposit may take away, in percent.
+    pub max_shrink_percent: u32,
+}
+
+/// Which time names are judged at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The wall clock.
+    Now,
+    /// The watermark of the deposit: examples and drills give the same zones in any year.
+    Watermark,
+}
+
+/// `[[zone]]`: a zone from a master file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// The apex.
+    pub name: Name,
+    /// Its master file.
+    pub file: PathBuf,
+    /// The policy it is signed with; `None` = served as it stands.
+    pub sign: Option<String>,
+    /// Secondaries to tell.
+    pub notify: Vec<Peer>,
+    /// Who may transfer it; empty = nobody.
+    pub allow_transfer: Vec<Allow>,
+}
+
+/// Another server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The TSIG key spoken with it.
+    pub key: Option<Name>,
+}
+
+/// Who may do something: clients within a prefix, holding a key where one is named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allow {
+    /// The network.
+    pub prefix: Prefix,
+    /// The TSIG key required.
+    pub key: Option<Name>,
+}
+
+/// A network: the first `length` bits of `address`. The bits after it are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Prefix {
+    /// Reads `ADDRESS/LENGTH`, or an address alone for just this address; `None` for anything else,
+    /// and when bits after the length are set.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            Some(text) if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) => text.parse().ok()?,
+            Some(_) => return None,
+            None => most,
+        };
+        let prefix = Self { address, length };
+        (length <= most && mask(address, length) == bits(address)).then_some(prefix)
+    }
+
+    /// True if `client` is within the network. IPv4 addresses mapped into IPv6 count as IPv4.
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_ipv4() == self.address.is_ipv4() && mask(client, self.length) == bits(self.address)
+    }
+}
+
+/// The address as the high bits of 128.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+fn mask(address: IpAddr, length: u8) -> u128 {
+    bits(address) & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod tests;

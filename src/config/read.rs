@@ -1,0 +1,414 @@
+//! From the file's tables to the values of [`super::Config`]: every rule and every default, once.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::Source;
+use super::{Allow, Clock, Config, ConfigError, Peer, Policy, Prefix, Registry, Secret, Server, TsigAlgorithm, TsigKey, Zone, file};
+use crate::dns::Name;
+use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
+use crate::sign::{self, Algorithm, Denial};
+use crate::transport::Limits;
+
+/// Reads `text`; see [`Config::parse`].
+pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    let source = Source { path, text };
+    let file: file::File = toml::from_str(text).map_err(|error| source.syntax(&error))?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut reader = Reader { source, folder, warnings: Vec::new() };
+    reader.config(file)
+}
+
+struct Reader<'a> {
+    source: Source<'a>,
+    folder: PathBuf,
+    warnings: Vec<String>,
+}
+
+type Text = Spanned<String>;
+
+const ALGORITHMS: [(&str, Algorithm); 4] = [
+    ("ecdsap256sha256", Algorithm::EcdsaP256Sha256),
+    ("ecdsap384sha384", Algorithm::EcdsaP384Sha384),
+    ("ed25519", Algorithm::Ed25519),
+    ("rsasha256", Algorithm::RsaSha256),
+];
+
+impl Reader<'_> {
+    fn config(&mut self, file: file::File) -> Result<Config, ConfigError> {
+        let udp_receive_buffer = file.server.udp_receive_buffer.clone();
+        let server = self.server(file.server)?;
+        let limits = self.limits(file.tcp.unwrap_or_default(), udp_receive_buffer)?;
+        let mut policies = BTreeMap::from([("default".to_owned(), Policy::default())]);
+        for (name, table) in file.policy {
+            let policy = self.policy(&name, table)?;
+            policies.insert(name, policy);
+        }
+        let mut keys: Vec<TsigKey> = Vec::new();
+        for table in file.key {
+            let key = self.key(&table)?;
+            if keys.iter().any(|other| other.name == key.name) {
+                return Err(self.error(&table.name, "key.name", format!("the key '{}' is there twice, remove one", key.name)));
+            }
+            keys.push(key);
+        }
+        let registry = file.registry.map(|table| self.registry(table, &policies)).transpose()?;
+        let mut zones: Vec<Zone> = Vec::new();
+        for table in file.zone {
+            let span = table.name.span();
+            let zone = self.zone(table, &policies, &keys)?;
+            if zones.iter().any(|other| other.name == zone.name) {
+                return Err(self.source.error(span, "zone.name", format!("the zone '{}' is there twice, remove one", zone.name)));
+            }
+            zones.push(zone);
+        }
+        if registry.is_none() && zones.is_empty() {
+            self.warnings.push("no [registry] and no [[zone]]: every query is refused".into());
+        }
+        let warnings = std::mem::take(&mut self.warnings);
+        Ok(Config { path: self.source.path.to_owned(), server, limits, registry, policies, zones, keys, warnings })
+    }
+
+    fn server(&mut self, table: file::Server) -> Result<Server, ConfigError> {
+        let mut listen: Vec<SocketAddr> = Vec::new();
+        for text in table.listen.get_ref() {
+            let address = self.socket_address(text, "server.listen")?;
+            if listen.contains(&address) {
+                return Err(self.error(text, "server.listen", format!("{address} is there twice, remove one")));
+            }
+            listen.push(address);
+        }
+        if listen.is_empty() {
+            return Err(self.error(&table.listen, "server.listen", "is empty, write for example listen = [\"127.0.0.1:5300\"]"));
+        }
+        let identity = self.short_text(table.identity, "server.identity")?.unwrap_or_default();
+        let hostname = self.short_text(table.hostname, "server.hostname")?;
+        let version = self.short_text(table.version, "server.version")?;
+        // RFC 9715 §3.2 for the default; 512 is what every client takes (RFC 1035 §4.2.1), 4096 the most that has been in use.
+        let udp_limit = self.number(table.udp_limit, "server.udp-limit", 1232, 512..=4096)? as u16;
+        let workers = self.number(table.workers, "server.workers", 0, 0..=1024)? as usize;
+        let state = self.path(table.state, "server.state", "var")?;
+        let keys = self.path(table.keys, "server.keys", "keys")?;
+        let control = match table.control {
+            Some(text) => self.path(Some(text), "server.control", "")?,
+            None => state.join("control.sock"),
+        };
+        let metrics = table.metrics.map(|text| self.socket_address(&text, "server.metrics")).transpose()?;
+        if let Some(address) = metrics {
+            self.warnings.push(format!("server.metrics = \"{address}\" has no effect: metrics are not served yet"));
+        }
+        let version = version.unwrap_or_else(|| concat!("saola ", env!("CARGO_PKG_VERSION")).into());
+        Ok(Server { listen, identity, hostname, version, workers, udp_limit, state, keys, control, metrics })
+    }
+
+    fn limits(&self, table: file::Tcp, udp_receive_buffer: Option<Spanned<u32>>) -> Result<Limits, ConfigError> {
+        // RFC 9210 §4.2 asks for these bounds and leaves the numbers to us; the defaults are the transport's.
+        let d = Limits::default();
+        let most = 10_000_000;
+        let connections = self.number(table.connections, "tcp.connections", d.connections as u32, 1..=most)? as usize;
+        let per_client = table.connections_per_client;
+        let per_client = self.number(per_client, "tcp.connections-per-client", d.connections_per_client as u32, 1..=most)? as usize;
+        let idle = self.duration(table.idle, "tcp.idle", d.idle, 1..=3600)?;
+        let receive = self.duration(table.receive, "tcp.receive", d.receive, 1..=3600)?;
+        let send = self.duration(table.send, "tcp.send", d.send, 1..=3600)?;
+        let buffer = d.udp_receive_buffer as u32;
+        let buffer = self.number(udp_receive_buffer, "server.udp-receive-buffer", buffer, 4096..=1 << 30)? as usize;
+        Ok(Limits { connections, connections_per_client: per_client, idle, receive, send, udp_receive_buffer: buffer })
+    }
+
+    fn policy(&mut self, name: &str, table: file::Policy) -> Result<Policy, ConfigError> {
+        const DAY: u32 = 86_400;
+        let key = |rest: &str| format!("policy.{name}.{rest}");
+        let d = Policy::default();
+        let algorithm = self.choice(table.algorithm, &key("algorithm"), &ALGORITHMS, d.sign.algorithm)?;
+        let denials = [("nsec3-opt-out", &Denial::NSEC3_OPT_OUT), ("nsec3", &Denial::NSEC3), ("nsec", &Denial::Nsec)];
+        let denial = self.choice(table.denial, &key("denial"), &denials, &d.sign.denial)?.clone();
+        let csk = self.choice(table.keys, &key("keys"), &[("ksk-zsk", false), ("csk", true)], d.sign.csk)?;
+        // RFC 5702 §2 allows 512 to 4096 bits.
+        let rsa_bits = self.number(table.rsa_bits, &key("rsa-bits"), d.rsa_bits, 2048..=4096)?;
+        let validity = self.seconds(table.validity, &key("validity"), d.sign.validity, 3600..=366 * DAY)?;
+        let refresh_span = table.refresh.as_ref().map(Spanned::span);
+        let refresh = self.seconds(table.refresh, &key("refresh"), validity / 2, 60..=366 * DAY)?;
+        if refresh >= validity {
+            let what = "must be shorter than validity: signatures are renewed when so much of their validity is left";
+            return Err(self.source.error(refresh_span.unwrap_or(0..0), key("refresh"), what));
+        }
+        let jitter_span = table.jitter.as_ref().map(Spanned::span);
+        // A seventh of the validity, and less where signatures are renewed early. Our choice, no RFC.
+        let jitter = self.seconds(table.jitter, &key("jitter"), (validity / 7).min((validity - refresh) / 2), 0..=366 * DAY)?;
+        if jitter >= validity - refresh {
+            let what = "must be shorter than validity less refresh, or signatures would be due as soon as they are made";
+            return Err(self.source.error(jitter_span.unwrap_or(0..0), key("jitter"), what));
+        }
+        let inception_offset = self.seconds(table.inception_offset, &key("inception-offset"), d.sign.inception_offset, 0..=7 * DAY)?;
+        let dnskey_ttl = self.seconds(table.dnskey_ttl, &key("dnskey-ttl"), d.sign.dnskey_ttl, 0..=7 * DAY)?;
+        let mut lifetime = |value: Option<Spanned<file::Duration>>, rest: &str| -> Result<Option<Duration>, ConfigError> {
+            let Some(value) = value else { return Ok(None) };
+            let lifetime = self.duration(Some(value), &key(rest), Duration::ZERO, DAY.into()..=100 * 366 * u64::from(DAY))?;
+            self.warnings.push(format!("policy.{name}.{rest} has no effect: keys are not rolled by the daemon yet"));
+            Ok(Some(lifetime))
+        };
+        let ksk_lifetime = lifetime(table.ksk_lifetime, "ksk-lifetime")?;
+        let zsk_lifetime = lifetime(table.zsk_lifetime, "zsk-lifetime")?;
+        let cds = table.cds.map_or(d.sign.cds, Spanned::into_inner);
+        let sign = sign::Policy { algorithm, denial, validity, refresh, inception_offset, jitter, dnskey_ttl, csk, cds };
+        Ok(Policy { sign, rsa_bits, ksk_lifetime, zsk_lifetime })
+    }
+
+    fn registry(&mut self, table: file::Registry, policies: &BTreeMap<String, Policy>) -> Result<Registry, ConfigError> {
+        let clock = self.choice(table.clock, "registry.clock", &[("now", Clock::Now), ("watermark", Clock::Watermark)], Clock::Now)?;
+        let sign = self.policy_name(table.sign, "registry.sign", policies)?;
+        if sign.is_none() {
+            self.warnings.push("registry.sign is absent: the registry's zones are served unsigned".into());
+        }
+        let deposits = self.path(Some(table.deposits), "registry.deposits", "")?;
+        let second_level = self.path(Some(table.second_level), "registry.second-level", "")?;
+        let orders = match table.orders {
+            Some(text) => self.path(Some(text), "registry.orders", "")?,
+            None => deposits.join("orders.jsonl"),
+        };
+        let infrastructure = match table.infrastructure {
+            Some(text) => self.path(Some(text), "registry.infrastructure", "")?,
+            None => second_level.parent().unwrap_or(Path::new("")).join("infrastructure.toml"),
+        };
+        let optional = |text: Option<Text>, key: &str| text.map(|text| self.path(Some(text), key, "")).transpose();
+        let profiles = optional(table.profiles, "registry.profiles")?;
+        let idn_table = optional(table.idn_table, "registry.idn-table")?;
+        let prohibited = optional(table.prohibited, "registry.prohibited")?;
+        let delegated = optional(table.delegated, "registry.delegated")?;
+        let deposit_keys = table.deposit_keys.unwrap_or_default().into_iter();
+        let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
+        let max_shrink_percent =
+            self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
+        let profile = table.profile.map_or_else(|| "92-2003".to_owned(), Spanned::into_inner);
+        Ok(Registry {
+            deposits,
+            profile,
+            clock,
+            second_level,
+            sign,
+            orders,
+            infrastructure,
+            profiles,
+            idn_table,
+            prohibited,
+            delegated,
+            deposit_keys,
+            max_shrink_percent,
+        })
+    }
+
+    fn zone(&mut self, table: file::Zone, policies: &BTreeMap<String, Policy>, keys: &[TsigKey]) -> Result<Zone, ConfigError> {
+        let name = self.name(&table.name, "zone.name")?;
+        if let Some(primaries) = table.primaries {
+            for peer in primaries.get_ref() {
+                self.peer(peer, "zone.primaries", keys)?;
+            }
+            let what =
+                format!("'{name}' names primaries, and secondary zones are not carried out yet: give it a file and remove primaries");
+            return Err(self.source.error(primaries.span(), "zone.primaries", what));
+        }
+        let Some(file) = table.file else {
+            return Err(self.error(&table.name, "zone.file", format!("'{name}' has no file, add file = \"...\"")));
+        };
+        let file = self.path(Some(file), "zone.file", "")?;
+        let sign = self.policy_name(table.sign, "zone.sign", policies)?;
+        let mut notify = Vec::new();
+        for peer in table.notify.iter().flat_map(Spanned::get_ref) {
+            notify.push(self.peer(peer, "zone.notify", keys)?);
+        }
+        let mut allow_transfer = Vec::new();
+        for allow in table.allow_transfer.iter().flat_map(Spanned::get_ref) {
+            let Some(prefix) = Prefix::parse(allow.prefix.get_ref()) else {
+                let what = format!(
+                    "'{}' is no prefix, write for example \"192.0.2.0/24\" with no bits set after the length",
+                    allow.prefix.get_ref()
+                );
+                return Err(self.error(&allow.prefix, "zone.allow-transfer.prefix", what));
+            };
+            let key = allow.key.as_ref().map(|text| self.key_name(text, "zone.allow-transfer.key", keys)).transpose()?;
+            allow_transfer.push(Allow { prefix, key });
+        }
+        for (is_there, key) in [(!notify.is_empty(), "notify"), (!allow_transfer.is_empty(), "allow-transfer")] {
+            if is_there {
+                self.warnings.push(format!("zone '{name}': {key} is read and has no effect: zone transfers are not served yet"));
+            }
+        }
+        Ok(Zone { name, file, sign, notify, allow_transfer })
+    }
+
+    fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey]) -> Result<Peer, ConfigError> {
+        let address = self.socket_address(&table.address, &format!("{key}.address"))?;
+        let key = table.key.as_ref().map(|text| self.key_name(text, &format!("{key}.key"), keys)).transpose()?;
+        Ok(Peer { address, key })
+    }
+
+    fn key(&mut self, table: &file::Key) -> Result<TsigKey, ConfigError> {
+        let name = self.name(&table.name, "key.name")?;
+        let algorithm = self.choice(Some(table.algorithm.clone()), "key.algorithm", &TsigAlgorithm::NAMES, TsigAlgorithm::HmacSha256)?;
+        let secret = match (&table.secret, &table.secret_file) {
+            (Some(text), None) => Secret::parse(text.get_ref()).map_err(|what| self.error(text, "key.secret", what))?,
+            (None, Some(text)) => {
+                let path = self.path(Some(text.clone()), "key.secret-file", "")?;
+                Secret::read(&path).map_err(|what| self.error(text, "key.secret-file", what))?
+            }
+            (Some(text), Some(_)) => {
+                return Err(self.error(text, "key.secret", format!("'{name}' has secret and secret-file, remove one")));
+            }
+            (None, None) => {
+                return Err(self.error(&table.name, "key.secret-file", format!("'{name}' has no secret, add secret-file = \"...\"")));
+            }
+        };
+        Ok(TsigKey { name, algorithm, secret })
+    }
+
+    fn key_name(&self, text: &Text, key: &str, keys: &[TsigKey]) -> Result<Name, ConfigError> {
+        let name = self.name(text, key)?;
+        if keys.iter().any(|other| other.name == name) {
+            return Ok(name);
+        }
+        Err(self.error(text, key, format!("there is no key '{}', add a [[key]] with this name", text.get_ref())))
+    }
+
+    fn policy_name(&self, text: Option<Text>, key: &str, policies: &BTreeMap<String, Policy>) -> Result<Option<String>, ConfigError> {
+        match text {
+            Some(text) if !policies.contains_key(text.get_ref()) => {
+                let what = format!("there is no policy '{0}', add a table [policy.{0}]", text.get_ref());
+                Err(self.error(&text, key, what))
+            }
+            text => Ok(text.map(Spanned::into_inner)),
+        }
+    }
+
+    fn name(&self, text: &Text, key: &str) -> Result<Name, ConfigError> {
+        Name::parse(text.get_ref()).map_err(|error| self.error(text, key, format!("'{}' is no domain name: {error}", text.get_ref())))
+    }
+
+    fn socket_address(&self, text: &Text, key: &str) -> Result<SocketAddr, ConfigError> {
+        text.get_ref().parse().map_err(|_| {
+            let what = format!("'{}' is not ADDRESS:PORT, write for example \"127.0.0.1:5300\" or \"[::1]:5300\"", text.get_ref());
+            self.error(text, key, what)
+        })
+    }
+
+    /// Relative paths start at the folder of the configuration, so that the daemon may be started anywhere.
+    fn path(&self, text: Option<Text>, key: &str, default: &str) -> Result<PathBuf, ConfigError> {
+        match text {
+            Some(text) if text.get_ref().is_empty() => Err(self.error(&text, key, "is empty, write a path")),
+            Some(text) => Ok(self.folder.join(text.get_ref())),
+            None => Ok(self.folder.join(default)),
+        }
+    }
+
+    /// Text that has to fit one character-string of a TXT record (RFC 1035 §3.3.14).
+    fn short_text(&self, text: Option<Text>, key: &str) -> Result<Option<String>, ConfigError> {
+        match text {
+            Some(text) if text.get_ref().len() > 255 => Err(self.error(&text, key, "has more than 255 octets, shorten it")),
+            text => Ok(text.map(Spanned::into_inner)),
+        }
+    }
+
+    fn number(
+        &self,
+        value: Option<Spanned<u32>>,
+        key: &str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<u32, ConfigError> {
+        match value {
+            Some(value) if !range.contains(value.get_ref()) => {
+                let what = format!("{} is out of range, write {} to {}", value.get_ref(), range.start(), range.end());
+                Err(self.error(&value, key, what))
+            }
+            value => Ok(value.map_or(default, Spanned::into_inner)),
+        }
+    }
+
+    fn duration(
+        &self,
+        value: Option<Spanned<file::Duration>>,
+        key: &str,
+        default: Duration,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Result<Duration, ConfigError> {
+        let Some(value) = value else { return Ok(default) };
+        let seconds = match value.get_ref() {
+            file::Duration::Seconds(seconds) => *seconds,
+            file::Duration::Text(text) => parse_duration(text).ok_or_else(|| {
+                self.error(
+                    &value,
+                    key,
+                    format!("'{text}' is no span of time, write seconds or text with units such as \"21d\" or \"1h30m\""),
+                )
+            })?,
+        };
+        if !range.contains(&seconds) {
+            let what = format!("{seconds} s is out of range, write {} to {} s", range.start(), range.end());
+            return Err(self.error(&value, key, what));
+        }
+        Ok(Duration::from_secs(seconds))
+    }
+
+    fn seconds(
+        &self,
+        value: Option<Spanned<file::Duration>>,
+        key: &str,
+        default: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Result<u32, ConfigError> {
+        let range = u64::from(*range.start())..=u64::from(*range.end());
+        // The range ends within 32 bits.
+        self.duration(value, key, Duration::from_secs(default.into()), range).map(|duration| duration.as_secs() as u32)
+    }
+
+    fn choice<T: Copy>(&self, text: Option<Text>, key: &str, names: &[(&str, T)], default: T) -> Result<T, ConfigError> {
+        let Some(text) = text else { return Ok(default) };
+        if let Some((_, value)) = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.get_ref().trim_end_matches('.'))) {
+            return Ok(*value);
+        }
+        let known: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        Err(self.error(&text, key, format!("'{}' is not known, write one of {}", text.get_ref(), known.join(", "))))
+    }
+
+    fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
+        self.source.error(at.span(), key, what)
+    }
+}
+
+/// Reads digits with units `w d h m s`, each unit once at most and in this order; digits alone are seconds.
+fn parse_duration(text: &str) -> Option<u64> {
+    if text.bytes().all(|c| c.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let mut rest = text;
+    let mut sum: u64 = 0;
+    for (unit, seconds) in [('w', 604_800), ('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)] {
+        let n = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if n > 0 && rest[n..].starts_with(unit) {
+            sum = sum.checked_add(rest[..n].parse::<u64>().ok()?.checked_mul(seconds)?)?;
+            rest = &rest[n + 1..];
+        }
+    }
+    (rest.is_empty() && !text.is_empty()).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_duration;
+
+    #[test]
+    fn spans_of_time() {
+        for (text, seconds) in
+            [("0", Some(0)), ("90", Some(90)), ("21d", Some(1_814_400)), ("1h30m", Some(5400)), ("1w1s", Some(604_801)), ("", None)]
+        {
+            assert_eq!(parse_duration(text), seconds.filter(|_| !text.is_empty()), "{text}");
+        }
+        for text in ["d", "1x", "1m1h", "1d1d", "-1d", "99999999999999999999d", "18446744073709551615w", "1 d"] {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The Unix socket of the control door: mode 0660, a few clients at a time, bounded lines, no client waits for another.
+
+use std::fmt;
+use std::fs::Permissions;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::{Doors, Reply, handle, send};
+
+/// Requests are a verb and a name; our choice.
+const LINE_LEN: u64 = 4096;
+/// Operators and their monitors; our choice.
+const CLIENTS: usize = 32;
+/// A client that says nothing, or takes nothing, this long is cut off; our choice.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The bound socket. Dropping it removes the file.
+#[derive(Debug)]
+pub struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// Why the control socket cannot be had.
+#[derive(Debug)]
+pub enum ListenError {
+    /// Another process answers on it.
+    Alive(PathBuf),
+    /// There is something else at the path.
+    NoSocket(PathBuf),
+    /// The file system says no.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Alive(path) => {
+                write!(f, "another process answers on '{}', stop it or give this one its own server.control", path.display())
+            }
+            Self::NoSocket(path) => write!(f, "'{}' is there and is no socket, remove it or choose another server.control", path.display()),
+            Self::Io(path, error) => write!(f, "control socket '{}': {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+impl Listener {
+    /// Binds the socket. One left behind by a dead process is replaced, a live one is not taken away.
+    ///
+    /// # Errors
+    /// [`ListenError`]; nothing at the path was changed then.
+    pub fn bind(path: &Path) -> Result<Self, ListenError> {
+        let io_error = |error| ListenError::Io(path.to_owned(), error);
+        match std::fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error(error)),
+            Ok(metadata) if !metadata.file_type().is_socket() => return Err(ListenError::NoSocket(path.to_owned())),
+            Ok(_) => match UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path).map_err(io_error)?,
+                Err(error) => return Err(io_error(error)),
+                Ok(_) => return Err(ListenError::Alive(path.to_owned())),
+            },
+        }
+        // Bound under another name and renamed once its mode is set, so that the socket is never open to others.
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        let _ = std::fs::remove_file(&new);
+        let listener = UnixListener::bind(&new).map_err(io_error)?;
+        let placed = std::fs::set_permissions(&new, Permissions::from_mode(0o660)).and_then(|()| std::fs::rename(&new, path));
+        if let Err(error) = placed {
+            let _ = std::fs::remove_file(&new);
+            return Err(io_error(error));
+        }
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Serves clients for as long as the process lives, each in a thread of its own. Call it in a thread.
+    pub fn serve(&self, doors: &Arc<dyn Doors>) {
+        let n_clients = Arc::new(AtomicUsize::new(0));
+        loop {
+            let mut stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    log::warn!("control, accept failed: {error}");
+                    // Out of descriptors, most likely: waiting is all that helps, and spinning would not.
+                    std::thread::sleep(Duration::from_millis(200));
+                    continue;
+                }
+            };
+            if n_clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
+                n_clients.fetch_sub(1, Ordering::Relaxed);
+                let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
+                let _ = send(&Reply::refused("too many clients at a time, try again"), &mut stream);
+                continue;
+            }
+            let place = Place(Arc::clone(&n_clients));
+            let doors = Arc::clone(doors);
+            let started = std::thread::Builder::new().name("control".into()).spawn(move || {
+                let _place = place;
+                // A client that goes away is no event.
+                let _ = serve_client(stream, doors.as_ref());
+            });
+            if let Err(error) = started {
+                log::warn!("control, no thread for a client: {error}");
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A client's place; free again when dropped, also when its thread panicked or was never started.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn serve_client(stream: UnixStream, doors: &dyn Doors) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut out = BufWriter::new(stream);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let n = reader.by_ref().take(LINE_LEN).read_until(b'\n', &mut line)?;
+        if n == 0 {
+            return Ok(());
+        }
+        if line.last() != Some(&b'\n') {
+            // Too long, or cut off: what follows could not be told apart from the rest of it.
+            return send(&Reply::refused(format!("a request is one line of less than {LINE_LEN} octets")), &mut out);
+        }
+        match std::str::from_utf8(&line) {
+            Ok(text) => handle(text.trim_end(), doors, &mut out)?,
+            Err(_) => send(&Reply::refused("the request is not UTF-8"), &mut out)?,
+        }
+        out.flush()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::super::tests::Recorder;
+    use super::super::{Client, Request};
+    use super::*;
+
+    fn listening(path: &Path) -> Arc<Recorder> {
+        let listener = Listener::bind(path).expect("bound");
+        let recorder = Arc::new(Recorder::default());
+        let doors: Arc<dyn Doors> = Arc::clone(&recorder) as Arc<dyn Doors>;
+        std::thread::spawn(move || listener.serve(&doors));
+        recorder
+    }
+
+    #[test]
+    fn many_requests_over_one_connection_and_many_clients() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("c.sock");
+        let recorder = listening(&path);
+        assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o660);
+        let mut clients: Vec<Client> = (0..5).map(|_| Client::connect(&path).expect("connected")).collect();
+        for _ in 0..3 {
+            for client in &mut clients {
+                assert!(client.ask(&Request::ZoneReload { zone: Some("vn.".into()) }, &mut Vec::new()).is_ok());
+            }
+        }
+        assert_eq!(recorder.0.lock().expect("unpoisoned").len(), 15);
+        let mut text = Vec::new();
+        clients[0].ask(&Request::ZoneDump { zone: "vn.".into() }, &mut text).expect("dumped");
+        assert!(text.ends_with("19999.vn. 3600 IN NS ä.vn.\n".as_bytes()));
+    }
+
+    #[test]
+    fn long_lines_end_the_connection() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("c.sock");
+        listening(&path);
+        let mut stream = UnixStream::connect(&path).expect("connected");
+        // The other side may close before all is written.
+        let _ = stream.write_all(&[b'x'; 10_000]);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        assert!(reply.is_empty() || reply.starts_with(br#"{"ok":false"#));
+        let mut stream = UnixStream::connect(&path).expect("connected");
+        stream.write_all(b"\xff\n{\"verb\":\"server-status\"}\n").expect("written");
+        let mut lines = BufReader::new(stream).lines();
+        assert_eq!(lines.next().expect("line").expect("text"), r#"{"ok":false,"error":"the request is not UTF-8"}"#);
+        assert_eq!(lines.next().expect("line").expect("text"), r#"{"ok":true,"data":{"state":"ready"}}"#);
+    }
+
+    #[test]
+    fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("c.sock");
+        drop(UnixListener::bind(&path).expect("bound"));
+        assert!(path.exists(), "left behind, as after a crash");
+        listening(&path);
+        assert!(matches!(Listener::bind(&path), Err(ListenError::Alive(_))));
+        assert!(Client::connect(&path).is_ok());
+        let file = dir.path().join("file");
+        std::fs::write(&file, "precious").expect("written");
+        assert!(matches!(Listener::bind(&file), Err(ListenError::NoSocket(_))));
+        assert_eq!(std::fs::read(&file).expect("there"), b"precious");
+    }
+}

@@ -1,0 +1,194 @@
+//! The thread that makes zones: one piece of work at a time, in the order asked for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use serde_json::{Value, json};
+
+use super::doors::Shared;
+use super::{machine, plan, tell};
+use crate::answer::Face;
+use crate::config::Config;
+use crate::dns::{Name, UnixTime};
+use crate::pipeline::{Pipeline, Problem, Report, Scope};
+use crate::transport::Served;
+
+/// Requests that may wait; our choice, far above what operators do.
+pub const QUEUE: usize = 32;
+
+/// How often signatures, and names where the clock judges them, are looked at. Our choice: signatures are due days before they end.
+const TIMER: Duration = Duration::from_secs(3600);
+
+/// One piece of work.
+pub struct Work {
+    /// One zone; `None` = the configuration and everything it names.
+    pub zone: Option<Name>,
+    /// Who waits for the result.
+    pub reply: Option<Sender<Result<Value, String>>>,
+}
+
+/// Makes zones and puts them in force.
+pub struct Builder {
+    config: Config,
+    face: Face,
+    pipeline: Pipeline,
+    shared: Arc<Shared>,
+}
+
+impl Builder {
+    /// With the configuration of the start.
+    pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>) -> Self {
+        let face = face(&config);
+        Self { config, face, pipeline, shared }
+    }
+
+    /// Makes everything for the first time.
+    ///
+    /// # Errors
+    /// When the registry's zones are asked for and neither they nor any other zone can be served.
+    pub fn start(&mut self, now: UnixTime) -> Result<(), String> {
+        let begin = Instant::now();
+        let report = self.run(&Scope::All, now)?;
+        self.shared.started(&self.pipeline, &report, begin.elapsed());
+        // A zone whose file is bad is answered with SERVFAIL, as everywhere; but a registry server without one zone is a mistake that
+        // whoever starts it should see at once.
+        if self.config.registry.is_some() && self.pipeline.live().is_empty() {
+            return Err(lines(&report.problems));
+        }
+        Ok(())
+    }
+
+    /// Works until nobody can ask any more.
+    pub fn work(&mut self, to_do: &Receiver<Work>) {
+        let mut next_timer = Instant::now() + TIMER;
+        loop {
+            match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {
+                Ok(work) => {
+                    tell(&reloading());
+                    let result = match &work.zone {
+                        None => self.reload(UnixTime::now()),
+                        Some(zone) => self.reload_zone(zone, UnixTime::now()),
+                    };
+                    tell(&[NotifyState::Ready]);
+                    if let Some(reply) = work.reply {
+                        // Who asked may have gone.
+                        let _ = reply.send(result);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    next_timer = Instant::now() + TIMER;
+                    if let Err(error) = self.run(&Scope::Timer, UnixTime::now()) {
+                        log::error!("{error}");
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Reads the configuration and everything it names again.
+    fn reload(&mut self, now: UnixTime) -> Result<Value, String> {
+        let begin = Instant::now();
+        let config = Config::read(&self.config.path).map_err(|error| {
+            let what = format!("the new configuration is refused, the old one stays: {error}");
+            log::error!("reload, {what}");
+            self.shared.reloaded(Err(&what));
+            what
+        })?;
+        let mut warnings = config.warnings.clone();
+        for key in plan::needs_restart(&self.config, &config) {
+            warnings.push(format!("{key} changed: the change is taken over by a restart, not by a reload"));
+        }
+        for warning in &warnings {
+            log::warn!("reload, {warning}");
+        }
+        // What needs a restart stays as it is, also in what is told of it and in the next comparison.
+        let mut server = config.server.clone();
+        (server.listen, server.workers) = (self.config.server.listen.clone(), self.config.server.workers);
+        (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
+        self.config = Config { server, limits: self.config.limits.clone(), ..config };
+        self.face = face(&self.config);
+        let report = self.run(&Scope::All, now)?;
+        self.shared.renamed(&self.config);
+        self.reply(report, warnings, begin)
+    }
+
+    fn reload_zone(&mut self, zone: &Name, now: UnixTime) -> Result<Value, String> {
+        let begin = Instant::now();
+        if !self.shared.has_zone(zone) {
+            return Err(format!("there is no zone '{zone}' here, add it to the configuration and do 'saola server reload'"));
+        }
+        let report = self.run(&Scope::Zone(zone.clone()), now)?;
+        self.reply(report, Vec::new(), begin)
+    }
+
+    fn reply(&self, report: Report, warnings: Vec<String>, begin: Instant) -> Result<Value, String> {
+        let millis = begin.elapsed().as_millis() as u64;
+        let (published, removed, kept) = (report.published.len(), report.removed.len(), report.n_kept);
+        if report.problems.is_empty() {
+            log::info!("reload, {published} zones published, {removed} removed, {kept} unchanged, {millis} ms");
+            self.shared.reloaded(Ok(()));
+            return Ok(json!({
+                "published": report.published.iter().map(|zone| json!({
+                    "zone": zone.apex.to_string(), "from": zone.from.map(|serial| serial.0), "to": zone.to.0, "why": zone.why.as_str(),
+                })).collect::<Vec<_>>(),
+                "removed": report.removed.iter().map(Name::to_string).collect::<Vec<_>>(),
+                "unchanged": kept, "compiled": report.compiled, "warnings": warnings, "milliseconds": millis,
+            }));
+        }
+        let what = lines(&report.problems);
+        self.shared.reloaded(Err(&what));
+        Err(format!("{published} zones published, {kept} unchanged, and {} problems:\n{what}", report.problems.len()))
+    }
+
+    /// Carries the plan out and logs what came of it.
+    fn run(&mut self, scope: &Scope, now: UnixTime) -> Result<Report, String> {
+        let plan = plan::plan(&self.config);
+        let (shared, face, pipeline) = (&self.shared, &self.face, &mut self.pipeline);
+        // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
+        // journal and the swap, so after a fault it is as it was.
+        let report = catch_unwind(AssertUnwindSafe(|| {
+            pipeline.run(&plan, scope, now, |zones| shared.served.store(Arc::new(Served { zones: Arc::new(zones), face: face.clone() })))
+        }));
+        let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
+        for note in &report.notes {
+            log::warn!("{note}");
+        }
+        for zone in &report.published {
+            let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
+            let (to, records, signatures) = (zone.to, zone.n_records, zone.n_signatures);
+            let why = zone.why.as_str();
+            log::info!("[{}] publish, serial {from} -> {to}, {why}, {records} records, {signatures} signatures", zone.apex);
+        }
+        for apex in &report.removed {
+            log::info!("[{apex}] removed");
+        }
+        for problem in &report.problems {
+            log::error!("{problem}");
+        }
+        self.shared.update(&self.config, &self.pipeline);
+        Ok(report)
+    }
+}
+
+fn face(config: &Config) -> Face {
+    let secrets = machine::cookie_secret(&config.server.state).map(|secret| vec![secret]).unwrap_or_else(|error| {
+        log::warn!("no cookies are given, their secret cannot be kept: {error}");
+        Vec::new()
+    });
+    plan::face(config, machine::hostname(), secrets)
+}
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// systemd wants the time beside RELOADING=1.
+fn reloading() -> Vec<NotifyState<'static>> {
+    let mut state = vec![NotifyState::Reloading];
+    state.extend(NotifyState::monotonic_usec_now().ok());
+    state
+}

@@ -1,0 +1,290 @@
+//! What operators see and do: the state of the daemon as the control socket tells it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde_json::{Value, json};
+
+use super::Event;
+use super::builder::Work;
+use crate::config::Config;
+use crate::control::{Doors, DumpError};
+use crate::dns::{Name, UnixTime, master};
+use crate::journal::Compiled;
+use crate::pipeline::{Pipeline, Report, keys};
+use crate::telemetry::Telemetry;
+use crate::transport::Served;
+
+/// What all threads of the daemon know.
+pub struct Shared {
+    /// What is answered from.
+    pub served: Arc<ArcSwap<Served>>,
+    /// The workers' counters.
+    pub telemetry: Telemetry,
+    /// The control socket.
+    pub control: PathBuf,
+    listen: Vec<SocketAddr>,
+    events: Sender<Event>,
+    work: SyncSender<Work>,
+    board: Mutex<Board>,
+}
+
+/// What is told, as of the last change.
+struct Board {
+    ready: bool,
+    since: UnixTime,
+    config: PathBuf,
+    identity: String,
+    keys: PathBuf,
+    zones: Vec<ZoneLine>,
+    compiled: Option<Compiled>,
+    start: Option<Start>,
+    reload: Option<(UnixTime, Result<(), String>)>,
+}
+
+/// What the start took.
+#[derive(Clone)]
+pub struct Start {
+    /// An export was compiled.
+    pub compiled: bool,
+    /// Zones made or read anew.
+    pub n_made: usize,
+    /// Signatures made.
+    pub n_signatures: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// One zone as it is told.
+#[derive(Clone)]
+pub struct ZoneLine {
+    /// The apex.
+    pub apex: Name,
+    /// The serial, where it is served.
+    pub serial: Option<u32>,
+    /// Where it comes from.
+    pub source: String,
+    /// Records, signatures, delegations.
+    pub counts: [usize; 3],
+    /// Signed here.
+    pub signed: bool,
+    /// When signatures are renewed.
+    pub refresh_at: Option<UnixTime>,
+    /// What is wrong.
+    pub problem: Option<String>,
+}
+
+impl Shared {
+    /// Of a daemon that starts.
+    pub fn new(
+        config: &Config,
+        listen: Vec<SocketAddr>,
+        served: Arc<ArcSwap<Served>>,
+        events: Sender<Event>,
+        work: SyncSender<Work>,
+    ) -> Self {
+        let board = Board {
+            ready: false,
+            since: UnixTime::now(),
+            config: config.path.clone(),
+            identity: config.server.identity.clone(),
+            keys: config.server.keys.clone(),
+            zones: Vec::new(),
+            compiled: None,
+            start: None,
+            reload: None,
+        };
+        let control = config.server.control.clone();
+        Self { served, telemetry: Telemetry::new(), control, listen, events, work, board: Mutex::new(board) }
+    }
+
+    /// The workers answer.
+    pub fn set_ready(&self) {
+        self.board().ready = true;
+    }
+
+    /// The first run is done.
+    pub fn started(&self, pipeline: &Pipeline, report: &Report, took: Duration) {
+        let made = report.published.iter().filter(|zone| pipeline.live().get(&zone.apex).is_some_and(|live| live.saved.is_some()));
+        let n_signatures = made.map(|zone| zone.n_signatures).sum();
+        self.board().start = Some(Start { compiled: report.compiled, n_made: report.published.len(), n_signatures, took });
+    }
+
+    /// Other names and folders are in force.
+    pub fn renamed(&self, config: &Config) {
+        let mut board = self.board();
+        board.identity.clone_from(&config.server.identity);
+        board.keys.clone_from(&config.server.keys);
+    }
+
+    /// A reload ended.
+    pub fn reloaded(&self, result: Result<(), &str>) {
+        self.board().reload = Some((UnixTime::now(), result.map_err(str::to_owned)));
+    }
+
+    /// Zones changed.
+    pub fn update(&self, config: &Config, pipeline: &Pipeline) {
+        let file = |apex: &Name| config.zones.iter().find(|zone| zone.name == *apex).map(|zone| zone.file.display().to_string());
+        let line = |apex: &Name| {
+            let live = pipeline.live().get(apex);
+            let counts = live.map(|live| live.zone.counts());
+            ZoneLine {
+                apex: apex.clone(),
+                serial: live.map(|live| live.zone.serial().0),
+                source: file(apex).unwrap_or_else(|| "registry".into()),
+                counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
+                signed: live.is_some_and(|live| !live.signing.is_empty()),
+                refresh_at: live.and_then(|live| live.refresh_at),
+                problem: pipeline.problems().get(apex).cloned(),
+            }
+        };
+        let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).collect();
+        apexes.sort();
+        apexes.dedup();
+        let zones = apexes.into_iter().map(line).collect();
+        let mut board = self.board();
+        board.zones = zones;
+        board.compiled = pipeline.compiled().cloned();
+    }
+
+    /// True for a zone that is served or should be.
+    pub fn has_zone(&self, apex: &Name) -> bool {
+        self.board().zones.iter().any(|zone| zone.apex == *apex)
+    }
+
+    /// Asks for a reload without waiting for it. When more than enough of them wait already, one more would change nothing.
+    pub fn reload_later(&self) {
+        let _ = self.work.try_send(Work { zone: None, reply: None });
+    }
+
+    /// One line for the log.
+    pub fn summary(&self) -> String {
+        let board = self.board();
+        let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
+        let sum = |i: usize| board.zones.iter().map(|zone| zone.counts[i]).sum::<usize>();
+        let mut text = format!("{served} zones, {} records, {} signatures", sum(0), sum(1));
+        let unavailable = board.zones.len() - served;
+        if unavailable > 0 {
+            text.push_str(&format!(", {unavailable} zones unavailable"));
+        }
+        text
+    }
+
+    /// What the operator's terminal shows at the start: addresses, zones, account of the export, of the start.
+    pub fn for_show(&self) -> (Vec<SocketAddr>, Vec<ZoneLine>, Option<Compiled>, Option<Start>) {
+        let board = self.board();
+        (self.listen.clone(), board.zones.clone(), board.compiled.clone(), board.start.clone())
+    }
+
+    /// Values are whole after each statement, so a thread that panicked left nothing half done.
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn apex(text: &str) -> Result<Name, String> {
+        Name::parse(text).map_err(|error| format!("'{text}' is no domain name: {error}"))
+    }
+}
+
+impl Doors for Shared {
+    fn server_status(&self) -> Value {
+        let board = self.board();
+        let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
+        let problems: Vec<Value> = (board.zones.iter())
+            .filter_map(|zone| Some(json!({"zone": zone.apex.to_string(), "problem": zone.problem.as_ref()?})))
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "state": if board.ready { "ready" } else { "starting" },
+            "since": board.since.to_string(),
+            "config": board.config,
+            "identity": board.identity,
+            "listen": self.listen,
+            "zones": {"served": served, "unavailable": board.zones.len() - served},
+            "export": board.compiled.as_ref().map(|compiled| json!({
+                "deposit": compiled.deposit, "watermark": compiled.watermark,
+                "in_zone": compiled.names[0], "excluded": compiled.names[1], "rejected": compiled.names[2],
+            })),
+            "last_reload": board.reload.as_ref().map(|(at, result)| json!({
+                "at": at.to_string(), "ok": result.is_ok(), "error": result.as_ref().err(),
+            })),
+            "problems": problems,
+        })
+    }
+
+    fn server_stats(&self) -> Value {
+        serde_json::to_value(self.telemetry.snapshot()).unwrap_or(Value::Null)
+    }
+
+    fn reload(&self, zone: Option<&str>) -> Result<Value, String> {
+        let zone = zone.map(Self::apex).transpose()?;
+        let (reply, answer) = mpsc::channel();
+        self.work.try_send(Work { zone, reply: Some(reply) }).map_err(|_| "too many reloads wait already, try again later".to_owned())?;
+        answer.recv().map_err(|_| "the daemon is ending".to_owned())?
+    }
+
+    fn stop(&self) {
+        // Without a receiver it is ending already.
+        let _ = self.events.send(Event::Stop);
+    }
+
+    fn zone_status(&self, zone: Option<&str>) -> Result<Value, String> {
+        let wanted = zone.map(Self::apex).transpose()?;
+        let board = self.board();
+        let lines: Vec<Value> = board
+            .zones
+            .iter()
+            .filter(|zone| wanted.as_ref().is_none_or(|wanted| *wanted == zone.apex))
+            .map(|zone| {
+                json!({
+                    "zone": zone.apex.to_string(),
+                    "state": if zone.serial.is_some() { "served" } else { "unavailable" },
+                    "serial": zone.serial,
+                    "source": zone.source,
+                    "signed_here": zone.signed,
+                    "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
+                    "refresh_at": zone.refresh_at.map(|at| at.to_string()),
+                    "problem": zone.problem,
+                })
+            })
+            .collect();
+        match wanted {
+            Some(apex) if lines.is_empty() => Err(format!("there is no zone '{apex}' here")),
+            _ => Ok(Value::Array(lines)),
+        }
+    }
+
+    fn zone_dump(&self, zone: &str, mut out: &mut dyn Write) -> Result<(), DumpError> {
+        let apex = Self::apex(zone).map_err(DumpError::Refused)?;
+        let served = self.served.load_full();
+        let Some(zone) = served.zones.get(apex.as_ref()) else {
+            return Err(DumpError::Refused(format!("there is no zone '{apex}' here, or nothing is served of it")));
+        };
+        Ok(master::write(&zone.records(), &mut out)?)
+    }
+
+    fn key_list(&self) -> Result<Value, String> {
+        let folder = self.board().keys.clone();
+        let keys = keys::load_all(&folder).map_err(|error| error.to_string())?;
+        let time = |time: Option<UnixTime>| time.map(|time| time.to_string());
+        let lines = keys.iter().map(|key| {
+            json!({
+                "zone": key.zone().to_string(),
+                "tag": key.tag(),
+                "algorithm": key.algorithm().to_string(),
+                "flags": key.flags(),
+                "bits": key.bits(),
+                "file": keys::file_stem(key),
+                "publish": time(key.timing.publish), "activate": time(key.timing.activate),
+                "inactive": time(key.timing.inactive), "delete": time(key.timing.delete),
+            })
+        });
+        Ok(lines.collect())
+    }
+}

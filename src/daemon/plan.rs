@@ -1,0 +1,101 @@
+//! From the configuration to what the rooms below take; and what a reload cannot change.
+
+use crate::answer::Face;
+use crate::config::{Clock, Config};
+use crate::pipeline::{FilePlan, Plan, RegistryPlan};
+
+/// What is to be served.
+pub fn plan(config: &Config) -> Plan {
+    // The reader of the configuration has seen that every policy named is there.
+    let policy = |name: &Option<String>| name.as_ref().and_then(|name| config.policies.get(name));
+    let registry = config.registry.as_ref().map(|registry| RegistryPlan {
+        deposits: registry.deposits.clone(),
+        orders: registry.orders.clone(),
+        second_level: registry.second_level.clone(),
+        infrastructure: registry.infrastructure.clone(),
+        profiles: registry.profiles.clone(),
+        idn_table: registry.idn_table.clone(),
+        prohibited: registry.prohibited.clone(),
+        delegated: registry.delegated.clone(),
+        deposit_keys: registry.deposit_keys.clone(),
+        max_shrink_percent: registry.max_shrink_percent,
+        profile: registry.profile.clone(),
+        at_watermark: registry.clock == Clock::Watermark,
+        policy: policy(&registry.sign).map(|policy| policy.sign.clone()),
+        rsa_bits: policy(&registry.sign).map_or(0, |policy| policy.rsa_bits),
+    });
+    let files = config.zones.iter().map(|zone| FilePlan {
+        apex: zone.name.clone(),
+        file: zone.file.clone(),
+        policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
+        rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
+    });
+    Plan { registry, files: files.collect(), keys: config.server.keys.clone() }
+}
+
+/// What the server says of itself.
+pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) -> Face {
+    let server = &config.server;
+    Face {
+        identity: server.identity.clone().into_bytes(),
+        hostname: server.hostname.clone().unwrap_or(hostname).into_bytes(),
+        version: server.version.clone().into_bytes(),
+        udp_limit: server.udp_limit,
+        cookie_secrets,
+        // Units of 100 ms (RFC 7828 §3.1); an hour, the most that is configured, fits.
+        tcp_keepalive: u16::try_from(config.limits.idle.as_millis() / 100).unwrap_or(u16::MAX),
+        ..Face::default()
+    }
+}
+
+/// The keys that differ and that only a restart takes over.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (a, b) = (&old.server, &new.server);
+    let pairs = [
+        ("server.listen", a.listen == b.listen),
+        ("server.workers", a.workers == b.workers),
+        ("server.state", a.state == b.state),
+        ("server.control", a.control == b.control),
+        ("server.udp-receive-buffer", old.limits.udp_receive_buffer == new.limits.udp_receive_buffer),
+        ("[tcp]", tcp(old) == tcp(new)),
+    ];
+    pairs.into_iter().filter(|(_, same)| !same).map(|(key, _)| key).collect()
+}
+
+fn tcp(config: &Config) -> crate::transport::Limits {
+    crate::transport::Limits { udp_receive_buffer: 0, ..config.limits.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text, Path::new("saola.toml")).expect("good")
+    }
+
+    #[test]
+    fn sockets_and_folders_need_a_restart() {
+        let old = config("[server]\nlisten = [\"127.0.0.1:5300\"]");
+        for (text, expected) in [
+            ("[server]\nlisten = [\"127.0.0.1:5300\"]\nidentity = \"x\"", &[][..]),
+            ("[server]\nlisten = [\"127.0.0.1:5301\"]", &["server.listen"]),
+            ("[server]\nlisten = [\"127.0.0.1:5300\"]\nstate = \"x\"", &["server.state", "server.control"]),
+            ("[server]\nlisten = [\"127.0.0.1:5300\"]\n[tcp]\nidle = 3", &["[tcp]"]),
+            ("[server]\nlisten = [\"127.0.0.1:5300\"]\nudp-receive-buffer = 8192", &["server.udp-receive-buffer"]),
+        ] {
+            assert_eq!(needs_restart(&old, &config(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_face_is_what_the_configuration_says() {
+        let told =
+            face(&config("[server]\nlisten = [\"127.0.0.1:5300\"]\nversion = \"\"\n[tcp]\nidle = \"1h\""), "host".into(), Vec::new());
+        assert_eq!((&told.hostname[..], &told.version[..], told.tcp_keepalive), (&b"host"[..], &b""[..], 36_000));
+        let told = face(&config("[server]\nlisten = [\"127.0.0.1:5300\"]\nhostname = \"\""), "host".into(), Vec::new());
+        assert_eq!((&told.hostname[..], &told.version[..6]), (&b""[..], &b"saola "[..]));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the terminal shows once the server answers: what was done, and what to try.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::doors::{Shared, Start, ZoneLine};
+use crate::journal::Compiled;
+
+/// Prints it; nobody may be there to read, which is no error.
+pub fn ready(shared: &Shared) {
+    let (listen, zones, compiled, start) = shared.for_show();
+    let mut text = String::new();
+    if let Some(compiled) = compiled.filter(|_| zones.iter().any(|zone| zone.source == "registry")) {
+        text.push_str(&export(&compiled));
+    }
+    if let Some(start) = start {
+        text.push_str(&made(&zones, &start));
+    }
+    text.push_str(&format!("listening on {} (UDP and TCP)\n", listen.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")));
+    let tries = listen.first().map(|address| tries(*address, &zones)).unwrap_or_default();
+    if !tries.is_empty() {
+        text.push_str("try:\n");
+        for line in tries {
+            text.push_str(&format!("  {line}\n"));
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn export(compiled: &Compiled) -> String {
+    let [in_zone, excluded, rejected] = compiled.names;
+    let Compiled { deposit, watermark, .. } = compiled;
+    format!("export {deposit} of {watermark}: {in_zone} names in, {excluded} excluded, {rejected} rejected\n")
+}
+
+fn made(zones: &[ZoneLine], start: &Start) -> String {
+    let records: usize = zones.iter().map(|zone| zone.counts[0]).sum();
+    let served = zones.iter().filter(|zone| zone.serial.is_some()).count();
+    let ms = start.took.as_millis();
+    let mut text = format!("{served} zones, {records} records; ");
+    match (start.compiled, start.n_made) {
+        (_, 0) => text.push_str("resumed, nothing was compiled or signed"),
+        (true, n) => text.push_str(&format!("compiled, {n} zones made with {} signatures", start.n_signatures)),
+        (false, n) => text.push_str(&format!("{n} zones made with {} signatures", start.n_signatures)),
+    }
+    text.push_str(&format!(", {ms} ms\n"));
+    for zone in zones.iter().filter(|zone| zone.serial.is_none()) {
+        text.push_str(&format!("zone {} is unavailable: {}\n", zone.apex, zone.problem.as_deref().unwrap_or("nothing to serve")));
+    }
+    text
+}
+
+/// Three questions that show something: an apex, a child's DS or the keys, a name that does not exist.
+fn tries(address: SocketAddr, zones: &[ZoneLine]) -> Vec<String> {
+    let served: Vec<&ZoneLine> = zones.iter().filter(|zone| zone.serial.is_some()).collect();
+    // The zone with the most delegations, and the shortest name of those.
+    let Some(zone) = served.iter().max_by_key(|zone| (zone.counts[2], std::cmp::Reverse(zone.apex.as_ref().label_count()))) else {
+        return Vec::new();
+    };
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let dig = format!("dig @{ip} -p {} +norec +dnssec", address.port());
+    let apex = &zone.apex;
+    let missing = if apex.as_ref().is_root() { "nothing-here.".to_owned() } else { format!("nothing-here.{apex}") };
+    let second = match served.iter().find(|other| other.apex != *apex && other.apex.as_ref().is_at_or_below(apex.as_ref())) {
+        Some(child) => format!("{dig} {} DS", child.apex),
+        None => format!("{dig} {apex} NS"),
+    };
+    vec![format!("{dig} {apex} SOA"), second, format!("{dig} {missing} A")]
+}

@@ -1,0 +1,125 @@
+//! Files that are whole or not there: written beside their place, synced, renamed; and the lock of a folder.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Puts a file at `path` in one step: after a crash there is the old one or the new one, never a part.
+///
+/// `write` fills it; `mode` is the file's mode from its first moment. The folder is synced as well, so the new name is as durable as
+/// the bytes.
+///
+/// # Errors
+/// Of the file system or of `write`; the old file stays then.
+pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?.to_owned();
+    name.push(".new");
+    let new = folder.join(name);
+    // What a crash left behind may have another mode.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let written = (|| {
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        write(&mut out)?;
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&new, path)?;
+        File::open(folder)?.sync_all()
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+/// Makes a folder with those above it, closed to others; one that is there is left as it is.
+///
+/// # Errors
+/// Of the file system.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o750).create(path)
+}
+
+/// Holds a folder for this process alone, until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+/// Why a folder cannot be held.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another process holds it.
+    Held(PathBuf),
+    /// The file system says no.
+    Io(PathBuf, io::Error),
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(folder) => {
+                write!(f, "'{}' is in use by another saolad, stop it or give this one its own server.state", folder.display())
+            }
+            Self::Io(path, error) => write!(f, "'{}' cannot be locked: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for LockError {}
+
+impl FolderLock {
+    /// Takes the lock of `folder`, which must be there.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] without waiting when somebody has it.
+    pub fn take(folder: &Path) -> Result<Self, LockError> {
+        let path = folder.join("lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(|error| LockError::Io(path.clone(), error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(folder.to_owned())),
+            Err(TryLockError::Error(error)) => Err(LockError::Io(path, error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("x");
+        replace(&path, 0o600, |out| out.write_all(b"one")).expect("written");
+        assert_eq!(std::fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
+        let failed = replace(&path, 0o600, |out| {
+            out.write_all(b"tw")?;
+            Err(io::Error::other("disk on fire"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).expect("there"), b"one");
+        std::fs::write(dir.path().join("x.new"), b"left by a crash").expect("written");
+        replace(&path, 0o600, |out| out.write_all(b"two")).expect("written");
+        assert_eq!(std::fs::read(&path).expect("there"), b"two");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("dir").count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_held_once() {
+        let dir = tempfile::tempdir().expect("dir");
+        let held = FolderLock::take(dir.path()).expect("free");
+        assert!(matches!(FolderLock::take(dir.path()), Err(LockError::Held(_))));
+        drop(held);
+        FolderLock::take(dir.path()).expect("free again");
+    }
+}

@@ -1,0 +1,12 @@
+//! What outlives the process: snapshots of published zones, and the account of what they were made from.
+//!
+//! Knows files and records; knows no key, no query, no export. Everything read back is taken as damaged until its checksum
+//! and every length in it proved otherwise; what is damaged is refused, and the caller makes it anew.
+
+mod durable;
+mod snapshot;
+mod state;
+
+pub use durable::{FolderLock, LockError, make_folder, replace};
+pub use snapshot::{SnapshotError, decode, encode};
+pub use state::{Compiled, Journal, Saved, SavedZone, StateError, stem};

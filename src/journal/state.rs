@@ -1,0 +1,303 @@
+//! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
+//!
+//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones. A snapshot is written
+//! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::durable::{self, FolderLock, LockError};
+use super::snapshot::{self, SnapshotError};
+use crate::dns::{Name, NameRef, Records, Serial};
+
+/// What is in force, as written at the last publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    /// Digest of everything the registry's zones were compiled from, and what came out; none before the first compile.
+    pub compiled: Option<Compiled>,
+    /// The zones signed here, by apex in presentation form, lower case.
+    pub zones: BTreeMap<String, SavedZone>,
+}
+
+/// The account of one compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compiled {
+    /// SHA-256 over all inputs, hexadecimal.
+    pub inputs: String,
+    /// SHA-256 of the deposit's header, hexadecimal: which deposit it was, to the octet.
+    pub header: String,
+    /// The deposit's identifier.
+    pub deposit: String,
+    /// Its watermark, RFC 3339.
+    pub watermark: String,
+    /// Its resend counter.
+    pub resend: u32,
+    /// Published names of each zone, by apex without final dot.
+    pub published: BTreeMap<String, u64>,
+    /// Names published, excluded and rejected.
+    pub names: [u64; 3],
+    /// Apexes of the zones that came out.
+    pub zones: Vec<String>,
+}
+
+/// One zone in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedZone {
+    /// The published serial.
+    pub serial: u32,
+    /// SHA-256 of the unsigned content, its serial not counted, hexadecimal.
+    pub content: String,
+    /// SHA-256 of policy and keys, hexadecimal.
+    pub signing: String,
+    /// Unix time at which signatures are to be renewed; `None` = not signed.
+    pub refresh_at: Option<u64>,
+    /// The snapshot's file name within `zones/`.
+    pub file: String,
+    /// Its checksum, hexadecimal.
+    pub checksum: String,
+}
+
+/// Why the state cannot be used. Zones are made anew then; their serials are kept from the names of the snapshots.
+#[derive(Debug)]
+pub enum StateError {
+    /// The file system says no.
+    Io(PathBuf, io::Error),
+    /// The file is not what was written.
+    Damaged(PathBuf),
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "'{}': {error}", path.display()),
+            Self::Damaged(path) => {
+                write!(f, "'{}' is damaged, zones are made anew and serials go on from the snapshots' names", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for StateError {}
+
+/// The state folder, held by this process alone.
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    _lock: FolderLock,
+}
+
+impl Journal {
+    /// Makes the folder if needed and takes its lock.
+    ///
+    /// # Errors
+    /// [`LockError`] when it cannot be made or another process has it.
+    pub fn open(folder: &Path) -> Result<Self, LockError> {
+        for path in [folder.to_owned(), folder.join("zones")] {
+            durable::make_folder(&path).map_err(|error| LockError::Io(path.clone(), error))?;
+        }
+        Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Reads what is in force; empty at the very first start.
+    ///
+    /// # Errors
+    /// [`StateError`]; start with an empty one and [`Self::serials`] then.
+    pub fn read(&self) -> Result<Saved, StateError> {
+        let path = self.folder.join("state");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(StateError::Damaged(path)),
+            Err(error) => return Err(StateError::Io(path, error)),
+        };
+        parse(&text).ok_or(StateError::Damaged(path))
+    }
+
+    /// The newest serial that any snapshot in the folder bears, by apex: no zone goes behind it, whatever became of the state.
+    pub fn serials(&self) -> BTreeMap<String, Serial> {
+        let mut serials: BTreeMap<String, Serial> = BTreeMap::new();
+        let files = std::fs::read_dir(self.folder.join("zones")).into_iter().flatten().flatten();
+        for file in files.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let Some((stem, serial)) = file.strip_suffix(".snapshot").and_then(|rest| rest.rsplit_once('.')) else { continue };
+            let Ok(serial) = serial.parse().map(Serial) else { continue };
+            let newest = serials.entry(stem.to_owned()).or_insert(serial);
+            if serial.is_newer_than(*newest) {
+                *newest = serial;
+            }
+        }
+        serials
+    }
+
+    /// The records of a saved zone.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] when the file is not exactly the one that was saved.
+    pub fn load(&self, apex: NameRef<'_>, saved: &SavedZone) -> Result<Records, SnapshotError> {
+        // The name comes from a file: it must not lead elsewhere.
+        if saved.file.contains('/') {
+            return Err(SnapshotError::Malformed);
+        }
+        let mut file = File::open(self.folder.join("zones").join(&saved.file)).map_err(SnapshotError::Io)?;
+        let (records, checksum) = snapshot::decode(apex, &mut file)?;
+        if HEXLOWER.encode(&checksum) != saved.checksum { Err(SnapshotError::Checksum) } else { Ok(records) }
+    }
+
+    /// Writes a snapshot and syncs it; it is in force once [`Self::commit`] names it. Returns its file name and checksum.
+    ///
+    /// # Errors
+    /// Of the file system; what is in force stays.
+    pub fn save(&self, apex: NameRef<'_>, serial: Serial, records: &Records) -> io::Result<(String, String)> {
+        let name = format!("{}.{serial}.snapshot", stem(apex));
+        let mut checksum = [0; 32];
+        durable::replace(&self.folder.join("zones").join(&name), 0o640, |out| {
+            checksum = snapshot::encode(apex, records, out)?;
+            Ok(())
+        })?;
+        Ok((name, HEXLOWER.encode(&checksum)))
+    }
+
+    /// Puts `saved` in force and removes the snapshots of its zones that it no longer names.
+    ///
+    /// The newest snapshot of a zone that is no longer served stays: it keeps the zone's serial, should it come back.
+    ///
+    /// # Errors
+    /// Of the file system; what was in force stays so.
+    pub fn commit(&self, saved: &Saved) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(saved).map_err(io::Error::other)?;
+        let checksum = HEXLOWER.encode(&Sha256::digest(json.as_bytes()));
+        durable::replace(&self.folder.join("state"), 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))?;
+        let newest = self.serials();
+        let zones = self.folder.join("zones");
+        for file in std::fs::read_dir(&zones)?.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+            let Some((stem, serial)) = file.strip_suffix(".snapshot").and_then(|rest| rest.rsplit_once('.')) else { continue };
+            let is_newest = newest.get(stem).is_some_and(|newest| newest.to_string() == serial);
+            if !is_newest && !saved.zones.values().any(|zone| zone.file == file) {
+                // Left behind, it costs room on the disk and nothing else.
+                let _ = std::fs::remove_file(zones.join(&file));
+            }
+        }
+        Ok(())
+    }
+}
+
+const HEADER: &str = "saola-state 1 ";
+
+fn parse(text: &str) -> Option<Saved> {
+    let (checksum, json) = text.strip_prefix(HEADER)?.split_once('\n')?;
+    if HEXLOWER.encode(&Sha256::digest(json.as_bytes())) != checksum {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+/// The apex as a file name: lower case, what is no letter, digit, hyphen, underscore or dot as `%XX`; the root is `%2E`, and
+/// names too long for a file system are their SHA-256.
+pub fn stem(apex: NameRef<'_>) -> String {
+    let text = Name::from_wire(apex.as_wire()).map(|name| name.to_string().to_ascii_lowercase()).unwrap_or_default();
+    let text = text.strip_suffix('.').unwrap_or(&text);
+    if text.is_empty() {
+        return "%2E".into();
+    }
+    let mut stem = String::with_capacity(text.len());
+    for c in text.bytes() {
+        match c {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => stem.push(char::from(c)),
+            _ => stem.push_str(&format!("%{c:02X}")),
+        }
+    }
+    if stem.len() > 200 { HEXLOWER.encode(&Sha256::digest(stem.as_bytes())) } else { stem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Rtype;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).expect("name")
+    }
+
+    fn records(ttl: u32) -> Records {
+        let mut records = Records::new();
+        records.push(name("vn").as_ref(), Rtype::TXT, ttl, b"\x01x").expect("room");
+        records
+    }
+
+    fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {
+        let (file, checksum) = journal.save(name(apex).as_ref(), Serial(serial), &records(serial)).expect("saved");
+        let zone = SavedZone { serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), file, checksum };
+        saved.zones.insert(apex.into(), zone);
+        journal.commit(saved).expect("committed");
+    }
+
+    #[test]
+    fn what_is_committed_reads_back() {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut saved = Saved::default();
+        {
+            let journal = Journal::open(dir.path()).expect("free");
+            assert_eq!(journal.read().expect("empty"), saved);
+            for serial in [1, 2, u32::MAX] {
+                publish(&journal, &mut saved, "vn.", serial);
+            }
+            publish(&journal, &mut saved, "com.vn.", 7);
+        }
+        let journal = Journal::open(dir.path()).expect("free");
+        assert_eq!(journal.read().expect("whole"), saved);
+        let back = journal.load(name("vn").as_ref(), &saved.zones["vn."]).expect("whole");
+        assert_eq!(back.iter().next().expect("one").ttl, u32::MAX);
+        let mut files: Vec<_> = std::fs::read_dir(dir.path().join("zones")).expect("dir").flatten().map(|e| e.file_name()).collect();
+        files.sort();
+        // 2 is newer than u32::MAX on the circle of RFC 1982, so it stays as the mark that serials do not pass below.
+        assert_eq!(files, ["com.vn.7.snapshot", "vn.2.snapshot", "vn.4294967295.snapshot"]);
+        assert_eq!(journal.serials()["vn"], Serial(2));
+    }
+
+    #[test]
+    fn damage_at_any_octet_is_seen() {
+        let dir = tempfile::tempdir().expect("dir");
+        let journal = Journal::open(dir.path()).expect("free");
+        let mut saved = Saved::default();
+        publish(&journal, &mut saved, "vn.", 1);
+        let path = dir.path().join("state");
+        let whole = std::fs::read(&path).expect("there");
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &damaged).expect("written");
+            assert!(journal.read().is_err(), "octet {at}");
+            std::fs::write(&path, &whole[..at]).expect("written");
+            assert!(journal.read().is_err(), "cut at {at}");
+        }
+        assert_eq!(journal.serials()["vn"], Serial(1));
+    }
+
+    #[test]
+    fn apexes_are_file_names() {
+        for (apex, expected) in
+            [("vn", "vn"), ("Com.VN", "com.vn"), (".", "%2E"), (r"a\.b/c.vn", "a%5C.b%2Fc.vn"), (r"\000.vn", "%5C000.vn")]
+        {
+            assert_eq!(stem(name(apex).as_ref()), expected);
+        }
+        let long = format!("{0}.{0}.{0}.vn", "a".repeat(60) + r"\");
+        if let Ok(long) = Name::parse(&long) {
+            assert!(stem(long.as_ref()).len() < 250);
+        }
+        assert_eq!(stem(name(&[r"\001"; 60].join(".")).as_ref()).len(), 64);
+    }
+}

@@ -1,0 +1,75 @@
+//! What is to be served, as values: the pipeline knows no TOML.
+
+use std::path::PathBuf;
+
+use crate::dns::Name;
+use crate::sign;
+
+/// Everything that is to be served.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The registry's zones; `None` = there are none.
+    pub registry: Option<RegistryPlan>,
+    /// Zones from master files; no two with one apex.
+    pub files: Vec<FilePlan>,
+    /// The folder of signing keys.
+    pub keys: PathBuf,
+}
+
+/// The zones that come out of the registry's export.
+#[derive(Clone, Debug)]
+pub struct RegistryPlan {
+    /// The folder of deposits.
+    pub deposits: PathBuf,
+    /// The ledger of orders.
+    pub orders: PathBuf,
+    /// The data file of shared second-level names.
+    pub second_level: PathBuf,
+    /// Who serves the zones.
+    pub infrastructure: PathBuf,
+    /// Legal profiles; `None` = those built in.
+    pub profiles: Option<PathBuf>,
+    /// Code points of Vietnamese labels; `None` = those built in.
+    pub idn_table: Option<PathBuf>,
+    /// Forbidden phrases; `None` = `prohibited.csv` beside the deposits, if there.
+    pub prohibited: Option<PathBuf>,
+    /// Delegated statistics; `None` = the first `delegated*.txt` beside the deposits, if there.
+    pub delegated: Option<PathBuf>,
+    /// Public keys, one of which must have signed the deposit; none = no signature is asked for.
+    pub deposit_keys: Vec<PathBuf>,
+    /// The share of a zone's published names that one deposit may take away, in percent.
+    pub max_shrink_percent: u32,
+    /// The legal profile's name.
+    pub profile: String,
+    /// Names are judged at the deposit's watermark instead of now.
+    pub at_watermark: bool,
+    /// How the zones are signed; `None` = not at all.
+    pub policy: Option<sign::Policy>,
+    /// The size of RSA keys that are made.
+    pub rsa_bits: u32,
+}
+
+/// A zone from a master file.
+#[derive(Clone, Debug)]
+pub struct FilePlan {
+    /// The apex.
+    pub apex: Name,
+    /// The master file.
+    pub file: PathBuf,
+    /// How it is signed; `None` = served as it stands.
+    pub policy: Option<sign::Policy>,
+    /// The size of RSA keys that are made.
+    pub rsa_bits: u32,
+}
+
+/// How much of the plan is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All inputs are read again.
+    All,
+    /// The inputs of one zone; for a zone of the registry that is the whole export.
+    Zone(Name),
+    /// No file is read that an operator may be editing: signatures that are due are renewed, and names are judged anew where
+    /// the wall clock judges them.
+    Timer,
+}

@@ -1,0 +1,230 @@
+//! The registry's export as an input: which deposit, what else counts, and what the compiler makes of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::Live;
+use super::plan::RegistryPlan;
+use crate::compile::{self, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, SecondLevels, Ttls};
+use crate::dns::idn::Repertoire;
+use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
+use crate::journal::Compiled;
+use crate::orders::Orders;
+use crate::registry::{Applied, Approval, Deposit, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full};
+use crate::zone::Set;
+
+/// What came out of a compile.
+pub struct Export {
+    /// The account for the journal and the operator.
+    pub account: Compiled,
+    /// The unsigned zones, with serial 0.
+    pub zones: Vec<(Name, Records)>,
+    /// What an operator should look at.
+    pub notes: Vec<String>,
+}
+
+/// Everything a compile reads, found and hashed.
+pub struct Inputs {
+    /// SHA-256 over all of it, hexadecimal.
+    pub digest: String,
+    deposit: PathBuf,
+    header: String,
+    prohibited: Option<PathBuf>,
+    delegated: Option<PathBuf>,
+}
+
+/// Finds and hashes everything that decides what a compile gives.
+///
+/// Cost: each file is read once.
+///
+/// # Errors
+/// When there is no deposit, or a file cannot be read.
+pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
+    let deposit = newest_full(&plan.deposits).map_err(|error| error.to_string())?;
+    let beside = deposit.parent().unwrap_or(Path::new("."));
+    let prohibited = plan.prohibited.clone().or_else(|| Some(beside.join("prohibited.csv")).filter(|path| path.is_file()));
+    let delegated = plan.delegated.clone().or_else(|| delegated_beside(beside));
+    let header = file_digest(&deposit.join("deposit.toml"))?;
+
+    let mut hasher = Sha256::new();
+    let mut add = |what: &str, value: &str| hasher.update(format!("{} {what} {} {value}\n", what.len(), value.len()));
+    for path in files(&deposit)? {
+        add(&path.file_name().unwrap_or_default().to_string_lossy(), &file_digest(&path)?);
+    }
+    let named = [
+        ("orders", Some(&plan.orders).filter(|path| path.exists())),
+        ("second-level", Some(&plan.second_level)),
+        ("infrastructure", Some(&plan.infrastructure)),
+        ("profiles", plan.profiles.as_ref()),
+        ("idn-table", plan.idn_table.as_ref()),
+        ("prohibited", prohibited.as_ref()),
+        ("delegated", delegated.as_ref()),
+    ];
+    for (what, path) in named {
+        if let Some(path) = path {
+            add(what, &file_digest(path)?);
+        }
+    }
+    for path in &plan.deposit_keys {
+        add("deposit-key", &file_digest(path)?);
+    }
+    add("profile", &plan.profile);
+    // Another version may judge otherwise.
+    add("version", env!("CARGO_PKG_VERSION"));
+    if !plan.at_watermark {
+        // Names expire by the clock; an hour is fine enough for that.
+        add("hour", &(now.0 / 3600).to_string());
+    }
+    Ok(Inputs { digest: HEXLOWER.encode(&hasher.finalize()), deposit, header, prohibited, delegated })
+}
+
+/// Reads the newest FULL deposit and compiles it with the orders.
+///
+/// `applied` is the account of the last compile, `live` what is served: a deposit that is older, or takes too much away, is refused.
+///
+/// # Errors
+/// Why the deposit, or something it is compiled with, is refused; with the reason's code where FORMAT.md gives one.
+pub fn compile(
+    plan: &RegistryPlan,
+    inputs: Inputs,
+    now: UnixTime,
+    applied: Option<&Compiled>,
+    live: &BTreeMap<Name, Live>,
+) -> Result<Export, String> {
+    let keys = plan.deposit_keys.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
+    let required = !keys.is_empty();
+    let options = ReadOptions { signatures: SignaturePolicy { keys, required }, ..ReadOptions::default() };
+    let deposit = Deposit::read(&inputs.deposit, &options).map_err(|error| format!("'{}': {error}", inputs.deposit.display()))?;
+    // The guards are about a new deposit. The same one compiled again gives less only by orders and by the clock, which are not held.
+    let applied = applied.filter(|applied| applied.header != inputs.header).and_then(as_applied);
+    check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
+
+    let policy = policy(plan, &inputs)?;
+    let orders = match fs::read(&plan.orders) {
+        Ok(text) => Orders::read(&text).map_err(|error| format!("'{}': {error}", plan.orders.display()))?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders::none(),
+        Err(error) => return Err(format!("'{}': {error}", plan.orders.display())),
+    };
+    let at = if plan.at_watermark { deposit.header.watermark } else { now };
+    let compiled = compile::compile(&deposit, &orders, &policy, at, Some(&Served(live))).map_err(|error| error.to_string())?;
+    let published = compiled.published();
+    check_shrink(&deposit, applied.as_ref(), &published, plan.max_shrink_percent, Approval::None).map_err(|error| error.to_string())?;
+
+    let count = |result: &str| compiled.outcomes.iter().filter(|outcome| outcome.verdict.result() == result).count() as u64;
+    let names = [published.values().sum(), count("excluded"), count("rejected")];
+    let notes = orders.notes().iter().map(|note| format!("orders: {note}")).chain(deposit.objects.notes().iter().cloned()).collect();
+    let zones = compiled
+        .zones
+        .into_iter()
+        .map(|zone| Ok((zone.apex.clone(), zone.into_records(Serial(0))?)))
+        .collect::<Result<Vec<(Name, Records)>, crate::dns::records::Full>>()
+        .map_err(|error| error.to_string())?;
+    let account = Compiled {
+        inputs: inputs.digest,
+        header: inputs.header,
+        deposit: deposit.header.id.clone(),
+        watermark: deposit.header.watermark.to_string(),
+        resend: deposit.header.resend,
+        published,
+        names,
+        zones: zones.iter().map(|(apex, _)| apex.to_string()).collect(),
+    };
+    Ok(Export { account, zones, notes })
+}
+
+fn as_applied(compiled: &Compiled) -> Option<Applied> {
+    Some(Applied {
+        id: compiled.deposit.clone(),
+        watermark: UnixTime::parse_rfc3339(&compiled.watermark)?,
+        resend: compiled.resend,
+        published: compiled.published.clone(),
+    })
+}
+
+fn policy(plan: &RegistryPlan, inputs: &Inputs) -> Result<Policy, String> {
+    let profiles = match &plan.profiles {
+        None => Profile::built_in(),
+        Some(path) => Profile::parse_all(&text(path)?).map_err(|error| at(path, error))?,
+    };
+    let known: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
+    let profile = profiles
+        .into_iter()
+        .find(|profile| profile.name == plan.profile)
+        .ok_or_else(|| format!("there is no legal profile '{}', write one of {}", plan.profile, known.join(", ")))?;
+    let second_levels = SecondLevels::parse(&text(&plan.second_level)?).map_err(|error| at(&plan.second_level, error))?;
+    let tld = second_levels.apexes().first().ok_or_else(|| at(&plan.second_level, "has no top-level domain"))?;
+    let infrastructure = &plan.infrastructure;
+    let infrastructure = Infrastructure::parse(&text(infrastructure)?, tld.as_ref()).map_err(|error| at(infrastructure, error))?;
+    let idn = match &plan.idn_table {
+        None => Repertoire::parse(include_str!("../../zones/idn-vi.txt")).map_err(|error| error.to_string())?,
+        Some(path) => Repertoire::parse(&text(path)?).map_err(|error| at(path, error))?,
+    };
+    let prohibited = match &inputs.prohibited {
+        None => Prohibited::none(),
+        Some(path) => Prohibited::parse(text(path)?.as_bytes(), &idn).map_err(|error| at(path, error))?,
+    };
+    let delegated = match &inputs.delegated {
+        None => DelegatedStats::none(),
+        Some(path) => DelegatedStats::parse(&text(path)?).map_err(|error| at(path, error))?,
+    };
+    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default() })
+}
+
+/// What is served, for names that an export states twice and differently.
+struct Served<'a>(&'a BTreeMap<Name, Live>);
+
+impl compile::Live for Served<'_> {
+    fn delegation(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Option<LiveDelegation> {
+        let zone = &self.0.get(&zone.to_owned())?.zone;
+        let node = zone.node(name).filter(|node| node.is_cut())?;
+        let rdata = |set: Set<'_>| {
+            let mut all = Vec::new();
+            set.records().expand(name, zone.apex(), |_, _, _, rdata| all.push(rdata.to_vec()));
+            all
+        };
+        let cut = node.cut();
+        let ns = rdata(cut.ns()).iter().filter_map(|rdata| Name::from_wire(rdata).ok()).collect();
+        Some(LiveDelegation { ns, ds: cut.ds().map(rdata).unwrap_or_default() })
+    }
+}
+
+/// The first by name, so that the choice does not depend on the file system.
+fn delegated_beside(folder: &Path) -> Option<PathBuf> {
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("delegated") && name.ends_with(".txt") && path.is_file()
+    };
+    fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).filter(is_one).min()
+}
+
+/// The plain files of a folder in order of name, not those of folders within.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = fs::read_dir(folder).map_err(|error| at(folder, error))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn file_digest(path: &Path) -> Result<String, String> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(|error| at(path, error))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|error| at(path, error))?;
+    Ok(HEXLOWER.encode(&hasher.finalize()))
+}
+
+fn public_key(path: &Path) -> Result<PublicKey, String> {
+    PublicKey::parse(&text(path)?).ok_or_else(|| at(path, "is no Ed25519 public key in base64, hex or PEM"))
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| at(path, error))
+}
+
+fn at(path: &Path, error: impl fmt::Display) -> String {
+    format!("'{}': {error}", path.display())
+}

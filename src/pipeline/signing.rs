@@ -1,0 +1,54 @@
+//! The keys of a zone at the moment it is signed; made when there are none.
+
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::keys;
+use super::make::Signing;
+use crate::dns::{Name, UnixTime};
+use crate::sign::{Key, Policy, ZoneKeys};
+
+/// Zone key and secure entry point (RFC 4034 §2.1.1): KSK and CSK.
+const KSK: u16 = 257;
+/// Zone key alone.
+const ZSK: u16 = 256;
+
+/// Reads the keys of `apex` in `folder`, or makes those that `policy` asks for when there are none at all.
+///
+/// # Errors
+/// What is wrong with the keys; a zone is never signed with a part of its keys.
+pub fn signing<'a>(
+    folder: &Path,
+    apex: &Name,
+    policy: &'a Policy,
+    rsa_bits: u32,
+    threads: usize,
+    now: UnixTime,
+) -> Result<Signing<'a>, String> {
+    let mut found = keys::load(folder, apex.as_ref()).map_err(|error| format!("keys: {error}"))?;
+    if found.is_empty() {
+        let flags: &[u16] = if policy.csk { &[KSK] } else { &[KSK, ZSK] };
+        for &flags in flags {
+            let made = keys::generate(folder, apex.as_ref(), policy.algorithm, flags, Some(rsa_bits), now);
+            found.push(made.map_err(|error| format!("keys: {error}"))?);
+        }
+    }
+    let keys = ZoneKeys::new(found, policy.csk, now).map_err(|error| format!("keys in '{}': {error}", folder.display()))?;
+    let digest = digest(policy, &keys);
+    Ok(Signing { policy, keys, digest, threads })
+}
+
+/// SHA-256 of all that decides how a zone is signed, hexadecimal.
+fn digest(policy: &Policy, keys: &ZoneKeys) -> String {
+    let mut hasher = Sha256::new();
+    // The text of a policy names every field, so that a new one counts at once.
+    hasher.update(format!("{policy:?}"));
+    let mut lines: Vec<String> = keys.iter().map(|(key, role): (&Key, _)| format!("{} {role:?}", HEXLOWER.encode(key.dnskey()))).collect();
+    lines.sort();
+    for line in lines {
+        hasher.update(line);
+    }
+    HEXLOWER.encode(&hasher.finalize())
+}
