@@ -145,7 +145,19 @@ impl<'t> Cursor<'t> {
     }
 
     /// True if a word of the entry is left.
+    #[inline]
     pub(super) fn more(&mut self) -> Parse<bool> {
+        let rest = &self.text[self.at..];
+        let n_blanks = rest.iter().take_while(|&&octet| matches!(octet, b' ' | b'\t')).count();
+        self.at += n_blanks;
+        match rest.get(n_blanks) {
+            Some(b'\n') if self.open == 0 => Ok(false),
+            Some(&octet) if KIND[octet as usize] != END => Ok(true),
+            _ => self.more_than_blanks(),
+        }
+    }
+
+    fn more_than_blanks(&mut self) -> Parse<bool> {
         self.skip()?;
         Ok(!matches!(self.peek(), None | Some(b'\n' | b'\r')))
     }
@@ -264,30 +276,27 @@ impl<'t> Cursor<'t> {
 /// dot stands behind its label and each length octet in front: copied one octet further, dots become lengths.
 fn append_plain_name(text: &[u8], origin: NameRef<'_>, out: &mut Vec<u8>) -> Option<usize> {
     let mut lengths = [0u8; MAX_LABELS];
-    let (mut n_labels, mut label, mut i) = (0, 0, 0);
-    loop {
-        match text.get(i).map_or(END, |&octet| KIND[octet as usize]) {
-            PLAIN => i += 1,
-            kind @ (DOT | BLANK | END) => {
-                let length = i - label;
-                let absolute = length == 0 && i > 0 && kind != DOT;
-                if absolute {
-                    break;
-                }
-                if length == 0 || length > MAX_LABEL {
-                    return None;
-                }
-                *lengths.get_mut(n_labels)? = length as u8;
-                n_labels += 1;
-                if kind != DOT {
-                    break;
-                }
-                i += 1;
-                label = i;
-            }
-            _ => return None,
+    let (mut n_labels, mut label) = (0, 0);
+    let i = loop {
+        let length = text[label..].iter().take_while(|&&octet| KIND[octet as usize] == PLAIN).count();
+        let end = label + length;
+        let kind = text.get(end).map_or(END, |&octet| KIND[octet as usize]);
+        if !matches!(kind, DOT | BLANK | END) {
+            return None;
         }
-    }
+        if length == 0 && label > 0 && kind != DOT {
+            break end;
+        }
+        if length == 0 || length > MAX_LABEL {
+            return None;
+        }
+        *lengths.get_mut(n_labels)? = length as u8;
+        n_labels += 1;
+        if kind != DOT {
+            break end;
+        }
+        label = end + 1;
+    };
     let raw = &text[..i];
     let rest = if label == i { &[][..] } else { origin.as_wire() };
     if 1 + i + rest.len() > MAX_NAME || raw == b"@" {
