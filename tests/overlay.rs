@@ -102,7 +102,9 @@ fn ask(zones: &ZoneSet, owner: &str, rtype: Rtype) -> Vec<String> {
     request.extend_from_slice(&[0, 1, 0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
     let mut buffer = vec![0; 65535];
     let meta = Meta { transport: Transport::Tcp, client: "192.0.2.9".parse().expect("address") };
-    let Outcome::Reply { len, .. } = respond(zones, &Face::default(), UnixTime(0), &meta, &request, &mut buffer) else { panic!("no reply") };
+    let Outcome::Reply { len, .. } = respond(zones, &Face::default(), UnixTime(0), &meta, &request, &mut buffer) else {
+        panic!("no reply")
+    };
     let message = hickory_proto::op::Message::from_vec(&buffer[..len]).unwrap_or_else(|error| panic!("{owner} {rtype}: {error}"));
     let mut lines = vec![format!("{:?} aa {}", message.metadata.response_code, message.metadata.authoritative)];
     for (section, records) in [("an", &message.answers), ("au", &message.authorities), ("ad", &message.additionals)] {
@@ -152,7 +154,11 @@ fn changed_zones_answer_like_new_ones() {
                 for label in ["k", "l", "m", "n", "o", "p", "www.k", "ns0.k", "ns1.l", "zz", "*"] {
                     let owner = format!("{label}{parent}.vn");
                     for rtype in [Rtype::A, Rtype::DS, Rtype::NS] {
-                        assert_eq!(ask(&changed, &owner, rtype), ask(&fresh, &owner, rtype), "round {round} serial {serial}: {owner} {rtype}");
+                        assert_eq!(
+                            ask(&changed, &owner, rtype),
+                            ask(&fresh, &owner, rtype),
+                            "round {round} serial {serial}: {owner} {rtype}"
+                        );
                     }
                 }
             }

@@ -1,10 +1,7 @@
 //! Names, types, RDATA and records: what every room speaks. Knows no zone and no server.
 
-<<<<<<< HEAD
-pub mod master;
-=======
 pub mod idn;
->>>>>>> 5c8ee4d (registry, orders, compile: deposits proven whole, the ledger of orders, every check in its order)
+pub mod master;
 pub mod name;
 pub mod rdata;
 pub mod records;

@@ -1,6 +1,7 @@
 //! The operator's verbs: `saola NOUN VERB`. Each verb is a file; this one only knows their names.
 
 mod zone_check;
+mod zone_compile;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Noun {
 enum Zone {
     /// Reads a master file and says what is wrong with the zone in it.
     Check(zone_check::Args),
+    /// Turns a registry deposit into zone files, and says what became of every row.
+    Compile(Box<zone_compile::Args>),
 }
 
 /// Carries out what the arguments of the process ask for.
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
     let result: Result<(), Failure> = match cli.noun {
         Noun::Zone(verb) => match verb {
             Zone::Check(args) => zone_check::run(&args),
+            Zone::Compile(args) => zone_compile::run(&args),
         },
     };
     match result {
