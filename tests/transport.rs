@@ -460,6 +460,33 @@ fn a_swap_under_load_loses_no_query() {
 }
 
 #[test]
+fn other_addresses_come_without_a_gap() {
+    let old = start_on(["127.0.0.1:0", "[::1]:0"], 2, Limits::default());
+    let (stays, goes) = (old.v4, old.v6);
+    let comes: SocketAddr = "[::1]:0".parse().expect("an address");
+    let server = Server::bind_beside(old.running.local_addrs(), &[stays, comes], 1, Limits::default()).expect("bound");
+    let comes = server.local_addrs()[1];
+    assert_eq!(server.local_addrs()[0], stays);
+    let new = server.start(Arc::clone(&old.current), &old.telemetry).expect("threads");
+    for id in 0..20 {
+        for to in [stays, goes, comes] {
+            ask_udp(&udp(to), to, id);
+            ask_tcp(&mut tcp(to), id);
+        }
+    }
+    old.running.stop(PATIENCE);
+    for id in 0..20 {
+        for to in [stays, comes] {
+            ask_udp(&udp(to), to, id);
+            ask_tcp(&mut tcp(to), id);
+        }
+    }
+    assert_eq!(TcpStream::connect(goes).map(drop).expect_err("closed").kind(), ErrorKind::ConnectionRefused);
+    new.stop(PATIENCE);
+    assert_eq!(old.telemetry.snapshot().rcode(5), 2 * 20 * 5);
+}
+
+#[test]
 fn an_idle_worker_lets_go_of_old_zones() {
     let server = start_on(["127.0.0.1:0", "[::1]:0"], 2, Limits::default());
     ask_udp(&udp(server.v4), server.v4, 1);

@@ -30,7 +30,7 @@ pub use fault::{Fault, What};
 pub use key::{Key, KeyError, SigningFailed, Timing};
 pub use key_text::{DnskeyText, KeyTextError};
 pub use policy::{Denial, Policy, UnknownDenial};
-pub use verify::{Anchor, MAX_FAULTS, Summary, verify};
+pub use verify::{Anchor, MAX_FAULTS, Summary, check_signature, verify};
 pub use zone_keys::{Role, ZoneKeys, ZoneKeysError};
 
 use crate::dns::rdata::{self, Soa};

@@ -10,6 +10,7 @@ use super::tbs::{self, Rrsig};
 use super::walk::{self, Kind, LinkRule, Place};
 use super::{Denial, append_types, dnskey};
 use crate::dns::rdata::Soa;
+use crate::dns::records::cmp_rdata;
 use crate::dns::{NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
 
 use super::fault::{Fault, What};
@@ -112,6 +113,24 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
     };
     let expires = UnixTime(now.0.saturating_add_signed(i64::from(count.earliest)));
     Ok(Summary { names: count.names, signatures: count.signatures, links: count.links, denial, keys: judge.keys.len(), expires })
+}
+
+/// True if `rrsig` is a signature by `dnskey` over the RRset; RDATA in any order, without duplicates. The times are not looked at.
+///
+/// For the check of one RRset, by the crypto library that did not sign it (RFC 4035 §5.3).
+pub fn check_signature(owner: NameRef<'_>, rtype: Rtype, rdata: &[&[u8]], rrsig: &[u8], dnskey: &[u8]) -> bool {
+    let (Some(rrsig), Some(checker)) = (Rrsig::read(rrsig), Checker::new(dnskey)) else { return false };
+    let fits = rrsig.covered == rtype
+        && rrsig.labels == tbs::labels(owner)
+        && rrsig.tag == dnskey::key_tag(dnskey)
+        && dnskey.get(3) == Some(&rrsig.algorithm)
+        && owner.is_at_or_below(rrsig.signer);
+    let mut sorted = rdata.to_vec();
+    sorted.sort_by(|a, b| cmp_rdata(rtype, a, b));
+    let mut message = Vec::new();
+    rrsig.append_head(&mut message);
+    tbs::append_rrset(owner, rtype, rrsig.original_ttl, sorted.into_iter(), &mut message);
+    fits && checker.verifies(&message, rrsig.signature)
 }
 
 /// One key of the DNSKEY set.
@@ -223,7 +242,7 @@ impl<'a> Judge<'a> {
                 Kind::Signed | Kind::SecureCut | Kind::InsecureCut => count.names += 1,
                 Kind::Below | Kind::Denial | Kind::Empty | Kind::InsecureEmpty => {}
             }
-            let has_cname = name.rrset(Rtype::CNAME).is_some_and(|set| place.kind == Kind::Signed && set.len() >= 1);
+            let has_cname = name.rrset(Rtype::CNAME).is_some() && place.kind == Kind::Signed;
             for set in name.rrsets() {
                 let rtype = set.rtype();
                 if let Some(covered) = set.covered() {
@@ -294,6 +313,9 @@ impl<'a> Judge<'a> {
 
     /// The key that made the signature and for how many seconds more it is good; `None` for one of an algorithm
     /// that is not in the DNSKEY set.
+    ///
+    /// The error says what is wrong and of which algorithm the signature is.
+    #[allow(clippy::type_complexity)] // used in two places, both here
     fn good_key(&self, set: &Rrset<'a>, rdata: &[u8], message: &mut Vec<u8>) -> Result<Option<(&PublicKey<'a>, i32)>, (What, Option<u8>)> {
         let rrsig = Rrsig::read(rdata).ok_or((What::BrokenSignature, None))?;
         let fault = |what| Err((what, Some(rrsig.algorithm)));

@@ -101,8 +101,9 @@ pub(super) fn walk(records: &Records, apex: NameRef<'_>) -> Vec<Place> {
         let depth = owner.label_count();
         let known = shared_labels(owner, last);
         if place.kind == Kind::InsecureCut {
-            for level in known.max(apex_depth) + 1..depth {
-                insecure[level] = places.len() as u32;
+            let first = known.max(apex_depth) + 1;
+            for (level, slot) in insecure.iter_mut().enumerate().take(depth).skip(first) {
+                *slot = places.len() as u32;
                 places.push(Place { strip: (depth - level) as u8, kind: Kind::InsecureEmpty, ..place });
             }
         } else {

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 /// How much is served at a time, and how long is waited.
+///
+/// Workers share nothing, so each grants its share of the two counts: `connections` and `connections_per_client` over the number of
+/// workers, the latter never less than ten (or what was asked for, if that is less).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// TCP connections at a time, over all clients; bounded further by the descriptors that the process may open.

@@ -70,6 +70,8 @@ const UDP_SEND_BUFFER: usize = 1 << 20;
 const TCP_UNSENT: u32 = 256 * 1024;
 /// Descriptors that TCP connections leave to files, the control socket, the journal and the workers.
 const DESCRIPTORS_KEPT: usize = 128;
+/// What a worker grants one client at least.
+const CLIENT_SHARE: usize = 10;
 /// A free UDP port may be taken on TCP; then another is tried.
 const PORT_TRIES: usize = 16;
 
@@ -81,11 +83,24 @@ impl Server {
     /// # Errors
     /// The first address that cannot be bound, by which protocol and why; nothing stays bound then.
     pub fn bind(listen: &[SocketAddr], workers: usize, limits: Limits) -> Result<Self, BindError> {
+        Self::bind_beside(&[], listen, workers, limits)
+    }
+
+    /// As [`bind`](Self::bind), while this process still serves `served` ([`Running::local_addrs`]); the new sockets may share ports
+    /// with those.
+    ///
+    /// This is how other addresses, workers or limits come without a gap: bind beside, start, then stop the old workers. Only a
+    /// datagram that reaches an old socket in the moment between its last look and its close goes unanswered.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind); the old workers know nothing of it.
+    pub fn bind_beside(served: &[SocketAddr], listen: &[SocketAddr], workers: usize, limits: Limits) -> Result<Self, BindError> {
         let n_workers = if workers == 0 { sys::allowed_processors().len().max(1) } else { workers };
         // Sockets that share a port (SO_REUSEPORT) would also share it with a second server of the same user, and each would get a
         // part of the queries. So first see that nobody else is there. All addresses before the first is bound, since 0.0.0.0 and
         // 127.0.0.1 may both be asked for.
-        for &address in listen.iter().filter(|address| address.port() != 0) {
+        let is_ours = |address: &SocketAddr| served.iter().any(|served| served.port() == address.port());
+        for &address in listen.iter().filter(|address| address.port() != 0 && !is_ours(address)) {
             tcp_socket(address, false).map_err(|error| BindError { address, protocol: "tcp", error })?;
             udp_socket(address, false, &limits).map_err(|error| BindError { address, protocol: "udp", error })?;
         }
@@ -106,7 +121,8 @@ impl Server {
         let Self { mut entries, limits, n_workers } = self;
         let share = Limits {
             connections: tcp_connections(&limits).div_ceil(n_workers),
-            connections_per_client: limits.connections_per_client.div_ceil(n_workers).max(1),
+            // The kernel spreads the connections of a client by chance; a small share would cut those of an even smaller number.
+            connections_per_client: limits.connections_per_client.div_ceil(n_workers).max(CLIENT_SHARE.min(limits.connections_per_client)),
             ..limits
         };
         let (stop_seen, stop_said) = io::pipe()?;

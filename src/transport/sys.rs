@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::marker::PhantomData;
 use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -319,23 +320,39 @@ fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits until one of `fds` can be read, is hung up, or `timeout_ms` is over; `ready[i]` says which.
-///
-/// # Errors
-/// As poll(2), without EINTR, which counts as time over.
-pub fn wait_readable(fds: &[BorrowedFd<'_>], ready: &mut Vec<bool>, timeout_ms: i32) -> io::Result<()> {
-    let mut set: Vec<libc::pollfd> = Vec::new();
-    set.extend(fds.iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }));
-    // SAFETY: `set` is a live array of as many entries as given.
-    let n = unsafe { libc::poll(set.as_mut_ptr(), set.len() as libc::nfds_t, timeout_ms) };
-    ready.clear();
-    if n < 0 {
-        let error = io::Error::last_os_error();
-        ready.resize(fds.len(), false);
-        return if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) };
+/// Sockets and pipes that one thread waits for.
+pub struct Waiting<'a> {
+    entries: Vec<libc::pollfd>,
+    /// They stay open as long as they are waited for.
+    _fds: PhantomData<BorrowedFd<'a>>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Waits for all of `fds`; they are told apart by their place.
+    pub fn new(fds: impl IntoIterator<Item = BorrowedFd<'a>>) -> Self {
+        let entries = fds.into_iter().map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 }).collect();
+        Self { entries, _fds: PhantomData }
     }
-    ready.extend(set.iter().map(|entry| entry.revents != 0));
-    Ok(())
+
+    /// Waits until one can be read or is hung up, or `timeout_ms` is over.
+    ///
+    /// # Errors
+    /// As poll(2), without EINTR, which counts as time over. None [`is_ready`](Self::is_ready) then.
+    pub fn wait(&mut self, timeout_ms: i32) -> io::Result<()> {
+        // SAFETY: `entries` is a live array of as many entries as given, borrowed mutably for the call.
+        let n = unsafe { libc::poll(self.entries.as_mut_ptr(), self.entries.len() as libc::nfds_t, timeout_ms) };
+        if n >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        self.entries.iter_mut().for_each(|entry| entry.revents = 0);
+        if error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+    }
+
+    /// What the last wait found of one.
+    pub fn is_ready(&self, place: usize) -> bool {
+        self.entries.get(place).is_some_and(|entry| entry.revents != 0)
+    }
 }
 
 /// The processors that this process may run on.
@@ -387,4 +404,111 @@ pub fn set_descriptor_limit(wanted: usize) -> usize {
         }
     }
     descriptor_limit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn pair() -> (UdpSocket, UdpSocket) {
+        let (server, client) = (UdpSocket::bind("127.0.0.1:0").expect("a port"), UdpSocket::bind("127.0.0.1:0").expect("a port"));
+        client.connect(server.local_addr().expect("bound")).expect("connected");
+        client.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        (server, client)
+    }
+
+    /// Answers each datagram with itself.
+    fn echo(batch: &mut Batch, n: usize) {
+        for slot in 0..n {
+            batch.answer(slot, |datagram, room| {
+                assert!(!datagram.cut);
+                room[..datagram.octets.len()].copy_from_slice(datagram.octets);
+                Some(datagram.octets.len())
+            });
+        }
+    }
+
+    #[test]
+    fn a_datagram_that_cannot_go_does_not_hold_up_the_others() {
+        let (server, client) = pair();
+        let mut batch = Batch::new(8);
+        (0..5).for_each(|i| assert_eq!(client.send(&[i; 20]).expect("sent"), 20));
+        assert_eq!(batch.receive(server.as_fd(), false).expect("datagrams"), 5);
+        echo(&mut batch, 5);
+        // Port 0, and an address family that does not exist.
+        batch.names[1].0[2..4].fill(0);
+        batch.names[3].0[..2].fill(0xee);
+        assert_eq!(batch.send(server.as_fd()), Sent { sent: 3, octets: 60, full: 0, refused: 2 });
+        for i in [0, 2, 4] {
+            let mut reply = [0; 30];
+            assert_eq!((client.recv(&mut reply).expect("a reply"), &reply[..20]), (20, &[i; 20][..]));
+        }
+        assert_eq!(batch.receive(server.as_fd(), false).expect_err("nothing").kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(batch.send(server.as_fd()), Sent::default());
+    }
+
+    #[test]
+    fn the_largest_datagrams_fill_no_more_than_the_room() {
+        let (server, client) = pair();
+        let mut batch = Batch::new(8);
+        let mut sent = 0;
+        for i in 0..8 {
+            // One at a time, since the receive buffer does not hold them all.
+            client.send(&[i; 65_507]).expect("sent");
+            if i < 3 {
+                continue;
+            }
+            let n = batch.receive(server.as_fd(), false).expect("datagrams");
+            for slot in 0..n {
+                if !batch.has_room() {
+                    sent += batch.send(server.as_fd()).sent;
+                }
+                batch.answer(slot, |datagram, room| {
+                    assert_eq!((datagram.octets.len(), room.len()), (65_507, MESSAGE_MAX));
+                    Some(65_507)
+                });
+            }
+            sent += batch.send(server.as_fd()).sent;
+        }
+        assert!(sent >= 6, "{sent}");
+    }
+
+    #[test]
+    fn control_messages_become_the_source() {
+        #[track_caller]
+        fn check(level: i32, kind: i32, payload: &[u8], expected: Option<&[u8]>) {
+            let mut control = RawControl([0; 64]);
+            let len = CONTROL_HEAD + payload.len();
+            control.0[..8].copy_from_slice(&len.to_ne_bytes());
+            control.0[8..12].copy_from_slice(&level.to_ne_bytes());
+            control.0[12..16].copy_from_slice(&kind.to_ne_bytes());
+            control.0[16..len].copy_from_slice(payload);
+            let made = control.make_source(len.next_multiple_of(8));
+            let expected_len = expected.map_or(0, |expected| (CONTROL_HEAD + expected.len()).next_multiple_of(8));
+            assert_eq!((made, expected.map(|expected| &control.0[16..16 + expected.len()])), (expected_len, expected));
+        }
+        let v4 = [7, 0, 0, 0, 127, 0, 0, 2, 127, 0, 0, 2];
+        check(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4, Some(&[0, 0, 0, 0, 127, 0, 0, 2, 127, 0, 0, 2]));
+        let v6 = |first: [u8; 2], interface: u8| {
+            let mut payload = [0; 20];
+            payload[..2].copy_from_slice(&first);
+            payload[16] = interface;
+            payload
+        };
+        check(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6([0x20, 1], 7), Some(&v6([0x20, 1], 0)));
+        // A link-local source keeps its interface; from a multicast address nothing can be sent.
+        check(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6([0xfe, 0x80], 7), Some(&v6([0xfe, 0x80], 7)));
+        assert_eq!(RawControl([0xff; 64]).make_source(64), 0);
+        assert_eq!(RawControl([0; 64]).make_source(0), 0);
+        check(libc::SOL_SOCKET, 1, &v4, None);
+        let mut multicast = RawControl([0; 64]);
+        multicast.0[8..12].copy_from_slice(&libc::IPPROTO_IPV6.to_ne_bytes());
+        multicast.0[12..16].copy_from_slice(&libc::IPV6_PKTINFO.to_ne_bytes());
+        multicast.0[16..18].copy_from_slice(&[0xff, 2]);
+        assert_eq!(multicast.make_source(40), 0);
+    }
 }

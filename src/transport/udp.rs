@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Cache};
 
 use super::request::{self, Served};
-use super::sys::{self, Batch};
+use super::sys::{self, Batch, Waiting};
 use crate::answer::{Meta, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
@@ -57,19 +57,18 @@ impl Worker {
         }
         let mut served = Cache::new(Arc::clone(&self.served));
         let mut batch = Batch::new(BATCH);
-        let fds: Vec<BorrowedFd<'_>> = self.listeners.iter().map(|listener| listener.socket.as_fd()).chain([self.stop.as_fd()]).collect();
-        let mut ready = Vec::new();
+        let mut waiting = Waiting::new(self.listeners.iter().map(|listener| listener.socket.as_fd()).chain([self.stop.as_fd()]));
         loop {
-            if let Err(error) = sys::wait_readable(&fds, &mut ready, IDLE_MS) {
+            if let Err(error) = waiting.wait(IDLE_MS) {
                 // Only memory can be short here (poll(2)); to try again at once would be a spin.
                 log::error!("udp worker cannot wait for requests: {error}");
                 std::thread::sleep(Duration::from_millis(100));
             }
             served.load();
-            if ready.last() == Some(&true) {
+            if waiting.is_ready(self.listeners.len()) {
                 return self.finish(&mut batch, &mut served);
             }
-            for (listener, _) in self.listeners.iter().zip(&ready).filter(|&(_, &ready)| ready) {
+            for (_, listener) in self.listeners.iter().enumerate().filter(|&(i, _)| waiting.is_ready(i)) {
                 for _ in 0..TURN {
                     if self.serve(listener, &mut batch, served.load()) < BATCH {
                         break;
@@ -97,8 +96,9 @@ impl Worker {
             Ok(n) => n,
             Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => return 0,
             Err(_) => {
-                // An ICMP error told late, or memory short: the next call is another one.
+                // Memory is short, as nothing else can be wrong with such a socket (recv(2)); to try again at once would be a spin.
                 counters.add(Counter::ReceiveErrors, 1);
+                std::thread::sleep(Duration::from_millis(1));
                 return 0;
             }
         };

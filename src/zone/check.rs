@@ -236,8 +236,8 @@ impl<'a> Checker<'a> {
         if ns && !is_apex {
             for set in name.rrsets() {
                 match set.rtype() {
-                    // An address at the cut is glue when a name server has the cut's own name.
-                    Rtype::NS | Rtype::DS | Rtype::NSEC | Rtype::RRSIG | Rtype::A | Rtype::AAAA => {}
+                    // An address at the cut is glue when a name server has the cut's own name; DNAME was told above.
+                    Rtype::NS | Rtype::DS | Rtype::NSEC | Rtype::RRSIG | Rtype::A | Rtype::AAAA | Rtype::DNAME => {}
                     rtype => self.find(owner, Fault::Occluded(rtype)),
                 }
             }
@@ -336,5 +336,81 @@ impl<'a> Checker<'a> {
             }
             last = Some(record);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::master;
+
+    /// The findings of a zone `vn.` that has a good apex beside `text`.
+    #[track_caller]
+    fn findings(text: &str, expected: &[&str]) {
+        let apex = Name::parse("vn.").expect("a name");
+        let text = format!("$TTL 60\n@ SOA ns.dns mail 1 2 3 4 5\n@ NS ns.dns\nns.dns A 192.0.2.1\n{text}");
+        bare(apex.as_ref(), &text, expected);
+    }
+
+    #[track_caller]
+    fn bare(apex: NameRef<'_>, text: &str, expected: &[&str]) {
+        let mut records = master::scan(text.as_bytes(), "t", &master::Options::new(apex), &mut |_, _| Err("none".into())).expect("a zone");
+        records.sort();
+        let found: Vec<String> = check(apex, &records).iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{text}");
+    }
+
+    #[test]
+    fn good_zones_have_no_findings() {
+        findings("", &[]);
+        findings("a NS ns.a\nns.a A 192.0.2.2\na DS 1 13 200 00\nb NS ns.a\nc NS ns.example.\n", &[]);
+        findings("*.w A 192.0.2.1\nm MX 5 x.w\nd DNAME e\nd TXT x\nf NS x.d\n", &[]);
+        findings("c CNAME x\nc RRSIG CNAME 13 2 60 20260101000000 20260101000000 1 @ AQID\n", &[]);
+        findings("a NS a\na A 192.0.2.1\n", &[]);
+    }
+
+    #[test]
+    fn apex() {
+        let apex = Name::parse("vn.").expect("a name");
+        bare(
+            apex.as_ref(),
+            "a 60 A 192.0.2.1\n",
+            &["error: vn.: the zone has no SOA at its apex", "error: vn.: the zone has no NS at its apex"],
+        );
+        findings("@ SOA a b 2 3 4 5 6\n", &["error: vn.: more than one SOA"]);
+        findings("a SOA a b 2 3 4 5 6\n", &["error: a.vn.: a SOA below the apex"]);
+        findings("@ NS none\n", &["error: vn.: name server none.vn. has no address in the zone"]);
+        findings("a.com. A 192.0.2.1\n", &["error: a.com.: not in the zone"]);
+    }
+
+    #[test]
+    fn aliases() {
+        findings("a CNAME x.\na A 192.0.2.1\n", &["error: a.vn.: CNAME and A at the same name"]);
+        findings("a CNAME x.\na CNAME y.\n", &["error: a.vn.: more than one CNAME"]);
+        findings("a DNAME x.\na DNAME y.\n", &["error: a.vn.: more than one DNAME"]);
+        findings("a DNAME x.\na NS y.\n", &["error: a.vn.: DNAME and NS at the same name below the apex"]);
+        findings("a DNAME x.\nb.a A 192.0.2.1\na0 A 192.0.2.1\n", &["warning: b.a.vn.: hidden below the DNAME at a.vn."]);
+        findings(
+            "a CNAME x.\nb NS a\nc MX 1 a\n",
+            &["error: b.vn.: name server a.vn. is an alias (CNAME)", "warning: c.vn.: MX target a.vn. is an alias (CNAME)"],
+        );
+    }
+
+    #[test]
+    fn cuts() {
+        findings("a NS ns.a\n", &["error: a.vn.: name server ns.a.vn. has no address in the zone"]);
+        findings("a NS none\n", &["warning: a.vn.: NS target none.vn. has no address in the zone"]);
+        findings(
+            "a NS x.\nb.a TXT x\na TXT y\n",
+            &[
+                "warning: a.vn.: TXT is hidden by a delegation and is no glue",
+                "warning: b.a.vn.: TXT is hidden by a delegation and is no glue",
+            ],
+        );
+        findings("a DS 1 13 200 00\na A 192.0.2.1\n", &["warning: a.vn.: DS without a delegation"]);
+        findings(
+            "a 5 A 192.0.2.1\na 6 A 192.0.2.2\na 7 A 192.0.2.3\n",
+            &["warning: a.vn.: the TTLs of the A records differ; the smallest is taken"],
+        );
     }
 }

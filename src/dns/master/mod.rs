@@ -30,7 +30,7 @@ use super::name::{Name, NameError, NameRef};
 use super::rtype::Rtype;
 
 pub use file::read_file;
-pub use scan::{beside, parse_rdata, scan};
+pub use scan::{Include, beside, parse_rdata, scan};
 pub use write::{write, write_name, write_rdata, write_record};
 
 /// How to scan, and the bounds of it.

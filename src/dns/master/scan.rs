@@ -13,21 +13,18 @@ use crate::dns::rtype::{Class, Rtype};
 /// The largest TTL (RFC 2181 §8).
 const MAX_TTL: u32 = i32::MAX as u32;
 
+/// Gives the bytes of an included file: asked with the path as written and the name of the file that includes.
+pub type Include<'a> = dyn FnMut(&str, &str) -> Result<Vec<u8>, String> + 'a;
+
 /// Reads all records of the master file `text`, in their order.
 ///
-/// `file` names it in errors. `include` gives the bytes of an `$INCLUDE`: it is asked with the path as
-/// written and the name of the file that includes; [`beside`] puts the two together.
+/// `file` names it in errors. `include` gives the bytes of an `$INCLUDE`; [`beside`] puts its two arguments together.
 ///
 /// Cost: one pass, no allocation a record.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn scan(
-    text: &[u8],
-    file: &str,
-    options: &Options<'_>,
-    include: &mut dyn FnMut(&str, &str) -> Result<Vec<u8>, String>,
-) -> Result<Records, MasterError> {
+pub fn scan(text: &[u8], file: &str, options: &Options<'_>, include: &mut Include<'_>) -> Result<Records, MasterError> {
     let mut scanner = Scanner {
         // Lines of a delegation have 50 octets and more.
         records: Records::with_capacity((text.len() / 48).min(1 << 24)),
@@ -74,7 +71,7 @@ pub fn beside(path: &str, from: &str) -> String {
 struct Scanner<'s> {
     records: Records,
     options: &'s Options<'s>,
-    include: &'s mut dyn FnMut(&str, &str) -> Result<Vec<u8>, String>,
+    include: &'s mut Include<'s>,
     /// `$TTL`, or what stands for it.
     default_ttl: Option<u32>,
     /// The last TTL written on a record.
@@ -268,6 +265,7 @@ impl Scanner<'_> {
         let pattern = Pattern::read(cur)?;
         let mut line = Vec::new();
         for number in pattern.numbers() {
+            self.subject = Subject::Nothing;
             self.n_generated += 1;
             if self.n_generated > self.options.max_generated {
                 return fault(directive_at, Reason::TooMany { what: "records by $GENERATE", most: self.options.max_generated });
