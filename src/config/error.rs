@@ -60,7 +60,7 @@ impl Source<'_> {
     /// The last table header at or above the byte `at`.
     fn table(&self, at: usize) -> &str {
         let end = self.text[at.min(self.text.len())..].find('\n').map_or(self.text.len(), |n| at + n);
-        let headers = self.text[..end].lines().map(str::trim).filter(|line| line.starts_with('['));
-        headers.last().and_then(|line| line.trim_start_matches('[').split(']').next()).map_or("", str::trim)
+        let mut headers = self.text[..end].lines().map(str::trim).filter(|line| line.starts_with('['));
+        headers.next_back().and_then(|line| line.trim_start_matches('[').split(']').next()).map_or("", str::trim)
     }
 }

@@ -56,7 +56,12 @@ impl Builder {
         // A zone whose file is bad is answered with SERVFAIL, as everywhere; but a registry server without one zone is a mistake that
         // whoever starts it should see at once.
         if self.config.registry.is_some() && self.pipeline.live().is_empty() {
-            return Err(lines(&report.problems));
+            let first = report.problems.first().map(Problem::to_string).unwrap_or_default();
+            let others = report.problems.len().saturating_sub(1);
+            return Err(format!(
+                "there is nothing to serve: {first}{}",
+                if others > 0 { format!(" ({others} more problems in the log)") } else { String::new() }
+            ));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::keys;
 use super::make::Signing;
 use crate::dns::{Name, UnixTime};
-use crate::sign::{Key, Policy, ZoneKeys};
+use crate::sign::{Algorithm, Key, Policy, ZoneKeys};
 
 /// Zone key and secure entry point (RFC 4034 §2.1.1): KSK and CSK.
 const KSK: u16 = 257;
@@ -30,8 +30,10 @@ pub fn signing<'a>(
     let mut found = keys::load(folder, apex.as_ref()).map_err(|error| format!("keys: {error}"))?;
     if found.is_empty() {
         let flags: &[u16] = if policy.csk { &[KSK] } else { &[KSK, ZSK] };
+        // The other algorithms have keys of one size.
+        let bits = (policy.algorithm == Algorithm::RsaSha256).then_some(rsa_bits);
         for &flags in flags {
-            let made = keys::generate(folder, apex.as_ref(), policy.algorithm, flags, Some(rsa_bits), now);
+            let made = keys::generate(folder, apex.as_ref(), policy.algorithm, flags, bits, now);
             found.push(made.map_err(|error| format!("keys: {error}"))?);
         }
     }

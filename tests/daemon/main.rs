@@ -1,0 +1,301 @@
+//! The real `saolad` and `saola`, as an operator runs them.
+
+mod house;
+
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+use house::{House, files, tcp, udp};
+
+const ZONE: &str = "$TTL 300\n@ SOA ns hostmaster 7 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\n";
+
+fn zone_table(name: &str, rest: &str) -> String {
+    format!("[[zone]]\nname = \"{name}\"\nfile = \"{name}zone\"\n{rest}\n")
+}
+
+#[test]
+fn the_first_start_makes_keys_and_the_second_resumes() {
+    let mut house = House::with_export("");
+    house.start();
+    let shown = house.read("out");
+    assert!(shown.contains("80 zones") && shown.contains("compiled, 80 zones made"), "{shown}");
+    assert_eq!(shown.lines().filter(|line| line.trim_start().starts_with("dig @127.0.0.1 -p ")).count(), 3, "{shown}");
+    let keys = files(&house.path("keys"));
+    assert_eq!(keys.len(), 320, "KSK and ZSK of 80 zones, two files each");
+    for (path, _) in keys.iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "private")) {
+        assert_eq!(std::fs::metadata(path).expect("there").mode() & 0o777, 0o600, "{}", path.display());
+    }
+    let [v4, v6] = house.addresses();
+    for server in [v4, v6] {
+        for answer in [udp(server, "com.vn", RecordType::DS), tcp(server, "com.vn", RecordType::DS)] {
+            assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 1));
+            assert!(answer.metadata.authoritative);
+        }
+    }
+    let serials: Vec<u32> = ["vn", "com.vn", "hue.vn"].map(|zone| house.serial(zone)).into();
+    let snapshots = files(&house.path("var/zones"));
+    house.stop();
+    assert!(house.read("err").contains("ready, 80 zones"));
+    assert!(!house.path("var/control.sock").exists());
+
+    house.start();
+    assert!(house.read("out").contains("resumed, nothing was compiled or signed"), "{}", house.read("out"));
+    assert_eq!(["vn", "com.vn", "hue.vn"].map(|zone| house.serial(zone)).to_vec(), serials);
+    assert_eq!(files(&house.path("keys")), keys);
+    assert!(files(&house.path("var/zones")) == snapshots);
+    // A power cut instead of an end changes nothing of that.
+    house.kill();
+    house.start();
+    assert!(house.read("out").contains("resumed, nothing was compiled or signed"));
+}
+
+#[test]
+fn a_changed_input_moves_the_serials_of_the_zones_it_changes() {
+    let mut house = House::with_export("");
+    house.start();
+    let serials = |house: &House| ["vn", "com.vn", "edu.vn"].map(|zone| house.serial(zone));
+    let before = serials(&house);
+    let orders = house.read("zones/example-export/orders.jsonl");
+    // Without the lines that lift the suspension of khoiphuc.com.vn and suspend haiorder.vn.
+    let fewer: String = orders.lines().take(3).map(|line| format!("{line}\n")).collect();
+    house.write("zones/example-export/orders.jsonl", &fewer);
+    let text = house.tool_ok(&["zone", "reload", "com.vn"]);
+    assert!(text.contains("com.vn. ") && text.contains("content changed") && text.contains("78 zones unchanged"), "{text}");
+    let after = serials(&house);
+    assert_eq!(after, [before[0] + 1, before[1] + 1, before[2]]);
+    assert_eq!(house.rcode("khoiphuc.com.vn"), ResponseCode::NXDomain);
+    assert_eq!(house.ask("haiorder.vn", RecordType::NS).metadata.response_code, ResponseCode::NoError);
+    // Back again: forward, never back to the old serial.
+    house.write("zones/example-export/orders.jsonl", &orders);
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!(serials(&house), [after[0] + 1, after[1] + 1, after[2]]);
+}
+
+#[test]
+fn what_is_bad_is_reported_and_the_old_stays() {
+    let mut house = House::with_export(&zone_table("example.org.", "sign = \"default\""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let before = [house.serial("vn"), house.serial("example.org")];
+    assert_eq!(before[1], 7);
+    let unchanged = |house: &House| {
+        assert_eq!([house.serial("vn"), house.serial("example.org")], before);
+        assert_eq!(house.ask("www.example.org", RecordType::A).answers.len(), 1);
+    };
+    let config = house.read("saola.toml");
+
+    house.write("saola.toml", &config.replace("identity", "identify"));
+    house.tool_refuses(&["server", "reload"], "line 3: server: unknown key `identify`");
+    unchanged(&house);
+    house.write("saola.toml", "");
+    house.tool_refuses(&["server", "reload"], "the new configuration is refused, the old one stays");
+    unchanged(&house);
+    house.write("saola.toml", &config);
+
+    house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.256"));
+    house.tool_refuses(&["zone", "reload", "example.org"], "example.org.zone:5:");
+    unchanged(&house);
+    let status = house.tool_ok(&["zone", "status", "example.org"]);
+    assert!(status.contains("state served") && status.contains("the zone served before stays"), "{status}");
+    std::fs::remove_file(house.path("example.org.zone")).expect("removed");
+    house.tool_refuses(&["server", "reload"], "example.org.zone");
+    unchanged(&house);
+    house.write("example.org.zone", ZONE);
+    house.tool_ok(&["server", "reload"]);
+    assert!(!house.tool_ok(&["zone", "status", "example.org"]).contains("problem"));
+
+    let domains = "zones/example-export/vn_2026-11-21_full_S1_R0/domain.csv";
+    let text = house.read(domains);
+    house.write(domains, &text.replacen('a', "b", 1));
+    house.tool_refuses(&["server", "reload"], "CHECKSUM");
+    unchanged(&house);
+    // Also over a restart: what was in force is brought back.
+    house.stop();
+    house.start();
+    assert!(house.read("err").contains("CHECKSUM"));
+    unchanged(&house);
+    house.write(domains, &text);
+    house.tool_ok(&["server", "reload"]);
+    unchanged(&house);
+}
+
+#[test]
+fn nothing_to_serve_at_all_is_no_start() {
+    let mut house = House::with_export("");
+    let domains = "zones/example-export/vn_2026-11-21_full_S1_R0/domain.csv";
+    house.write(domains, &house.read(domains).replacen('a', "b", 1));
+    house.spawn();
+    assert_eq!(house.wait().code(), Some(1));
+    assert!(house.read("err").contains("there is nothing to serve: the export is refused"), "{}", house.read("err"));
+    house.write("saola.toml", "[server]\nlisten = [\"nowhere\"]");
+    house.spawn();
+    assert_eq!(house.wait().code(), Some(1));
+    assert!(house.read("err").contains("line 2: server.listen: 'nowhere' is not ADDRESS:PORT"), "{}", house.read("err"));
+}
+
+#[test]
+fn a_reload_under_load_loses_no_query() {
+    let mut house = House::with_export(&zone_table("example.org.", ""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let [v4, v6] = house.addresses();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let load = |server: std::net::SocketAddr, name: &'static str, over_tcp: bool| {
+            let done = &done;
+            move || {
+                let mut n = 0;
+                while !done.load(Ordering::Relaxed) {
+                    // Each waits for its answer: one that does not come fails the test.
+                    let answer = if over_tcp { tcp(server, name, RecordType::SOA) } else { udp(server, name, RecordType::SOA) };
+                    assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 1), "{name}");
+                    n += 1;
+                }
+                n
+            }
+        };
+        let loads =
+            [scope.spawn(load(v4, "vn", false)), scope.spawn(load(v6, "example.org", false)), scope.spawn(load(v4, "com.vn", true))];
+        for serial in 8..12 {
+            house.write("example.org.zone", &ZONE.replace(" 7 ", &format!(" {serial} ")));
+            house.signal("-HUP");
+            while house.serial("example.org") != serial {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        for load in loads {
+            assert!(load.join().expect("no query lost") > 0);
+        }
+    });
+    house.stop();
+}
+
+#[test]
+fn every_verb_against_the_daemon() {
+    let mut house = House::new(&format!("{}{}", zone_table("example.org.", "sign = \"default\""), zone_table("plain.test.", "")));
+    house.write("example.org.zone", ZONE);
+    house.write("plain.test.zone", ZONE);
+    house.start();
+    let mode = std::fs::metadata(house.path("var/control.sock")).expect("there").mode() & 0o777;
+    assert_eq!(mode, 0o660);
+
+    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&house.tool_ok(args)).expect("JSON") };
+    let status = json(&["server", "status", "--json"]);
+    assert_eq!((&status["state"], &status["zones"]["served"], &status["identity"]), (&"ready".into(), &2.into(), &"house".into()));
+    assert!(house.tool_ok(&["server", "status"]).contains("zones.served 2\n"));
+    let queries = json(&["server", "stats", "--json"])["queries-udp-ipv4"].as_u64().expect("a number");
+    house.serial("plain.test");
+    assert_eq!(json(&["server", "stats", "--json"])["queries-udp-ipv4"], queries + 1);
+    assert!(house.tool_ok(&["server", "stats"]).contains("queries-udp-ipv4"));
+
+    let zones = json(&["zone", "status", "--json"]);
+    assert_eq!(zones.as_array().expect("a list").len(), 2);
+    let one = json(&["zone", "status", "EXAMPLE.org", "--json"]);
+    assert_eq!((&one[0]["serial"], &one[0]["signed_here"], &one[0]["state"]), (&7.into(), &true.into(), &"served".into()));
+    house.tool_refuses(&["zone", "status", "other.test"], "there is no zone 'other.test.' here");
+    house.tool_refuses(&["zone", "status", "a..b"], "'a..b' is no domain name");
+
+    // What is dumped is a master file that the tool itself finds good, signatures and all.
+    let dump = house.tool_ok(&["zone", "dump", "example.org"]);
+    house.write("dump", &dump);
+    let verify = std::process::Command::new(env!("CARGO_BIN_EXE_saola"))
+        .args(["zone", "verify", "--origin", "example.org"])
+        .arg(house.path("dump"))
+        .output()
+        .expect("saola");
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
+    assert!(house.tool_ok(&["zone", "dump", "plain.test"]).contains("www.plain.test. 300 IN A 192.0.2.2\n"));
+    house.tool_refuses(&["zone", "dump", "other.test"], "there is no zone");
+
+    house.write("plain.test.zone", &ZONE.replace(" 7 ", " 8 "));
+    assert!(house.tool_ok(&["zone", "reload", "plain.test"]).contains("plain.test. 7 -> 8"));
+    assert_eq!(house.serial("plain.test"), 8);
+    house.tool_refuses(&["zone", "reload", "other.test"], "there is no zone 'other.test.' here, add it to the configuration");
+    // An edit without a new serial is served and told.
+    house.write("plain.test.zone", &ZONE.replace(" 7 ", " 8 ").replace("192.0.2.2", "192.0.2.3"));
+    house.tool_refuses(&["zone", "reload", "plain.test"], "the serial did not move forward");
+    house.write("plain.test.zone", &ZONE.replace(" 7 ", " 9 "));
+    // A signed zone's serial moves by itself.
+    house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.3"));
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!((house.serial("example.org"), house.serial("plain.test")), (8, 9));
+    assert!(house.tool_ok(&["server", "reload"]).contains("2 zones unchanged"));
+
+    // Zones come and go with the configuration; sockets do not.
+    house.configure(&zone_table("plain.test.", ""));
+    let text = house.read("saola.toml").replace("127.0.0.1:0", "127.0.0.2:0");
+    house.write("saola.toml", &text);
+    let reload = house.tool_ok(&["server", "reload"]);
+    assert!(reload.contains("example.org. removed") && reload.contains("warning: server.listen changed"), "{reload}");
+    assert_eq!((house.rcode("example.org"), house.rcode("plain.test")), (ResponseCode::Refused, ResponseCode::NoError));
+
+    house.tool_ok(&["server", "stop"]);
+    assert!(house.wait().success());
+    house.tool_refuses(&["server", "status"], "no daemon answers on");
+    assert_eq!(house.tool(&["server", "dance"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_zone_without_a_file_is_servfail_and_the_others_are_served() {
+    let mut house = House::new(&format!("{}{}", zone_table("example.org.", ""), zone_table("missing.test.", "")));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    assert_eq!((house.rcode("example.org"), house.rcode("missing.test")), (ResponseCode::NoError, ResponseCode::ServFail));
+    assert!(house.read("out").contains("zone missing.test. is unavailable"), "{}", house.read("out"));
+    assert!(house.tool_ok(&["zone", "status"]).contains("unavailable"));
+    house.write("missing.test.zone", ZONE);
+    house.tool_ok(&["zone", "reload", "missing.test"]);
+    assert_eq!(house.rcode("missing.test"), ResponseCode::NoError);
+}
+
+#[test]
+fn a_damaged_state_is_made_anew_and_serials_go_on() {
+    let mut house = House::new(&zone_table("example.org.", "sign = \"default\""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let keys = files(&house.path("keys"));
+    house.stop();
+    let mut rng = fastrand::Rng::with_seed(23);
+    let mut serial = 7;
+    for round in 0..8 {
+        let victims: Vec<_> =
+            files(&house.path("var/zones")).into_iter().chain([(house.path("var/state"), house.read("var/state").into())]).collect();
+        let (path, mut bytes): (_, Vec<u8>) = victims[round % victims.len()].clone();
+        if round % 3 == 2 {
+            bytes.truncate(rng.usize(..bytes.len()));
+        } else {
+            let at = rng.usize(..bytes.len());
+            bytes[at] ^= rng.u8(1..);
+        }
+        std::fs::write(&path, bytes).expect("written");
+        house.start();
+        let now = house.serial("example.org");
+        assert!(now > serial, "round {round}: {serial} -> {now}, {}", house.read("err"));
+        assert!(house.read("err").contains("damaged") || house.read("err").contains("cut off") || house.read("err").contains("snapshot"));
+        serial = now;
+        house.stop();
+    }
+    assert_eq!(files(&house.path("keys")), keys, "keys are never made anew");
+}
+
+#[test]
+fn a_state_folder_has_one_daemon() {
+    let mut house = House::new(&zone_table("example.org.", ""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let mut second = House::new("");
+    let text = second.read("saola.toml").replace("workers", &format!("state = \"{}\"\nworkers", house.path("var").display()));
+    second.write("saola.toml", &text);
+    second.spawn();
+    assert_eq!(second.wait().code(), Some(1));
+    assert!(second.read("err").contains("is in use by another saolad"), "{}", second.read("err"));
+    let text = second.read("saola.toml").replace("state = ", "control = ").replace("/var\"", "/var/control.sock\"");
+    second.write("saola.toml", &text);
+    second.spawn();
+    assert_eq!(second.wait().code(), Some(1));
+    assert!(second.read("err").contains("another process answers on"), "{}", second.read("err"));
+    assert_eq!(house.serial("example.org"), 7, "the first goes on");
+}
