@@ -121,7 +121,7 @@ impl House {
 
     /// What the daemon says of itself; `None` while it does not answer.
     pub fn status(&self) -> Option<Value> {
-        Client::connect(&self.path("var/control.sock")).ok()?.ask(&Request::ServerStatus, &mut std::io::sink()).ok()
+        Client::connect(&self.path("var/control.sock")).ok()?.ask(&Request::ServerStatus {}, &mut std::io::sink()).ok()
     }
 
     /// The addresses served: IPv4, IPv6.
