@@ -571,30 +571,31 @@ fn when_descriptors_run_out_the_newcomer_is_served_and_nothing_spins() {
     check_closed(&mut idle[0]);
     drop(idle);
 
-    // All descriptors taken by connections that are owed answers, and more connections in the queue.
+    // Connections that are owed answers, until the next one is turned away: now all descriptors are taken and none can be given up.
     let batch: Vec<u8> = (0..1000).flat_map(framed).collect();
-    let busy: Vec<TcpStream> = (0..SPARE)
-        .map(|_| {
-            let mut stream = tcp(address);
-            stream.set_nonblocking(true).expect("an option");
-            let (mut at, mut quiet) = (0, Instant::now());
-            while quiet.elapsed() < Duration::from_millis(100) {
-                match stream.write(&batch[at..]) {
-                    Ok(n) => (at, quiet) = ((at + n) % batch.len(), Instant::now()),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(2)),
-                    Err(error) => panic!("cut: {error}"),
-                }
+    let mut busy = Vec::new();
+    'fill: while busy.len() < 4 * SPARE {
+        let mut stream = tcp(address);
+        stream.set_nonblocking(true).expect("an option");
+        let (mut at, mut quiet) = (0, Instant::now());
+        while quiet.elapsed() < Duration::from_millis(100) {
+            match stream.write(&batch[at..]) {
+                Ok(n) => (at, quiet) = ((at + n) % batch.len(), Instant::now()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(2)),
+                Err(_) => break 'fill,
             }
-            stream
-        })
-        .collect();
+        }
+        busy.push(stream);
+    }
+    assert!(busy.len() >= SPARE / 2);
     let queued: Vec<TcpStream> = (0..30).map(|_| tcp(address)).collect();
     let before = processor_ticks(child.id());
     let start = Instant::now();
     std::thread::sleep(Duration::from_millis(1000));
-    // 100 ticks a second: a spin takes all of them.
+    // A spin takes what it can get, on a busy machine a part; ten looks a second take nothing that shows.
     let (ticks, wall) = (processor_ticks(child.id()) - before, start.elapsed().as_millis() as u64 / 10);
-    assert!(ticks < wall / 2, "{ticks} of {wall} hundredths of a second were spent");
+    assert!(ticks < wall / 10, "{ticks} of {wall} hundredths of a second were spent");
+    assert!(busy.len() < 4 * SPARE, "nobody was turned away");
     ask_udp(&udp(address), address, 1);
 
     drop((busy, queued));

@@ -20,7 +20,7 @@ pub struct Repertoire {
     points: Vec<(char, char)>,
 }
 
-/// Why a label is refused. The checks come in the order of the variants' numbers; the first that fails decides.
+/// Why a label is refused. The first rule that is broken decides, in the order of the variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdnReject {
     /// Not decodable, not the shortest form, or an A-label that hides plain ASCII.

@@ -74,11 +74,10 @@ impl Name {
     /// Says which limit of RFC 1035 the text breaks.
     pub fn parse(text: &str) -> Result<Self, NameError> {
         let mut wire = Vec::with_capacity(text.len() + 2);
-        append_text(text.as_bytes(), &mut wire)?;
-        if wire.last() != Some(&0) || wire.len() == 1 && text != "." {
-            if text.is_empty() {
-                return Err(NameError::EmptyLabel);
-            }
+        if text.is_empty() {
+            return Err(NameError::EmptyLabel);
+        }
+        if !append_text(text.as_bytes(), &mut wire)? {
             wire.push(0);
         }
         if wire.len() > MAX_NAME {
@@ -122,13 +121,13 @@ impl Name {
     }
 }
 
-/// Appends the labels of presentation text to `wire`; a final dot appends the root label.
+/// Appends the labels of presentation text to `wire`; a final dot appends the root label. True if it did.
 ///
 /// Returns an error when a label breaks a limit; the limit of the whole name is the caller's.
-pub fn append_text(text: &[u8], wire: &mut Vec<u8>) -> Result<(), NameError> {
+fn append_text(text: &[u8], wire: &mut Vec<u8>) -> Result<bool, NameError> {
     if text == b"." {
         wire.push(0);
-        return Ok(());
+        return Ok(true);
     }
     let mut at = wire.len();
     wire.push(0);
@@ -166,10 +165,7 @@ pub fn append_text(text: &[u8], wire: &mut Vec<u8>) -> Result<(), NameError> {
     let n = wire.len() - at - 1;
     // After a final dot the open label is the root's, already written as 0.
     wire[at] = n as u8;
-    if n == 0 && text.is_empty() {
-        wire.pop();
-    }
-    Ok(())
+    Ok(n == 0)
 }
 
 /// The octet that an escape stands for and how much of `rest` (what follows the backslash) it takes.
@@ -526,6 +522,8 @@ mod tests {
 
     #[test]
     fn limits_are_kept() {
+        // A label that ends with the octet 0 is not the root label.
+        assert_eq!(Name::parse("a\\000").map(|name| name.to_string()), Ok("a\\000.".to_owned()));
         assert_eq!(Name::parse("a..b"), Err(NameError::EmptyLabel));
         assert_eq!(Name::parse(".a"), Err(NameError::EmptyLabel));
         assert_eq!(Name::parse(""), Err(NameError::EmptyLabel));

@@ -63,7 +63,6 @@ impl LedgerFault {
 
 impl fmt::Display for LedgerFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.code())?;
         match self {
             Self::BrokenChain => f.write_str("prev_sha256 is not the hash of the line before"),
             Self::Gap { found, want } => write!(f, "seq is {found}, want {want}"),
@@ -75,7 +74,7 @@ impl fmt::Display for LedgerFault {
 
 impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.fault)
+        write!(f, "{}: line {}: {}", self.fault.code(), self.line, self.fault)
     }
 }
 

@@ -96,7 +96,7 @@ fn refused(fields: Value, expected: &str) {
 #[test]
 fn bad_orders_are_refused_by_line() {
     refused(json!({"prev_sha256": ZERO_HASH}), "CHAIN_BROKEN");
-    refused(json!({"seq": 3}), "CHAIN_BROKEN: seq is 3, want 2");
+    refused(json!({"seq": 3}), "CHAIN_BROKEN: line 2: seq is 3, want 2");
     refused(json!({"colour": "red"}), "unknown field `colour`");
     refused(json!({"notice_sent_at": "-"}), "missing field `notice_sent_at`");
     refused(json!({"expires_at": "-"}), "missing field `expires_at`");

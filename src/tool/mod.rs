@@ -10,6 +10,7 @@ mod server_stats;
 mod server_status;
 mod server_stop;
 mod zone_check;
+mod zone_compile;
 mod zone_dump;
 mod zone_reload;
 mod zone_sign;
@@ -59,6 +60,8 @@ enum Noun {
 enum Zone {
     /// Reads a master file and says what is wrong with the zone in it.
     Check(zone_check::Args),
+    /// Compiles a deposit into zone files and says what became of every name.
+    Compile(Box<zone_compile::Args>),
     /// Shows what is served of all zones, or of one.
     Status(zone_status::Args),
     /// Writes a zone that is served as a master file.
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
     let result: Result<(), Failure> = match cli.noun {
         Noun::Zone(verb) => match verb {
             Zone::Check(args) => zone_check::run(&args),
+            Zone::Compile(args) => zone_compile::run(&args),
             Zone::Status(args) => zone_status::run(&args),
             Zone::Dump(args) => zone_dump::run(&args),
             Zone::Reload(args) => zone_reload::run(&args),

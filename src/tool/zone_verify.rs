@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Failure;
 use crate::dns::{Name, Rtype, master};
 use crate::sign::{Anchor, DnskeyText, MAX_FAULTS, verify};
+use crate::zone::check::{Severity, check};
 
 /// The arguments of `saola zone verify`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut records = master::read_file(&args.file, args.origin.as_ref()).map_err(|error| Failure::Refused(error.to_string()))?;
     records.sort();
-    match verify(&records, args.origin.as_ref(), &anchors, now, args.threads) {
+    // What is wrong with the zone whether it is signed or not, such as glue that is missing.
+    let findings = check(args.origin.as_ref(), &records);
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).collect();
+    if !errors.is_empty() && !args.json {
+        errors.iter().for_each(|error| println!("{error}"));
+    }
+    let result = verify(&records, args.origin.as_ref(), &anchors, now, args.threads);
+    match result {
+        Ok(_) if !errors.is_empty() => Err(Failure::Refused(format!("[{}] rightly signed, but {} errors", args.origin, errors.len()))),
         Ok(good) if args.json => {
             let value = serde_json::json!({
                 "zone": args.origin.to_string(), "ok": true, "names": good.names, "signatures": good.signatures, "links": good.links,

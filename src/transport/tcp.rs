@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step};
 use super::limits::Limits;
 use super::request::{self, Served};
+use super::sys::Waiting;
 use super::table::{Refusal, Table};
 use crate::answer::{Meta, Transport};
 use crate::dns::UnixTime;
@@ -223,6 +225,13 @@ impl Worker {
     /// No descriptor (or memory) is left: the connection that is idle longest makes room; if there is none, the first of the queue is
     /// turned away with the descriptor kept back. Then accepting rests, so that this cannot become a spin.
     fn relieve(&mut self, listener: usize, now: Millis) {
+        // accept(2) asks for the descriptor before it looks into the queue: it fails in this way also when nobody waits, and then no
+        // connection may be given up.
+        let mut queue = Waiting::new([self.listeners[listener].socket.as_fd()]);
+        if queue.wait(0).is_ok() && !queue.is_ready(0) {
+            self.listeners[listener].waiting = false;
+            return;
+        }
         self.counters.add(Counter::TcpRefusedDescriptors, 1);
         if let Some(slot) = self.table.longest_idle() {
             self.close(slot, CloseReason::Evicted);

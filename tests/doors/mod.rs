@@ -64,7 +64,7 @@ fn zones() -> &'static [ZoneSet] {
             master::scan(ZONE.as_bytes(), "zone", &Options::new(apex.as_ref()), &mut |_, _| Err(String::new())).expect("good text");
         let policy = Policy { csk: true, ..Policy::default() };
         let signed = [Denial::NSEC3_OPT_OUT, Denial::NSEC3, Denial::Nsec].map(|denial| {
-            let key = Key::generate(apex.as_ref(), policy.algorithm, 257, None).expect("a key");
+            let key = Key::from_text(ED25519[0], ED25519[1]).expect("a key");
             let keys = ZoneKeys::new(vec![key], true, NOW).expect("one key signs everything");
             sign::sign(unsigned.clone(), apex.as_ref(), &keys, &Policy { denial, ..policy.clone() }, NOW, 1).expect("a good zone")
         });
@@ -220,8 +220,15 @@ pub fn key(text: &[u8]) {
 
 /// Keys of two algorithms.
 pub fn key_seeds() -> Vec<Vec<u8>> {
-    let apex = Name::parse("vn.").expect("a name");
-    let keys =
-        [sign::Algorithm::EcdsaP256Sha256, sign::Algorithm::Ed25519].map(|a| Key::generate(apex.as_ref(), a, 256, None).expect("a key"));
-    keys.map(|key| format!("{}----\n{}", key.public_text(), key.private_text()).into_bytes()).to_vec()
+    [ED25519, P256].map(|[public, private]| format!("{public}----\n{private}Created: 20261121000000\n").into_bytes()).to_vec()
 }
+
+/// Keys that are written down, so that a case is the same in every run; Ed25519 signatures are too. They sign nothing anywhere.
+const ED25519: [&str; 2] = [
+    "vn. IN DNSKEY 257 3 15 ZacHtxepChHrvlHT7FxqHVXQoz9znbPQYFyuXjCYSfo=\n",
+    "Private-key-format: v1.3\nAlgorithm: 15 (ED25519)\nPrivateKey: B+//gAtOtNd7n52niJd/1BW1qJdK6Dd0+9GcuHRYVqM=\n",
+];
+const P256: [&str; 2] = [
+    "vn. 3600 IN DNSKEY 256 3 13 yG21+uyrH0UxExrJQnN+5XV1w6MaxplhGj4GDyP7wiUL8RfQ4//GA4qC t3Tgp29vAMWem4et0jF6EKEssgMNLw==\n",
+    "Private-key-format: v1.3\nAlgorithm: 13 (ECDSAP256SHA256)\nPrivateKey: QqrBswXxtkyVlX3xL9cx4xyoGa3k399a/c6XhxYYlPY=\n",
+];

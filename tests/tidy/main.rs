@@ -42,22 +42,22 @@ const MAX_MAIN_LINES: usize = 40;
 
 #[test]
 fn arrows_point_down() {
-    check_sources(|path, text| arrows(path, text));
+    check_sources(arrows);
 }
 
 #[test]
 fn rooms_do_not_know_what_they_must_not() {
-    check_sources(|path, text| unknowns(path, text));
+    check_sources(unknowns);
 }
 
 #[test]
 fn unsafe_stays_in_its_file() {
-    check_sources(|path, text| unsafe_words(path, text));
+    check_sources(unsafe_words);
 }
 
 #[test]
 fn every_source_file_says_what_it_is() {
-    check_sources(|path, text| head(path, text));
+    check_sources(head);
 }
 
 #[test]

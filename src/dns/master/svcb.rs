@@ -35,15 +35,14 @@ pub(super) fn read(cur: &mut Cursor<'_>, out: &mut Vec<u8>) -> Parse<()> {
         if wire.len() > usize::from(u16::MAX) {
             return fault(cur.start(), Reason::RdataTooLong);
         }
-        if params.iter().any(|(other, _)| *other == key) {
+        let Err(place) = params.binary_search_by_key(&key, |(other, _)| *other) else {
             return cur.rule("a service parameter stands there twice");
-        }
+        };
         if let Some(text) = value_problem(key, &wire) {
             return cur.rule(text);
         }
-        params.push((key, wire));
+        params.insert(place, (key, wire));
     }
-    params.sort_unstable_by_key(|(key, _)| *key);
     for (key, value) in params {
         out.extend_from_slice(&key.to_be_bytes());
         out.extend_from_slice(&(value.len() as u16).to_be_bytes());
@@ -186,12 +185,11 @@ pub(super) fn problem(priority: u16, wire: &[u8]) -> Option<&'static str> {
     if has(NO_DEFAULT_ALPN) && !has(ALPN) {
         return Some("no-default-alpn needs alpn beside it");
     }
-    match params(wire).find(|(key, _)| *key == MANDATORY) {
-        Some((_, keys)) if !keys.as_chunks::<2>().0.iter().all(|key| has(u16::from_be_bytes(*key))) => {
-            Some("a key listed in mandatory is not there")
-        }
-        _ => None,
-    }
+    let (_, mandatory) = params(wire).find(|(key, _)| *key == MANDATORY)?;
+    // Both ascend, so one walk over the parameters finds every key.
+    let mut keys = params(wire).map(|(key, _)| key);
+    let all = mandatory.as_chunks::<2>().0.iter().all(|wanted| keys.any(|key| key == u16::from_be_bytes(*wanted)));
+    (!all).then_some("a key listed in mandatory is not there")
 }
 
 /// What is wrong with the octets of one value.

@@ -61,16 +61,28 @@ pub fn write_name(name: NameRef<'_>, out: &mut Vec<u8>) {
         out.push(b'.');
         return;
     }
+    // Text is wire form one octet on, with dots for lengths, unless something has to be escaped.
+    let (from, wire) = (out.len(), name.as_wire());
+    out.extend_from_slice(&wire[1..]);
+    let mut at = 0;
+    while wire[at] != 0 {
+        let next = at + 1 + wire[at] as usize;
+        if !wire[at + 1..next].iter().all(|&octet| LABEL_PLAIN[octet as usize]) {
+            out.truncate(from);
+            return write_escaped_name(name, out);
+        }
+        at = next;
+        out[from + at - 1] = b'.';
+    }
+}
+
+fn write_escaped_name(name: NameRef<'_>, out: &mut Vec<u8>) {
     for label in name.labels() {
-        if label.iter().all(|&octet| LABEL_PLAIN[octet as usize]) {
-            out.extend_from_slice(label);
-        } else {
-            for &octet in label {
-                match octet {
-                    _ if LABEL_PLAIN[octet as usize] => out.push(octet),
-                    0x21..=0x7e => out.extend_from_slice(&[b'\\', octet]),
-                    _ => write_octet(octet, out),
-                }
+        for &octet in label {
+            match octet {
+                _ if LABEL_PLAIN[octet as usize] => out.push(octet),
+                0x21..=0x7e => out.extend_from_slice(&[b'\\', octet]),
+                _ => write_octet(octet, out),
             }
         }
         out.push(b'.');

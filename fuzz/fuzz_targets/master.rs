@@ -1,0 +1,7 @@
+//! Master files: scanned, written, scanned again.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::master(data));
