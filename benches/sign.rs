@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench sign`; throughput is delegations a second on all cores.
 
+#![allow(missing_docs)] // criterion's macro makes a public function
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use saola::dns::{Name, Records, Rtype, UnixTime};
 use saola::sign::{Algorithm, Denial, Key, Policy, ZoneKeys, key, sign, verify};

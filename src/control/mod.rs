@@ -17,18 +17,18 @@ use serde_json::Value;
 pub use client::{Client, ClientError};
 pub use socket::{ListenError, Listener};
 
-/// What an operator asks for.
+/// What an operator asks for. Braces also where there is nothing in them: only so are unknown fields refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// What the server is and does.
-    ServerStatus,
+    ServerStatus {},
     /// Its counters.
-    ServerStats,
+    ServerStats {},
     /// Read configuration, registry inputs and zones again.
-    ServerReload,
+    ServerReload {},
     /// End cleanly.
-    ServerStop,
+    ServerStop {},
     /// All zones, or one.
     ZoneStatus {
         /// The apex.
@@ -47,7 +47,7 @@ pub enum Request {
         zone: Option<String>,
     },
     /// The keys in use.
-    KeyList,
+    KeyList {},
 }
 
 /// One line of a reply.
@@ -132,10 +132,10 @@ pub fn handle(line: &str, doors: &dyn Doors, out: &mut dyn Write) -> io::Result<
         Err(error) => return send(&Reply::refused(format!("the request is not understood: {error}")), out),
     };
     let reply = match request {
-        Request::ServerStatus => Ok(Some(doors.server_status())),
-        Request::ServerStats => Ok(Some(doors.server_stats())),
-        Request::ServerReload => doors.reload(None).map(Some),
-        Request::ServerStop => {
+        Request::ServerStatus {} => Ok(Some(doors.server_status())),
+        Request::ServerStats {} => Ok(Some(doors.server_stats())),
+        Request::ServerReload {} => doors.reload(None).map(Some),
+        Request::ServerStop {} => {
             // First the reply, since nobody is sure to be there afterwards.
             send(&Reply::done(None), out)?;
             doors.stop();
@@ -143,7 +143,7 @@ pub fn handle(line: &str, doors: &dyn Doors, out: &mut dyn Write) -> io::Result<
         }
         Request::ZoneStatus { zone } => doors.zone_status(zone.as_deref()).map(Some),
         Request::ZoneReload { zone } => doors.reload(zone.as_deref()).map(Some),
-        Request::KeyList => doors.key_list().map(Some),
+        Request::KeyList {} => doors.key_list().map(Some),
         Request::ZoneDump { zone } => {
             let mut text = TextLines { out, buffer: Vec::with_capacity(2 * TEXT_LEN) };
             match doors.zone_dump(&zone, &mut text).and_then(|()| Ok(text.flush()?)) {

@@ -48,11 +48,14 @@ impl Builder {
     /// Makes everything for the first time.
     ///
     /// # Errors
-    /// When the registry's zones are asked for and neither they nor any other zone can be served.
+    /// When the registry's zones are asked for and neither they nor any other zone can be served; when the state cannot be kept.
     pub fn start(&mut self, now: UnixTime) -> Result<(), String> {
         let begin = Instant::now();
         let report = self.run(&Scope::All, now)?;
         self.shared.started(&self.pipeline, &report, begin.elapsed());
+        if report.is_refused {
+            return Err(lines(&report.problems));
+        }
         // A zone whose file is bad is answered with SERVFAIL, as everywhere; but a registry server without one zone is a mistake that
         // whoever starts it should see at once.
         if self.config.registry.is_some() && self.pipeline.live().is_empty() {

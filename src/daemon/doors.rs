@@ -43,6 +43,7 @@ struct Board {
     keys: PathBuf,
     zones: Vec<ZoneLine>,
     compiled: Option<Compiled>,
+    export_problem: Option<String>,
     start: Option<Start>,
     reload: Option<(UnixTime, Result<(), String>)>,
 }
@@ -96,6 +97,7 @@ impl Shared {
             keys: config.server.keys.clone(),
             zones: Vec::new(),
             compiled: None,
+            export_problem: None,
             start: None,
             reload: None,
         };
@@ -150,6 +152,7 @@ impl Shared {
         let mut board = self.board();
         board.zones = zones;
         board.compiled = pipeline.compiled().cloned();
+        board.export_problem = pipeline.export_problem().map(str::to_owned);
     }
 
     /// True for a zone that is served or should be.
@@ -175,10 +178,16 @@ impl Shared {
         text
     }
 
-    /// What the operator's terminal shows at the start: addresses, zones, account of the export, of the start.
-    pub fn for_show(&self) -> (Vec<SocketAddr>, Vec<ZoneLine>, Option<Compiled>, Option<Start>) {
+    /// What the operator's terminal shows at the start: addresses, zones, account of the start.
+    pub fn for_show(&self) -> (Vec<SocketAddr>, Vec<ZoneLine>, Option<Start>) {
         let board = self.board();
-        (self.listen.clone(), board.zones.clone(), board.compiled.clone(), board.start.clone())
+        (self.listen.clone(), board.zones.clone(), board.start.clone())
+    }
+
+    /// The account of the export that is served, and why it is not the newest.
+    pub fn export(&self) -> (Option<Compiled>, Option<String>) {
+        let board = self.board();
+        (board.compiled.clone(), board.export_problem.clone())
     }
 
     /// Values are whole after each statement, so a thread that panicked left nothing half done.
@@ -195,9 +204,10 @@ impl Doors for Shared {
     fn server_status(&self) -> Value {
         let board = self.board();
         let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
-        let problems: Vec<Value> = (board.zones.iter())
-            .filter_map(|zone| Some(json!({"zone": zone.apex.to_string(), "problem": zone.problem.as_ref()?})))
-            .collect();
+        let of_export = board.export_problem.iter().map(|problem| json!({"zone": null, "problem": problem}));
+        let of_zones =
+            board.zones.iter().filter_map(|zone| Some(json!({"zone": zone.apex.to_string(), "problem": zone.problem.as_ref()?})));
+        let problems: Vec<Value> = of_export.chain(of_zones).collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "pid": std::process::id(),

@@ -27,7 +27,7 @@ use crate::dns::UnixTime;
 use crate::journal::Journal;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{self, Level};
-use crate::transport::{Served, Server};
+use crate::transport::{self, Served, Server};
 use crate::zone::ZoneSet;
 
 use builder::{Builder, Work};
@@ -71,6 +71,8 @@ fn run(args: Args) -> Result<(), String> {
     for warning in &config.warnings {
         log::warn!("{warning}");
     }
+    // As many as the connections asked for, and room for the rest; the server cuts its limits to what is granted.
+    transport::set_descriptor_limit(config.limits.connections.saturating_add(1024));
     let journal = Journal::open(&config.server.state).map_err(|error| error.to_string())?;
     let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone()).map_err(|error| error.to_string())?;
     let control = Listener::bind(&config.server.control).map_err(|error| error.to_string())?;
@@ -103,7 +105,7 @@ fn wait(waiting: &Receiver<Event>) -> Event {
     waiting.recv().unwrap_or(Event::Stop)
 }
 
-fn end(running: Option<crate::transport::Running>, shared: &Shared) -> Result<(), String> {
+fn end(running: Option<transport::Running>, shared: &Shared) -> Result<(), String> {
     tell(&[NotifyState::Stopping]);
     log::info!("stopping");
     if let Some(running) = running {

@@ -8,10 +8,14 @@ use crate::journal::Compiled;
 
 /// Prints it; nobody may be there to read, which is no error.
 pub fn ready(shared: &Shared) {
-    let (listen, zones, compiled, start) = shared.for_show();
+    let (listen, zones, start) = shared.for_show();
+    let (compiled, export_problem) = shared.export();
     let mut text = String::new();
-    if let Some(compiled) = compiled.filter(|_| zones.iter().any(|zone| zone.source == "registry")) {
+    if let Some(compiled) = compiled {
         text.push_str(&export(&compiled));
+    }
+    if let Some(problem) = export_problem {
+        text.push_str(&format!("{problem}\n"));
     }
     if let Some(start) = start {
         text.push_str(&made(&zones, &start));

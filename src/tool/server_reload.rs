@@ -17,5 +17,5 @@ pub struct Args {
 /// # Errors
 /// What could not be taken over; the old state of that stays.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    args.online.print(&Request::ServerReload, show)
+    args.online.print(&Request::ServerReload {}, show)
 }

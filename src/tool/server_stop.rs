@@ -16,5 +16,5 @@ pub struct Args {
 /// # Errors
 /// When no daemon answers.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    args.online.print(&Request::ServerStop, |_| "stopping\n".into())
+    args.online.print(&Request::ServerStop {}, |_| "stopping\n".into())
 }

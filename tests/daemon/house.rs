@@ -20,12 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct House {
     dir: TempDir,
     child: Option<Child>,
+    /// The socket on which systemd would listen.
+    pub notify: Option<PathBuf>,
 }
 
 impl House {
     /// A folder whose configuration has `[server]` and `rest`.
     pub fn new(rest: &str) -> Self {
-        let house = Self { dir: tempfile::tempdir().expect("a folder"), child: None };
+        let house = Self { dir: tempfile::tempdir().expect("a folder"), child: None, notify: None };
         house.configure(rest);
         house
     }
@@ -80,6 +82,7 @@ impl House {
             .stdin(Stdio::null())
             .stdout(file("out"))
             .stderr(file("err"))
+            .envs(self.notify.iter().map(|path| ("NOTIFY_SOCKET", path)))
             .spawn();
         self.child = Some(child.expect("saolad"));
     }
@@ -121,7 +124,7 @@ impl House {
 
     /// What the daemon says of itself; `None` while it does not answer.
     pub fn status(&self) -> Option<Value> {
-        Client::connect(&self.path("var/control.sock")).ok()?.ask(&Request::ServerStatus, &mut std::io::sink()).ok()
+        Client::connect(&self.path("var/control.sock")).ok()?.ask(&Request::ServerStatus {}, &mut std::io::sink()).ok()
     }
 
     /// The addresses served: IPv4, IPv6.

@@ -114,11 +114,120 @@ fn what_is_bad_is_reported_and_the_old_stays() {
     // Also over a restart: what was in force is brought back.
     house.stop();
     house.start();
-    assert!(house.read("err").contains("CHECKSUM"));
+    assert!(house.read("err").contains("CHECKSUM") && house.read("out").contains("CHECKSUM"));
+    assert!(house.tool_ok(&["server", "status"]).contains("problems.problem the export is refused, what is served stays"));
     unchanged(&house);
     house.write(domains, &text);
     house.tool_ok(&["server", "reload"]);
     unchanged(&house);
+}
+
+/// The DS records that the zone's own DNSKEY records call for, and those that its parent has.
+fn both_ds(house: &House, parent: &str, zone: &str) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let name = |text: &str| saola::dns::Name::parse(text).expect("a name");
+    let records = |apex: &str| {
+        let text = house.tool_ok(&["zone", "dump", apex]);
+        let origin = name(apex);
+        let options = saola::dns::master::Options::new(origin.as_ref());
+        saola::dns::master::scan(text.as_bytes(), "dump", &options, &mut |_, _| Err("no includes".into())).expect("a master file")
+    };
+    let keys = records(zone);
+    let keys = keys.iter().filter(|record| record.rtype == saola::dns::Rtype::DNSKEY && record.rdata[1] == 1);
+    let mut called: Vec<_> = keys.filter_map(|key| saola::sign::ds(name(zone).as_ref(), key.rdata, 2)).collect();
+    called.sort();
+    let there = records(parent);
+    let there = there.iter().filter(|record| record.rtype == saola::dns::Rtype::DS && record.owner == name(zone).as_ref());
+    let mut there: Vec<_> = there.map(|record| record.rdata.to_vec()).collect();
+    there.sort();
+    (called, there)
+}
+
+#[test]
+fn keys_and_policies_reach_parent_and_child_together() {
+    let mut house = House::with_export("[policy.default]\nalgorithm = \"ed25519\"\n");
+    house.start();
+    let (called, before) = both_ds(&house, "vn", "com.vn");
+    assert!(called == before && before.len() == 1);
+    let serials = |house: &House| ["vn", "com.vn", "edu.vn"].map(|zone| house.serial(zone));
+    let at_start = serials(&house);
+
+    // A private key that others may read stops the zone's signing, not its service.
+    let is_com = |path: &std::path::PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("Kcom.vn."));
+    let of_com: Vec<_> = files(&house.path("keys")).into_iter().map(|(path, _)| path).filter(is_com).collect();
+    let private = of_com.iter().find(|path| path.extension().is_some_and(|end| end == "private")).expect("a private key");
+    let mode = |mode| std::fs::set_permissions(private, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("set");
+    mode(0o644);
+    house.tool_refuses(&["server", "reload"], "lets others read this private key");
+    assert_eq!(serials(&house), at_start);
+    mode(0o600);
+    assert!(house.tool_ok(&["server", "reload"]).contains("80 zones unchanged"));
+
+    // Other keys for one child: its DNSKEY and the parent's DS change in one step, nothing else does.
+    for path in &of_com {
+        std::fs::remove_file(path).expect("removed");
+    }
+    let text = house.tool_ok(&["server", "reload"]);
+    assert!(text.contains("78 zones unchanged"), "{text}");
+    let (called, after) = both_ds(&house, "vn", "com.vn");
+    assert!(called == after && after != before);
+    assert_eq!(serials(&house), [at_start[0] + 1, at_start[1] + 1, at_start[2]]);
+    assert_eq!(both_ds(&house, "vn", "edu.vn").0, both_ds(&house, "vn", "edu.vn").1);
+
+    // Another denial for all.
+    let config = house.read("saola.toml");
+    house.write("saola.toml", &config.replace("[policy.default]", "[policy.default]\ndenial = \"nsec\""));
+    let text = house.tool_ok(&["server", "reload"]);
+    assert!(text.contains("0 zones unchanged") && text.contains("policy or keys changed"), "{text}");
+    assert_eq!(both_ds(&house, "vn", "com.vn"), (called, after));
+    for zone in ["vn", "com.vn"] {
+        house.write("dump", &house.tool_ok(&["zone", "dump", zone]));
+        let verify = std::process::Command::new(env!("CARGO_BIN_EXE_saola"))
+            .args(["zone", "verify", "--origin", zone])
+            .arg(house.path("dump"))
+            .output()
+            .expect("saola");
+        assert!(verify.status.success(), "{zone}: {}", String::from_utf8_lossy(&verify.stderr));
+    }
+}
+
+#[test]
+fn systemd_is_told() {
+    let mut house = House::new(&zone_table("example.org.", ""));
+    house.write("example.org.zone", ZONE);
+    let notify = std::os::unix::net::UnixDatagram::bind(house.path("notify")).expect("a socket");
+    notify.set_read_timeout(Some(std::time::Duration::from_secs(60))).expect("set");
+    let told = || {
+        let mut buffer = [0; 256];
+        let n = notify.recv(&mut buffer).expect("a message");
+        String::from_utf8_lossy(&buffer[..n]).into_owned()
+    };
+    house.notify = Some(house.path("notify"));
+    house.start();
+    assert_eq!(told().trim_end(), "READY=1");
+    house.signal("-HUP");
+    assert!(told().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(told().trim_end(), "READY=1");
+    house.stop();
+    assert_eq!(told().trim_end(), "STOPPING=1");
+}
+
+#[test]
+fn a_state_that_cannot_be_kept_is_told_and_nothing_is_lost() {
+    let mut house = House::new(&zone_table("example.org.", "sign = \"default\""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    // A folder where the next state has to be written first.
+    std::fs::create_dir_all(house.path("var/state.new/x")).expect("made");
+    house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.3"));
+    house.tool_refuses(&["server", "reload"], "nothing is published, the journal in");
+    assert_eq!(house.serial("example.org"), 7);
+    house.stop();
+    house.spawn();
+    assert_eq!(house.wait().code(), Some(1));
+    assert!(house.read("err").contains("nothing is published, the journal in"), "{}", house.read("err"));
+    std::fs::remove_dir_all(house.path("var/state.new")).expect("removed");
+    house.start();
+    assert_eq!(house.serial("example.org"), 8);
 }
 
 #[test]

@@ -1,0 +1,255 @@
+//! One run over the plan: what every zone is made from, in which order, and what stays.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::make::{Job, Made};
+use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
+use super::{content, cores, in_parallel, make, registry, signing, zones_of};
+use crate::compile::Ttls;
+use crate::dns::records::Full;
+use crate::dns::{Name, Records, Rtype, UnixTime, master};
+use crate::journal::{Compiled, stem};
+use crate::sign;
+
+/// A run at work. The pipeline is only read: what comes of the run is [`Next`].
+pub struct Run<'a> {
+    pipeline: &'a Pipeline,
+    plan: &'a Plan,
+    scope: &'a Scope,
+    now: UnixTime,
+    next: Next,
+}
+
+/// What is to be in force after a run.
+pub struct Next {
+    /// The zones.
+    pub live: BTreeMap<Name, Live>,
+    /// The account of the export they come from.
+    pub compiled: Option<Compiled>,
+    /// What is not served as asked for.
+    pub problems: BTreeMap<Name, String>,
+    /// Why the newest export is not served.
+    pub export_problem: Option<String>,
+    /// What was done.
+    pub report: Report,
+}
+
+/// A zone that may have to be made.
+struct Task<'a> {
+    apex: Name,
+    /// `None` = its input did not change.
+    content: Option<Records>,
+    /// Its serials are ours.
+    dated: bool,
+    policy: Option<&'a sign::Policy>,
+    rsa_bits: u32,
+    threads: usize,
+}
+
+impl<'a> Run<'a> {
+    /// Begins with everything as it is.
+    pub fn new(pipeline: &'a Pipeline, plan: &'a Plan, scope: &'a Scope, now: UnixTime) -> Self {
+        let problems = match scope {
+            Scope::All => BTreeMap::new(),
+            Scope::Zone(_) | Scope::Timer => pipeline.problems.clone(),
+        };
+        let next = Next {
+            live: pipeline.live.clone(),
+            compiled: pipeline.saved.compiled.clone().filter(|_| plan.registry.is_some()),
+            problems,
+            export_problem: pipeline.export_problem.clone().filter(|_| plan.registry.is_some()),
+            report: Report::default(),
+        };
+        Self { pipeline, plan, scope, now, next }
+    }
+
+    /// Makes the registry's zones: children first, then the parent with the DS records of what its children serve.
+    pub fn make_registry(&mut self) {
+        let Some(registry) = &self.plan.registry else { return };
+        let mut contents: BTreeMap<Name, Records> = BTreeMap::new();
+        if let Some(export) = self.export(registry) {
+            self.next.report.compiled = true;
+            self.next.report.notes = export.notes;
+            self.next.compiled = Some(export.account);
+            contents.extend(export.zones);
+        }
+        let apexes: Vec<Name> = zones_of(self.next.compiled.as_ref()).collect();
+        let Some(parent) = apexes.iter().min_by_key(|apex| apex.as_ref().label_count()).cloned() else { return };
+        let children: Vec<Name> = apexes.into_iter().filter(|apex| *apex != parent).collect();
+        let threads = if children.len() < cores() { 0 } else { 1 };
+        let (policy, rsa_bits) = (registry.policy.as_ref(), registry.rsa_bits);
+        let tasks = children.iter().map(|apex| {
+            let content = contents.remove(apex);
+            Task { apex: apex.clone(), content, dated: true, policy, rsa_bits, threads }
+        });
+        let made = in_parallel(tasks.collect(), |task: Task<'_>| (task.apex.clone(), self.make(task)));
+        let mut all_made = made.iter().all(|(_, result)| result.is_ok());
+        for (apex, result) in made {
+            self.take(apex, result);
+        }
+        let result = self
+            .parent_content(&parent, &children, contents.remove(&parent))
+            .and_then(|content| self.make(Task { apex: parent.clone(), content, dated: true, policy, rsa_bits, threads: 0 }));
+        all_made &= result.is_ok();
+        self.take(parent, result);
+        // What could not be made of this export is tried again at the next occasion.
+        if let Some(compiled) = self.next.compiled.as_mut().filter(|_| !all_made) {
+            compiled.inputs.clear();
+        }
+    }
+
+    /// The export's content, if it has to be looked at and is not what the zones were made from.
+    fn export(&mut self, plan: &RegistryPlan) -> Option<registry::Export> {
+        let applied = self.pipeline.saved.compiled.as_ref();
+        let live = &self.pipeline.live;
+        let complete = applied.is_some() && zones_of(applied).all(|apex| live.contains_key(&apex));
+        let asked = match self.scope {
+            Scope::All => true,
+            Scope::Zone(apex) => zones_of(applied).any(|other| other == *apex),
+            Scope::Timer => !plan.at_watermark && complete,
+        };
+        if !asked {
+            return None;
+        }
+        let result = registry::inputs(plan, self.now).and_then(|inputs| {
+            let same = applied.is_some_and(|compiled| compiled.inputs == inputs.digest);
+            if complete && same { Ok(None) } else { registry::compile(plan, inputs, self.now, applied, live).map(Some) }
+        });
+        match result {
+            Ok(export) => {
+                self.next.export_problem = None;
+                export
+            }
+            Err(what) => {
+                let stays = if applied.is_some() { "what is served stays" } else { "there is nothing to serve of it" };
+                let what = format!("the export is refused, {stays}: {what}");
+                if *self.scope != Scope::Timer || self.next.export_problem.as_ref() != Some(&what) {
+                    self.next.report.problems.push(Problem { zone: None, what: what.clone() });
+                }
+                self.next.export_problem = Some(what);
+                None
+            }
+        }
+    }
+
+    /// What the parent is made from: the export's content, or what is served when only a child's keys changed; with the children's DS.
+    fn parent_content(&self, parent: &Name, children: &[Name], fresh: Option<Records>) -> Result<Option<Records>, String> {
+        let ds = |live: &BTreeMap<Name, Live>| -> BTreeMap<Name, Vec<Vec<u8>>> {
+            children.iter().filter_map(|apex| Some((apex.clone(), live.get(apex)?.ds.clone()))).collect()
+        };
+        let wanted = ds(&self.next.live);
+        let records = match (fresh, self.pipeline.live.get(parent)) {
+            (Some(records), _) => records,
+            (None, Some(live)) if wanted != ds(&self.pipeline.live) => {
+                let mut records = live.zone.records();
+                content::strip(&mut records, parent.as_ref());
+                records
+            }
+            (None, _) => return Ok(None),
+        };
+        with_ds(records, &wanted).map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Makes the zones from master files.
+    pub fn make_files(&mut self) {
+        let of_registry: BTreeSet<Name> = zones_of(self.next.compiled.as_ref()).collect();
+        let threads = if self.plan.files.len() < cores() { 0 } else { 1 };
+        let made = in_parallel(self.plan.files.iter().collect(), |file: &FilePlan| {
+            let result = if of_registry.contains(&file.apex) {
+                Some(Err("the zone is one of the registry's, its [[zone]] is left out: remove it".to_owned()))
+            } else {
+                self.make_file(file, threads)
+            };
+            (file.apex.clone(), result)
+        });
+        for (apex, result) in made {
+            if let Some(result) = result {
+                self.take(apex, result);
+            }
+        }
+    }
+
+    /// `None` when the zone is not asked for.
+    fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Result<Option<Made>, String>> {
+        let content = match self.scope {
+            Scope::Zone(apex) if *apex != file.apex => return None,
+            Scope::All | Scope::Zone(_) => match master::read_file(&file.file, file.apex.as_ref()) {
+                Ok(records) => Some(records),
+                Err(error) => return Some(Err(error.to_string())),
+            },
+            Scope::Timer => {
+                let refresh_at = self.pipeline.live.get(&file.apex)?.refresh_at?;
+                if refresh_at > self.now {
+                    return None;
+                }
+                None
+            }
+        };
+        let (policy, rsa_bits) = (file.policy.as_ref(), file.rsa_bits);
+        Some(self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads }))
+    }
+
+    fn make(&self, task: Task<'_>) -> Result<Option<Made>, String> {
+        let Task { apex, content, dated, policy, rsa_bits, threads } = task;
+        let before = self.pipeline.live.get(&apex);
+        if content.is_none() && before.is_none() {
+            return Err("there is nothing to make the zone from".into());
+        }
+        let signing = policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, self.now)).transpose()?;
+        let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
+        let job = Job { apex, content, before, last_serial, dated, signing };
+        make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())
+    }
+
+    /// Takes over what was made of a zone.
+    fn take(&mut self, apex: Name, result: Result<Option<Made>, String>) {
+        let next = &mut self.next;
+        let Made { live, why } = match result {
+            Ok(made) => {
+                next.problems.remove(&apex);
+                let Some(made) = made else { return };
+                made
+            }
+            Err(what) => {
+                let stays = if next.live.contains_key(&apex) { "the zone served before stays" } else { "queries get SERVFAIL" };
+                next.problems.insert(apex, format!("{what}; {stays}"));
+                return;
+            }
+        };
+        let from = self.pipeline.live.get(&apex).map(|before| before.zone.serial());
+        let to = live.zone.serial();
+        if let Some(from) = from
+            && live.saved.is_none()
+            && !to.is_newer_than(from)
+        {
+            let what = format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
+            next.report.problems.push(Problem { zone: Some(apex.clone()), what });
+        }
+        let counts = live.zone.counts();
+        let (n_records, n_signatures) = (counts.records, counts.signatures);
+        next.report.published.push(Published { apex: apex.clone(), from, to, why, n_records, n_signatures });
+        next.live.insert(apex, live);
+    }
+
+    /// What is to be in force, without the zones that are no longer planned.
+    pub fn finish(self) -> Next {
+        let mut next = self.next;
+        let of_registry: Vec<Name> = zones_of(next.compiled.as_ref()).collect();
+        let planned: BTreeSet<&Name> = self.plan.files.iter().map(|file| &file.apex).chain(&of_registry).collect();
+        next.live.retain(|apex, _| planned.contains(apex));
+        next.problems.retain(|apex, _| planned.contains(apex));
+        next
+    }
+}
+
+/// Puts exactly the DS records `wanted` at the delegations to zones that are ours.
+fn with_ds(mut records: Records, wanted: &BTreeMap<Name, Vec<Vec<u8>>>) -> Result<Records, Full> {
+    records.retain(|record| record.rtype != Rtype::DS || !wanted.contains_key(&record.owner.to_owned()));
+    let ttl = Ttls::default().ds;
+    for (apex, ds) in wanted {
+        for rdata in ds {
+            records.push(apex.as_ref(), Rtype::DS, ttl, rdata)?;
+        }
+    }
+    Ok(records)
+}
