@@ -76,3 +76,38 @@ fn zones() {
 fn keys() {
     check("key", 2_000, &doors::key_seeds(), doors::key);
 }
+
+#[test]
+fn deposits() {
+    check("deposit", 300, &doors::export::deposit_seeds(), doors::export::deposit);
+}
+
+#[test]
+fn deposit_headers() {
+    check("header", 2_000, &doors::export::header_seeds(), doors::export::header);
+}
+
+#[test]
+fn ledgers_of_orders() {
+    check("orders", 2_000, &doors::export::orders_seeds(), doors::export::orders);
+}
+
+#[test]
+fn configurations() {
+    check("config", 2_000, &doors::state::config_seeds(), doors::state::config);
+}
+
+#[test]
+fn control_requests() {
+    check("line", 10_000, &doors::state::line_seeds(), doors::state::line);
+}
+
+#[test]
+fn snapshots() {
+    check("snapshot", 5_000, &doors::state::snapshot_seeds(), doors::state::snapshot);
+}
+
+#[test]
+fn times() {
+    check("time", 20_000, &doors::state::time_seeds(), doors::state::time);
+}

@@ -4,6 +4,9 @@
 //! `fuzz/` go through the same doors.
 #![allow(dead_code)]
 
+pub mod export;
+pub mod state;
+
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, OnceLock};

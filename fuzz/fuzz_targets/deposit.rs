@@ -1,0 +1,7 @@
+//! Deposits: the files as one text, with a header made to fit.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::export::deposit(data));

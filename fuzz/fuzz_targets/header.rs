@@ -1,0 +1,7 @@
+//! The header of a deposit.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::export::header(data));

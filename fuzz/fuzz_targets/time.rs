@@ -1,0 +1,7 @@
+//! Times.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::state::time(data));

@@ -1,0 +1,124 @@
+//! The doors of what the machine itself holds: configuration, control requests, snapshots.
+
+use std::io::Write;
+use std::path::Path;
+
+use saola::config::Config;
+use saola::control::{self, Doors, DumpError};
+use saola::dns::{Name, UnixTime, master};
+use saola::journal;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// A configuration is read or refused, with a message.
+pub fn config(text: &[u8]) {
+    if let Err(error) = Config::parse(&String::from_utf8_lossy(text), Path::new("saola.toml")) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+/// The example's configuration and the template.
+pub fn config_seeds() -> Vec<Vec<u8>> {
+    let template = include_str!("../../docs/saola.toml.template");
+    let all: String = template
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    vec![include_bytes!("../../saola.toml").to_vec(), template.as_bytes().to_vec(), all.into_bytes()]
+}
+
+/// A line at the control socket gets lines of JSON back, whatever it is.
+pub fn line(text: &[u8]) {
+    let mut out = Vec::new();
+    control::handle(&String::from_utf8_lossy(text), &Closed, &mut out).expect("memory takes it");
+    assert!(out.ends_with(b"\n"), "a reply ends its line");
+    for line in out.split(|&octet| octet == b'\n').filter(|line| !line.is_empty()) {
+        serde_json::from_slice::<Value>(line).expect("a reply is JSON");
+    }
+}
+
+/// Every request.
+pub fn line_seeds() -> Vec<Vec<u8>> {
+    let lines = [
+        r#"{"verb":"server-status"}"#,
+        r#"{"verb":"server-stats"}"#,
+        r#"{"verb":"server-reload"}"#,
+        r#"{"verb":"server-stop"}"#,
+        r#"{"verb":"zone-status","zone":"vn."}"#,
+        r#"{"verb":"zone-dump","zone":"vn."}"#,
+        r#"{"verb":"zone-reload"}"#,
+        r#"{"verb":"key-list"}"#,
+    ];
+    lines.map(|line| line.as_bytes().to_vec()).to_vec()
+}
+
+/// A snapshot is refused without its checksum, whatever it is; with the right one, records come out that can be written again.
+pub fn snapshot(octets: &[u8]) {
+    let apex = Name::parse("vn.").expect("a name");
+    let decode = |octets: &[u8]| journal::decode(apex.as_ref(), &mut &octets[..]).map(|(records, _)| records);
+    assert!(decode(octets).is_err(), "taken without a checksum");
+    let Ok(records) = decode(&[octets, &Sha256::digest(octets)].concat()) else { return };
+    let mut again = Vec::new();
+    journal::encode(apex.as_ref(), &records, &mut again).expect("memory takes it");
+    assert_eq!(decode(&again).expect("just written").len(), records.len());
+}
+
+/// The zone of the other doors, without the checksum.
+pub fn snapshot_seeds() -> Vec<Vec<u8>> {
+    let apex = Name::parse("vn.").expect("a name");
+    let options = master::Options::new(apex.as_ref());
+    let records = master::scan(super::ZONE.as_bytes(), "zone", &options, &mut |_, _| Err(String::new())).expect("good text");
+    let mut out = Vec::new();
+    let checksum = journal::encode(apex.as_ref(), &records, &mut out).expect("memory takes it");
+    out.truncate(out.len() - checksum.len());
+    vec![out]
+}
+
+/// Text in the three forms of time.
+pub fn time(text: &[u8]) {
+    let text = String::from_utf8_lossy(text);
+    if let Some(time) = UnixTime::parse_rfc3339(&text) {
+        assert_eq!(UnixTime::parse_rfc3339(&time.to_string()), Some(time));
+    }
+    let _ = UnixTime::parse_rrsig(&text);
+}
+
+/// Times at the edges.
+pub fn time_seeds() -> Vec<Vec<u8>> {
+    [
+        "2026-11-21T00:00:00Z",
+        "2024-02-29T23:59:60.5+07:00",
+        "1970-01-01T00:00:00-00:00",
+        "9999-12-31T23:59:59Z",
+        "20261121000000",
+        "4294967295",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// A daemon that does nothing.
+struct Closed;
+
+impl Doors for Closed {
+    fn server_status(&self) -> Value {
+        json!({})
+    }
+    fn server_stats(&self) -> Value {
+        json!({})
+    }
+    fn reload(&self, _: Option<&str>) -> Result<Value, String> {
+        Err("closed".into())
+    }
+    fn stop(&self) {}
+    fn zone_status(&self, _: Option<&str>) -> Result<Value, String> {
+        Ok(json!([]))
+    }
+    fn zone_dump(&self, zone: &str, out: &mut dyn Write) -> Result<(), DumpError> {
+        Ok(writeln!(out, "{zone}")?)
+    }
+    fn key_list(&self) -> Result<Value, String> {
+        Ok(json!([]))
+    }
+}
