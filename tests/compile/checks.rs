@@ -150,7 +150,7 @@ fn checks_8_to_10() {
     assert_eq!(reserved("quy.vn", "QD-1"), "in_zone vn");
     assert_eq!(reserved("quy.com.vn", ""), "in_zone com.vn");
     let state = |class: &str| row("vidu.gov.vn", &[("registrant_class", class)], NS, "rejected REGISTRANT_CLASS");
-    ["party", "org", "person", "foreign", ""].map(state);
+    ["party", "org", "person", "foreign", ""].into_iter().for_each(state);
     row("vidu.gov.vn", &[("registrant_class", "State")], NS, "rejected REGISTRANT_CLASS [BAD_VALUE]");
     row("vidu.gov.vn", &[("registrant_class", "state")], NS, "in_zone [GOV_NS_UNVERIFIED] gov.vn");
     let mut rules = Rules::new();

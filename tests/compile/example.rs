@@ -74,7 +74,7 @@ fn every_zone_is_delegated_and_has_its_apex() {
     let mut answer = answer();
     let hanoi = answer.compiled.zones.iter().position(|zone| zone.apex.to_string() == "hanoi.vn.").expect("hanoi.vn");
     let apex = answer.compiled.zones[hanoi].apex.clone();
-    let ds = vec![0x30, 0x39, 13, 2];
+    let ds = [0x30, 0x39, 13, 2];
     answer.compiled.add_ds(apex.as_ref(), &[[&ds[..], &[7; 32]].concat()]).expect("room");
     let mut parent = None;
     for zone in answer.compiled.zones {
