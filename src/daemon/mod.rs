@@ -72,7 +72,10 @@ fn run(args: Args) -> Result<(), String> {
         log::warn!("{warning}");
     }
     // As many as the connections asked for, and room for the rest; the server cuts its limits to what is granted.
-    transport::set_descriptor_limit(config.limits.connections.saturating_add(1024));
+    let wanted = config.limits.connections.saturating_add(1024);
+    if transport::descriptor_limit() < wanted {
+        transport::set_descriptor_limit(wanted);
+    }
     let journal = Journal::open(&config.server.state).map_err(|error| error.to_string())?;
     let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone()).map_err(|error| error.to_string())?;
     let control = Listener::bind(&config.server.control).map_err(|error| error.to_string())?;
