@@ -86,7 +86,11 @@ fn every_reason_is_explained() {
 
 /// The codes that `source` gives to operators (capitals in quotes) and `manual` does not name.
 fn unexplained(source: &str, manual: &str) -> Vec<String> {
-    let is_code = |text: &&str| text.len() > 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    let is_code = |text: &&str| {
+        text.len() > 3
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
     let quoted = source.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
     quoted.filter(is_code).filter(|code| !has_word(manual, code)).map(str::to_owned).collect()
 }
