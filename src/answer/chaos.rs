@@ -7,13 +7,14 @@ use crate::dns::{Class, Rtype};
 
 /// Answers a question of class CH; returns the RCODE.
 pub fn answer(question: &Question<'_>, face: &Face, reply: &mut Reply<'_>) -> u16 {
-    let name = question.name.to_lowercase();
-    let text: &[u8] = match name.as_ref().as_wire() {
-        b"\x02id\x06server\0" => &face.identity,
-        b"\x08hostname\x04bind\0" => &face.hostname,
-        b"\x07version\x04bind\0" | b"\x07version\x06server\0" => &face.version,
-        _ => &[],
-    };
+    let names: [(&[u8], &[u8]); 4] = [
+        (b"\x02id\x06server\0", &face.identity),
+        (b"\x08hostname\x04bind\0", &face.hostname),
+        (b"\x07version\x04bind\0", &face.version),
+        (b"\x07version\x06server\0", &face.version),
+    ];
+    let asked = question.name.as_wire();
+    let text = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(asked)).map_or(&[][..], |(_, text)| *text);
     if text.is_empty() {
         return super::REFUSED;
     }

@@ -154,13 +154,13 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply
     let sought = Sought::new(question.name);
     let mut found = zones.find(&sought, sought.labels());
     // DS at an apex is the parent's to answer, where the parent is ours too (RFC 4035 §3.1.4.1).
-    if question.rtype == Rtype::DS
-        && sought.labels() > 0
-        && let Found::Zone(zone) = found
-        && zone.apex() == question.name
-        && let parent @ (Found::Zone(_) | Found::Unavailable) = zones.find(&sought, sought.labels() - 1)
-    {
-        found = parent;
+    if question.rtype == Rtype::DS && sought.labels() > 0 {
+        match (found, zones.find(&sought, sought.labels() - 1)) {
+            (Found::Zone(zone), parent @ (Found::Zone(_) | Found::Unavailable)) if zone.apex() == question.name => found = parent,
+            // Another zone encloses what is above the name: the one that is not ready is the child.
+            (Found::Unavailable, parent @ Found::Zone(_)) => found = parent,
+            _ => {}
+        }
     }
     match found {
         Found::Zone(zone) => {
@@ -212,7 +212,8 @@ fn limit(face: &Face, meta: &Meta, edns: Option<&Edns<'_>>) -> usize {
 
 fn opt(edns: &Edns<'_>, face: &Face, now: UnixTime, meta: &Meta) -> Opt {
     if edns.version > 0 {
-        return Opt::default();
+        // DO means the same in every version that we answer (RFC 8906 §8.2.9).
+        return opt_for(edns);
     }
     Opt {
         nsid: if edns.nsid { face.identity.len() } else { 0 },

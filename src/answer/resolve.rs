@@ -8,6 +8,7 @@ use super::request::read_name;
 use super::{NOERROR, NXDOMAIN, YXDOMAIN};
 use crate::dns::name::{MAX_NAME, NameRef};
 use crate::dns::{Class, Rtype};
+use crate::zone::piece::POINTER_MAX;
 use crate::zone::{End, Node, Set, Sought, Walk, Zone};
 
 /// The most CNAME and DNAME records that one answer follows; a chain that goes on is the resolver's to follow.
@@ -26,7 +27,8 @@ pub fn answer(zone: &Zone, name: NameRef<'_>, rtype: Rtype, dnssec_ok: bool, rep
         reply,
         proofs: Proofs::default(),
         expansions: [None; MAX_HOPS],
-        visited: [0; MAX_HOPS],
+        trail: [12; MAX_HOPS],
+        dnames: [None; MAX_HOPS],
         hops: 0,
         last: None,
     };
@@ -42,7 +44,10 @@ struct Resolver<'z, 'r, 'b> {
     proofs: Proofs,
     /// For names that wildcards answered for: the proofs of their absence, which come after all answers.
     expansions: [Option<Proof<'z>>; MAX_HOPS],
-    visited: [u32; MAX_HOPS],
+    /// Where the names that were looked up stand in the message: a chain that comes back to one of them is a loop.
+    trail: [usize; MAX_HOPS],
+    /// The DNAME nodes that the answer has.
+    dnames: [Option<Node<'z>>; MAX_HOPS],
     hops: usize,
     /// The type and place of the set that ended the answer, and its records.
     last: Option<(Rtype, usize, u16)>,
@@ -95,6 +100,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             match next {
                 Next::Follow(to) if self.hops + 1 < MAX_HOPS => {
                     self.hops += 1;
+                    self.trail[self.hops] = to.at;
                     current = to;
                 }
                 Next::Follow(_) => return self.finish(NOERROR),
@@ -132,20 +138,23 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             return Ok(Some(Next::Stop(NOERROR)));
         }
         let Some(set) = node.set(Rtype::CNAME) else { return Ok(None) };
-        if self.visited[..self.hops].contains(&node.id()) {
-            return Ok(Some(Next::Stop(NOERROR)));
-        }
-        self.visited[self.hops] = node.id();
         let at = self.set(current, owner, set)?;
-        // The one record of the set: owner pointer and ten octets stand in front of its target.
-        let target_at = at + 12;
-        Ok(Some(self.follow(target_at)))
+        // The one record of the set: its owner, a pointer where one reaches, and ten octets stand in front of its target.
+        let owner_len = if current.at <= POINTER_MAX { 2 } else { current.sought.wire().len() };
+        Ok(Some(self.follow(at + owner_len + 10)))
     }
 
-    /// The name whose (possibly compressed) form stands at `at` is looked up next, if it is ours.
+    /// The name whose (possibly compressed) form stands at `at` is looked up next, if it is ours and the chain has not been there.
     fn follow(&self, at: usize) -> Next {
         let mut wire = [0u8; MAX_NAME];
         let Some(len) = read_name(self.reply.message(), at, &mut wire) else { return Next::Stop(NOERROR) };
+        let is_here = |&at: &usize| {
+            let mut name = [0u8; MAX_NAME];
+            read_name(self.reply.message(), at, &mut name).is_some_and(|n| name[..n].eq_ignore_ascii_case(&wire[..len]))
+        };
+        if self.trail[..=self.hops].iter().any(is_here) {
+            return Next::Stop(NOERROR);
+        }
         match NameRef::from_wire(&wire[..len]) {
             Ok(name) if name.is_at_or_below(self.zone.apex()) => Next::Follow(Current {
                 sought: Sought::new(name),
@@ -187,16 +196,15 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         let start = current.sought.start_of(walk.depth);
         let name = suffix_of(&current.sought, walk.depth);
         let apex = self.zone.apex();
-        if self.visited[..self.hops].contains(&node.id()) {
-            // The same DNAME again is one record in the answer all the same.
-        } else {
+        // The same DNAME again is one record in the answer all the same.
+        if !self.dnames.contains(&Some(node)) {
             let at = self.reply.require(set.records(), owner, name, apex)?;
             if self.dnssec_ok && !set.signatures().is_empty() {
                 let owner = if matches!(owner, Owner::At(_)) { owner } else { Owner::At(at) };
                 self.reply.require(set.signatures(), owner, name, apex)?;
             }
         }
-        self.visited[self.hops] = node.id();
+        self.dnames[self.hops] = Some(node);
         let mut target = [0u8; MAX_NAME];
         let (rdata, ttl) = set.records().first_plain();
         let len = start + rdata.len();
@@ -204,10 +212,12 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         if len > MAX_NAME {
             return Ok(Next::Stop(YXDOMAIN));
         }
-        target[..start].copy_from_slice(&current.sought.wire()[..start]);
+        // The labels that stay keep their case where the message still has it (RFC 4343 §4.1).
+        let kept = if current.is_plain { &self.reply.message()[current.at..current.at + start] } else { &current.sought.wire()[..start] };
+        target[..start].copy_from_slice(kept);
         target[start..len].copy_from_slice(rdata);
         let pointer = (0xc000 | current.at as u16).to_be_bytes();
-        let written: &[u8] = if current.at <= crate::zone::piece::POINTER_MAX { &pointer } else { current.sought.wire() };
+        let written: &[u8] = if current.at <= POINTER_MAX { &pointer } else { current.sought.wire() };
         let at = self.reply.require_record(written, Rtype::CNAME, Class::IN.0, ttl, &target[..len])?;
         if matches!(self.rtype, Rtype::CNAME | Rtype::ANY) {
             return Ok(Next::Stop(NOERROR));
@@ -222,11 +232,10 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         self.reply.set_section(Section::Authority);
         let ns = cut.ns().records();
         let ns_at = self.reply.require(ns, owner, name, apex)?;
-        // An owner written out pushes the names of the set back.
-        let (owner, shift) = match owner {
-            Owner::At(_) => (owner, 0),
-            Owner::Labels(labels) => (Owner::At(ns_at), labels.len()),
-        };
+        // An owner written out pushes the names of the set back; where pointers stop to reach, nothing can lean on them.
+        let shift = self.reply.message().len() - ns_at - ns.len();
+        let names_reach = ns_at + ns.len() + MAX_NAME <= POINTER_MAX;
+        let owner = if matches!(owner, Owner::At(_)) { owner } else { Owner::At(ns_at) };
         if self.dnssec_ok {
             match cut.ds() {
                 // Without signatures a DS proves nothing and stays out: the zone is not signed.
@@ -242,7 +251,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         self.reply.set_section(Section::Additional);
         for in_domain in [true, false] {
             for host in cut.hosts().filter(|host| host.in_domain == in_domain) {
-                let host_at = ns_at + shift + host.name_at as usize;
+                let host_at = if names_reach { ns_at + shift + host.name_at as usize } else { usize::MAX };
                 if let Some(node) = self.zone.today(host.node) {
                     self.addresses(node, host_at, in_domain)?;
                 }
@@ -365,7 +374,8 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         };
         self.reply.set_section(Section::Additional);
         let mut at = at;
-        for _ in 0..usize::from(records).min(MAX_TARGETS) {
+        let mut given = [None; MAX_TARGETS];
+        for i in 0..usize::from(records).min(MAX_TARGETS) {
             // Owners here are pointers of two octets: past 16 KiB there is nothing to add.
             let message = self.reply.message();
             let Some([0xc0..=0xff, _, .., l0, l1]) = message.get(at..at + 12) else { return Ok(rcode) };
@@ -375,7 +385,9 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             let Some(len) = read_name(message, target_at, &mut wire) else { return Ok(rcode) };
             if let Ok(target) = NameRef::from_wire(&wire[..len])
                 && let Some(node) = self.zone.node(target)
+                && !given.contains(&Some(node))
             {
+                given[i] = Some(node);
                 self.addresses(node, target_at, false)?;
             }
         }

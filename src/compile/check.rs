@@ -62,8 +62,7 @@ impl Checker<'_> {
             if !outcomes[row].findings.contains(Finding::DuplicateIdentical) {
                 continue;
             }
-            let name = self.objects.bytes(self.objects.domain(RowId(row as u32)).name);
-            let rows: Vec<usize> = self.objects.rows_of(name).map(|row| row.0 as usize).collect();
+            let rows: Vec<usize> = self.objects.rows_like(RowId(row as u32)).map(|row| row.0 as usize).collect();
             if rows[0] != row {
                 continue;
             }
@@ -85,7 +84,7 @@ impl Checker<'_> {
                 continue;
             }
             let text = self.objects.bytes(self.objects.domain(RowId(row as u32)).name);
-            let rows: Vec<RowId> = self.objects.rows_of(text).collect();
+            let rows: Vec<RowId> = self.objects.rows_like(RowId(row as u32)).collect();
             if rows[0].0 as usize != row || self.orders.in_force(text, self.at).is_some() {
                 continue;
             }
@@ -117,7 +116,7 @@ impl Checker<'_> {
         if domain.has_bad_value {
             findings.add(Finding::BadValue);
         }
-        self.check_duplicate(row, text, findings)?;
+        self.check_duplicate(row, findings)?;
         let u_label = self.check_idn(domain, &name)?;
         let phrase = u_label.as_deref().or_else(|| std::str::from_utf8(name.label(0)).ok()).unwrap_or("");
         if self.policy.prohibited.forbids(phrase, &self.policy.idn) {
@@ -166,8 +165,8 @@ impl Checker<'_> {
     }
 
     /// Check 6: several rows of one name are one if roid and name servers agree, else nobody's.
-    fn check_duplicate(&self, row: RowId, text: &[u8], findings: &mut Findings) -> Result<(), Failed> {
-        let mut rows = self.objects.rows_of(text);
+    fn check_duplicate(&self, row: RowId, findings: &mut Findings) -> Result<(), Failed> {
+        let mut rows = self.objects.rows_like(row);
         let first = rows.next().unwrap_or(row);
         let Some(second) = rows.next() else { return Ok(()) };
         let roid = |row: RowId| self.objects.bytes(self.objects.domain(row).roid);

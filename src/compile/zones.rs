@@ -85,7 +85,7 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
     for (row, outcome) in outcomes.iter().enumerate() {
         let is_first = || {
             !outcome.findings.contains(Finding::DuplicateIdentical)
-                || objects.rows_of(objects.bytes(objects.domain(RowId(row as u32)).name)).next() == Some(RowId(row as u32))
+                || objects.rows_like(RowId(row as u32)).next() == Some(RowId(row as u32))
         };
         is_published[row] = outcome.verdict == Verdict::InZone && is_first();
     }
@@ -108,7 +108,7 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
             zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, checker.hosts.name(host).as_wire())?;
         }
         if has_orphan {
-            for other in objects.rows_of(objects.bytes(domain.name)) {
+            for other in objects.rows_like(row) {
                 outcomes[other.0 as usize].findings.add(Finding::OrphanGlueDropped);
             }
         }
@@ -118,7 +118,7 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
             zones.push(zone, name.as_name(), Rtype::CNAME, policy.ttls.ns, target.as_name().as_wire())?;
         } else {
             // Identical rows may carry their DS in either spelling of the name.
-            for row in objects.rows_of(objects.bytes(domain.name)) {
+            for row in objects.rows_like(row) {
                 for rdata in objects.ds(row).iter().filter_map(|ds| ds_rdata(objects, ds)) {
                     zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, &rdata)?;
                 }

@@ -13,6 +13,11 @@ impl Span {
         self.len == 0
     }
 
+    /// The place so many octets further on.
+    pub(super) fn shifted(self, by: usize) -> Self {
+        Self { at: self.at + by as u32, ..self }
+    }
+
     /// Without the last octet; an empty place stays empty.
     pub(super) fn without_last(self) -> Self {
         Self { len: self.len.saturating_sub(1), ..self }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::arena::{Arena, MAX_ARENA, Span};
 use super::csv::{self, Field};
@@ -125,6 +126,11 @@ impl FileKind {
             Self::DeletesHost => &["name", "roid"],
             Self::Changes => &["change_ref", "kind", "old_name", "new_name", "article"],
         }
+    }
+
+    /// False for what is proven and counted, but does not bear on publication.
+    fn has_objects(self) -> bool {
+        Self::NEEDED_IN_FULL.contains(&self)
     }
 
     fn belongs_to(self, kind: DepositKind) -> bool {
@@ -292,20 +298,32 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
     Ok(Arena::new(bytes))
 }
 
-/// Both sums of every file, the files spread over two threads; the first bad file in reading order decides.
+/// Both sums of every file; the first bad file in reading order decides.
 fn check_sums(bytes: &[u8], files: &[Loaded<'_>]) -> Result<(), DepositError> {
     let check = |file: &Loaded<'_>| check_sum(&bytes[file.start..file.start + file.entry.bytes as usize], file.entry);
-    // The three large files are domain, statuses and name servers: take every other one.
-    let (even, odd): (Vec<_>, Vec<_>) = files.iter().enumerate().partition(|(i, _)| i % 2 == 0);
-    let run = |part: Vec<(usize, &Loaded<'_>)>| part.into_iter().find_map(|(i, file)| check(file).err().map(|error| (i, error)));
-    let failures = std::thread::scope(|scope| {
-        let other = scope.spawn(|| run(odd));
-        [run(even), other.join().expect("checksums do not panic")]
+    each_file(files, check).into_iter().collect()
+}
+
+/// Does `work` for every file on two threads, the largest first; the results stand in the order of the files.
+fn each_file<T: Send>(files: &[Loaded<'_>], work: impl Fn(&Loaded<'_>) -> T + Sync) -> Vec<T> {
+    let mut by_size: Vec<usize> = (0..files.len()).collect();
+    by_size.sort_by_key(|&i| std::cmp::Reverse(files[i].entry.bytes));
+    let next = AtomicUsize::new(0);
+    let run = || {
+        let mut done = Vec::new();
+        while let Some(&i) = by_size.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((i, work(&files[i])));
+        }
+        done
+    };
+    let mut done = std::thread::scope(|scope| {
+        let other = scope.spawn(run);
+        let mut done = run();
+        done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        done
     });
-    match failures.into_iter().flatten().min_by_key(|(i, _)| *i) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn check_sum(bytes: &[u8], entry: &FileEntry) -> Result<(), DepositError> {
@@ -325,47 +343,69 @@ fn check_sum(bytes: &[u8], entry: &FileEntry) -> Result<(), DepositError> {
 
 /// Scans every file into objects; proves syntax, then row counts.
 fn scan(arena: Arena, files: &[Loaded<'_>]) -> Result<Objects, DepositError> {
-    let mut builder = Builder::new(arena);
-    let mut counts = Vec::with_capacity(files.len());
-    for file in files {
-        counts.push(scan_file(&mut builder, file)?);
-        if file.kind == FileKind::Domain {
-            builder.index_domains();
-        }
+    let mut scanned = Vec::with_capacity(files.len());
+    for result in each_file(files, |file| scan_file(&arena, file)) {
+        scanned.push(result?);
     }
-    for (file, rows) in files.iter().zip(counts) {
-        if rows != file.entry.rows {
+    for (file, Scanned { rows, .. }) in files.iter().zip(&scanned) {
+        if *rows != file.entry.rows {
             let detail = format!("{rows} rows, deposit.toml says {}", file.entry.rows);
             return Err(DepositError::in_file(Reason::RowCount, &file.entry.name, detail));
         }
     }
+    let mut builder = Builder::new(arena);
+    for (file, scanned) in files.iter().zip(scanned) {
+        build(&mut builder, file, scanned)?;
+    }
     Ok(builder.finish())
 }
 
-fn scan_file(builder: &mut Builder, file: &Loaded<'_>) -> Result<u64, DepositError> {
-    let name = &file.entry.name;
+/// The rows of one file as places in its text.
+struct Scanned {
+    rows: u64,
+    /// As many as there are columns for each row.
+    spans: Vec<Span>,
+    lines: Vec<u32>,
+    /// Values that stand nowhere as they are, and which of `spans` lie in here.
+    extra: Vec<u8>,
+    in_extra: Vec<usize>,
+}
+
+fn scan_file(arena: &Arena, file: &Loaded<'_>) -> Result<Scanned, DepositError> {
     let columns = file.kind.columns();
-    let syntax = |error: csv::CsvError| DepositError::at_line(Reason::CsvSyntax, name, error.line, error.detail);
-    // The rows of a chunk are collected as places first: the builder owns the text that the scanner reads.
-    let mut spans: Vec<Span> = Vec::new();
-    let mut lines: Vec<u32> = Vec::new();
-    let mut extra: Vec<u8> = Vec::new();
-    let end = builder.arena().len();
-    let text = builder.arena().slice(file.start, file.entry.bytes as usize);
-    let rows = csv::scan(text, columns, |line, fields| {
-        lines.push(u32::try_from(line).unwrap_or(u32::MAX));
-        spans.extend(fields.iter().map(|field| match field {
-            Field::Plain(range) => Arena::span(file.start + range.start, range.len()),
-            Field::Doubled(_) => {
-                let value = field.value(text);
-                extra.extend_from_slice(&value);
-                Arena::span(end + extra.len() - value.len(), value.len())
-            }
-        }));
+    let text = arena.slice(file.start, file.entry.bytes as usize);
+    let mut scanned = Scanned { rows: 0, spans: Vec::new(), lines: Vec::new(), extra: Vec::new(), in_extra: Vec::new() };
+    scanned.rows = csv::scan(text, columns, |line, fields| {
+        if !file.kind.has_objects() {
+            return;
+        }
+        scanned.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
+        for field in fields {
+            let span = match field {
+                Field::Plain(range) => Arena::span(file.start + range.start, range.len()),
+                Field::Doubled(_) => {
+                    let value = field.value(text);
+                    scanned.in_extra.push(scanned.spans.len());
+                    scanned.extra.extend_from_slice(&value);
+                    Arena::span(scanned.extra.len() - value.len(), value.len())
+                }
+            };
+            scanned.spans.push(span);
+        }
     })
-    .map_err(syntax)?;
-    builder.arena().append(&extra).ok_or_else(|| DepositError::in_file(Reason::FileSet, name, "more than 4 GiB of text"))?;
-    for (fields, &line) in spans.chunks_exact(columns.len()).zip(&lines) {
+    .map_err(|error| DepositError::at_line(Reason::CsvSyntax, &file.entry.name, error.line, error.detail))?;
+    Ok(scanned)
+}
+
+/// Gives the rows of one file to the builder.
+fn build(builder: &mut Builder, file: &Loaded<'_>, mut scanned: Scanned) -> Result<(), DepositError> {
+    let end = builder.arena().len();
+    let full = || DepositError::in_file(Reason::FileSet, &file.entry.name, "more than 4 GiB of text");
+    builder.arena().append(&scanned.extra).ok_or_else(full)?;
+    for &i in &scanned.in_extra {
+        scanned.spans[i] = scanned.spans[i].shifted(end);
+    }
+    for (fields, &line) in scanned.spans.chunks_exact(file.kind.columns().len()).zip(&scanned.lines) {
         let line = u64::from(line);
         match file.kind {
             FileKind::Domain => builder.domain(fields),
@@ -375,12 +415,14 @@ fn scan_file(builder: &mut Builder, file: &Loaded<'_>) -> Result<u64, DepositErr
             FileKind::Host => builder.host(fields),
             FileKind::HostAddresses => builder.address(line, fields),
             FileKind::Nndn => builder.reserved(fields),
-            // Counted and proven; nothing of them bears on publication.
             FileKind::HostStatuses | FileKind::Registrar | FileKind::Idn => {}
             FileKind::DeletesDomain | FileKind::DeletesHost | FileKind::Changes => {}
         }
     }
-    Ok(rows)
+    if file.kind == FileKind::Domain {
+        builder.index_domains();
+    }
+    Ok(())
 }
 
 /// What `[totals]` says of a FULL, in which every object is a row.

@@ -40,6 +40,8 @@ pub struct Domain {
     pub statuses: Statuses,
     /// True when a value of the row (date, class, fee, status) is none that the format knows.
     pub has_bad_value: bool,
+    /// True when another row has the same name.
+    pub shares_name: bool,
 }
 
 /// The kinds of registrant that rules tell apart.
@@ -191,6 +193,14 @@ impl Objects {
         self.ds.get(row.0)
     }
 
+    /// All rows with the name of `row`, in order; without a look-up where there is only the one.
+    pub fn rows_like(&self, row: RowId) -> impl Iterator<Item = RowId> + use<'_> {
+        let domain = self.domain(row);
+        let alone = (!domain.shares_name).then_some(row);
+        let shared = domain.shares_name.then(|| self.rows_of(self.bytes(domain.name)));
+        alone.into_iter().chain(shared.into_iter().flatten())
+    }
+
     /// All rows of one name without regard to case, in order.
     pub fn rows_of<'a>(&'a self, name: &[u8]) -> impl Iterator<Item = RowId> + use<'a> {
         let first = self.by_name.get(name, |i| self.arena.get(self.domains[i as usize].name));
@@ -241,8 +251,6 @@ pub(super) struct Builder {
     addresses: Vec<(u32, IpAddr)>,
     /// Children mostly come in the order of their objects: where the last one belonged.
     last_row: u32,
-    /// For each domain row, whether another row has the same name.
-    is_shared: Vec<bool>,
 }
 
 impl Builder {
@@ -261,7 +269,7 @@ impl Builder {
             by_reserved: NameIndex::new(),
             notes: Notes::default(),
         };
-        Self { objects, name_servers: Vec::new(), ds: Vec::new(), addresses: Vec::new(), last_row: 0, is_shared: Vec::new() }
+        Self { objects, name_servers: Vec::new(), ds: Vec::new(), addresses: Vec::new(), last_row: 0 }
     }
 
     pub fn arena(&mut self) -> &mut Arena {
@@ -309,6 +317,7 @@ impl Builder {
             is_entitled: !entitlement.is_empty(),
             statuses: Statuses::default(),
             has_bad_value,
+            shares_name: false,
         };
         self.objects.domains.push(domain);
     }
@@ -318,7 +327,7 @@ impl Builder {
         let Objects { arena, domains, by_name, same_name, .. } = &mut self.objects;
         let name = |i: u32| arena.get(domains[i as usize].name);
         same_name.resize(domains.len(), 0);
-        self.is_shared.resize(domains.len(), false);
+        let mut shared = Vec::new();
         by_name.reserve(domains.len());
         // The tail of each chain, only for names that come twice.
         let mut tails = std::collections::HashMap::new();
@@ -326,10 +335,10 @@ impl Builder {
             if let Some(first) = by_name.insert(row, name) {
                 let tail = tails.insert(first, row).unwrap_or(first);
                 same_name[tail as usize] = row + 1;
-                self.is_shared[first as usize] = true;
-                self.is_shared[row as usize] = true;
+                shared.extend([first, row]);
             }
         }
+        shared.into_iter().for_each(|row| domains[row as usize].shares_name = true);
     }
 
     /// A row of domainStatuses.csv.
@@ -434,7 +443,8 @@ impl Builder {
         };
         // The fast path is right only where the name stands once.
         for row in [self.last_row, self.last_row + 1] {
-            if self.is_shared.get(row as usize) == Some(&false) && exact(&self.objects, row) {
+            let stands_alone = self.objects.domains.get(row as usize).is_some_and(|domain| !domain.shares_name);
+            if stands_alone && exact(&self.objects, row) {
                 self.last_row = row;
                 return add(self, row);
             }
@@ -501,11 +511,11 @@ impl<T: Copy> Lists<T> {
     }
 }
 
-/// An open-addressing index of names, without regard to ASCII case, that keeps no names: 4 to 8 octets an entry.
+/// An open-addressing index of names, without regard to ASCII case, that keeps no names: 11 to 24 octets an entry.
 #[derive(Debug)]
 struct NameIndex {
-    /// The entry and 1, or 0.
-    slots: Vec<u32>,
+    /// The upper half of the name's hash, and the entry and 1; 0 for an empty place.
+    slots: Vec<u64>,
     used: usize,
     /// Random per process: registrants choose names, and must not choose their places.
     hasher: RandomState,
@@ -517,10 +527,10 @@ impl NameIndex {
     }
 
     fn reserve(&mut self, n: usize) {
-        self.slots = vec![0; (n * 3 / 2 + 8).next_power_of_two()];
+        self.slots = vec![0; (n * 4 / 3 + 8).next_power_of_two()];
     }
 
-    fn hash(&self, name: &[u8]) -> usize {
+    fn hash(&self, name: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         let mut folded = [0u8; 64];
         for chunk in name.chunks(64) {
@@ -529,7 +539,22 @@ impl NameIndex {
             folded.make_ascii_lowercase();
             hasher.write(folded);
         }
-        hasher.finish() as usize
+        hasher.finish()
+    }
+
+    /// The place of the name with this hash, or the empty place where it belongs. There must be an empty place.
+    fn find<'a>(&self, hash: u64, wanted: &[u8], name: impl Fn(u32) -> &'a [u8]) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            // The hash tells nearly all others apart without a look at their names.
+            let is_it = slot >> 32 == hash >> 32 && slot != 0 && name(slot as u32 - 1).eq_ignore_ascii_case(wanted);
+            if is_it || slot == 0 {
+                return at;
+            }
+            at = (at + 1) & mask;
+        }
     }
 
     /// Puts `entry` in; returns the entry of the same name that is there already, and changes nothing then.
@@ -539,42 +564,33 @@ impl NameIndex {
             self.reserve(self.used * 2 + 8);
             let mask = self.slots.len() - 1;
             for slot in old.into_iter().filter(|&slot| slot != 0) {
-                let mut at = self.hash(name(slot - 1)) & mask;
+                let mut at = self.hash(name(slot as u32 - 1)) as usize & mask;
                 while self.slots[at] != 0 {
                     at = (at + 1) & mask;
                 }
                 self.slots[at] = slot;
             }
         }
-        let wanted = name(entry);
-        let mask = self.slots.len() - 1;
-        let mut at = self.hash(wanted) & mask;
-        while self.slots[at] != 0 {
-            let there = self.slots[at] - 1;
-            if name(there).eq_ignore_ascii_case(wanted) {
-                return Some(there);
+        let hash = self.hash(name(entry));
+        let at = self.find(hash, name(entry), &name);
+        match self.slots[at] {
+            0 => {
+                self.slots[at] = hash >> 32 << 32 | u64::from(entry + 1);
+                self.used += 1;
+                None
             }
-            at = (at + 1) & mask;
+            slot => Some(slot as u32 - 1),
         }
-        self.slots[at] = entry + 1;
-        self.used += 1;
-        None
     }
 
     fn get<'a>(&self, wanted: &[u8], name: impl Fn(u32) -> &'a [u8]) -> Option<u32> {
         if self.slots.is_empty() {
             return None;
         }
-        let mask = self.slots.len() - 1;
-        let mut at = self.hash(wanted) & mask;
-        while self.slots[at] != 0 {
-            let there = self.slots[at] - 1;
-            if name(there).eq_ignore_ascii_case(wanted) {
-                return Some(there);
-            }
-            at = (at + 1) & mask;
+        match self.slots[self.find(self.hash(wanted), wanted, name)] {
+            0 => None,
+            slot => Some(slot as u32 - 1),
         }
-        None
     }
 }
 

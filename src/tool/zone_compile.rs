@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -240,13 +241,23 @@ fn write_files(folder: &Path, deposit: &Deposit, compiled: Compiled, serial: Ser
     let apexes: Vec<String> = compiled.zones.iter().map(|zone| zone.apex.to_string().trim_end_matches('.').to_owned()).collect();
     write_outcomes(&folder.join("outcomes.csv"), deposit, &compiled, &apexes)?;
     write_hosts(&folder.join("hosts.csv"), deposit, &compiled, &apexes)?;
-    for (zone, apex) in compiled.zones.into_iter().zip(&apexes) {
-        let records: Records = zone.into_records(serial).map_err(io::Error::other)?;
-        let mut out = BufWriter::new(fs::File::create(folder.join(format!("{apex}.zone")))?);
-        master::write(&records, &mut out)?;
-        out.flush()?;
-    }
-    Ok(())
+    // The two largest zones hold nearly everything: one thread each.
+    let queue = Mutex::new(compiled.zones.into_iter().zip(&apexes));
+    let write_zones = || -> io::Result<()> {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((zone, apex)) = next else { return Ok(()) };
+            let records: Records = zone.into_records(serial).map_err(io::Error::other)?;
+            let mut out = BufWriter::new(fs::File::create(folder.join(format!("{apex}.zone")))?);
+            master::write(&records, &mut out)?;
+            out.flush()?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let other = scope.spawn(write_zones);
+        let mine = write_zones();
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(mine)
+    })
 }
 
 fn write_outcomes(path: &Path, deposit: &Deposit, compiled: &Compiled, apexes: &[String]) -> io::Result<()> {

@@ -13,6 +13,9 @@ use crate::dns::{Class, NameRef, Rtype};
 const HEADER: usize = 10;
 /// The highest place that a compression pointer reaches.
 pub const POINTER_MAX: usize = 0x3fff;
+/// The highest place in a piece that its own pointers lead to: header and question stand in front of it in every message,
+/// so that a set of any size is compressed where it comes first.
+const SELF_MAX: usize = POINTER_MAX - 512;
 
 /// A piece in an arena.
 #[derive(Clone, Copy)]
@@ -69,7 +72,7 @@ impl<'a> Piece<'a> {
     /// True if the pointers of a copy at `base` all reach their targets.
     #[inline]
     pub fn fits_pointers(&self, base: usize) -> bool {
-        self.selves.is_empty() || base + self.bytes.len() <= POINTER_MAX
+        self.selves.is_empty() || base + self.bytes.len().min(SELF_MAX) <= POINTER_MAX
     }
 
     /// Copies the piece to `base` in `message` and sets its pointers.
@@ -316,7 +319,7 @@ impl PieceWriter {
                 return Ok(());
             }
             let here = self.here()?;
-            if (here as usize) <= POINTER_MAX {
+            if (here as usize) <= SELF_MAX {
                 self.seen.insert(lower.as_ref().as_wire().into(), here);
             }
             let n = 1 + rest.as_wire()[0] as usize;

@@ -1,0 +1,28 @@
+//! RFC 8914: extended errors.
+
+use saola::dns::Name;
+
+use crate::ask::unsigned;
+
+/// §4.21: not authoritative; §4.15: not ready. The code is told to who speaks EDNS.
+#[test]
+fn errors_say_why() {
+    let mut world = unsigned("vn.zone", "vn.");
+    world.zones.insert_unavailable(Name::parse("later.").expect("a name"));
+    let reply = world.ask("www.example. A edns");
+    assert_eq!((reply.rcode, reply.option(15)), (5, Some(&[0, 20][..])));
+    let reply = world.ask("www.later. A edns");
+    assert_eq!((reply.rcode, reply.option(15)), (2, Some(&[0, 14][..])));
+    let reply = world.ask("www.later. A");
+    assert_eq!((reply.rcode, reply.opt.is_none()), (2, true));
+    assert!(!reply.authoritative);
+}
+
+/// §2: nothing is wrong with good answers.
+#[test]
+fn good_answers_have_no_error() {
+    let world = unsigned("vn.zone", "vn.");
+    for question in ["www.vn. A", "nosuch.vn. A", "secure.vn. A", "vn. MX"] {
+        assert_eq!(world.ask(&format!("{question} edns")).option(15), None, "{question}");
+    }
+}
