@@ -75,6 +75,26 @@ fn links_lead_somewhere() {
     check_all(&["md"], |path, text| links::broken(&root(), path, text));
 }
 
+#[test]
+fn every_reason_is_explained() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let manual = read("docs/deposits.md");
+    let sources = ["src/compile/outcome.rs", "src/registry/refusal.rs", "src/orders/ledger.rs"];
+    let missing: Vec<String> = sources.iter().flat_map(|path| unexplained(&read(path), &manual)).collect();
+    assert!(missing.is_empty(), "not in docs/deposits.md: {}", missing.join(", "));
+}
+
+/// The codes that `source` gives to operators (capitals in quotes) and `manual` does not name.
+fn unexplained(source: &str, manual: &str) -> Vec<String> {
+    let is_code = |text: &&str| {
+        text.len() > 3
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let quoted = source.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
+    quoted.filter(is_code).filter(|code| !has_word(manual, code)).map(str::to_owned).collect()
+}
+
 fn arrows(path: &str, text: &str) -> Vec<String> {
     let Some(room) = room_of(path) else { return Vec::new() };
     let Some(floor) = floor_of(room) else { return vec![format!("{path}: the room '{room}' has no floor in tests/tidy/main.rs")] };
@@ -242,6 +262,7 @@ fn each_rule_finds_what_it_is_for() {
     check(length("a.rs", &"x\n".repeat(801)), "a.rs: 801 lines, more than 800");
     check(marks("a.rs", concat!("fn f() { to", "do!() }")), concat!("a.rs:1: to", "do! marks unfinished work"));
     check(marks("a.rs", concat!("// TO", "DO: later")), concat!("a.rs:1: TO", "DO marks unfinished work"));
+    check(unexplained("A = \"NO_NS\",\nB => \"FEE_DUE\"", "| NO_NS |"), "FEE_DUE");
     check(marks("a.rs", concat!("METHOD TO", "DOS")), "");
     check(machine_paths("a.md", concat!("see /ro", "ot/x")), concat!("a.md:1: a path of somebody's machine (/ro", "ot/)"));
 }
