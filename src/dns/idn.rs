@@ -111,6 +111,20 @@ impl Repertoire {
     /// # Errors
     /// [`IdnReject`] says the first rule that the label breaks.
     pub fn to_a_label(&self, label: &str) -> Result<String, IdnReject> {
+        self.check_u_label(label)?;
+        let ascii = if label.is_ascii() {
+            label.to_owned()
+        } else {
+            format!("{ACE_PREFIX}{}", punycode::encode_str(label).ok_or(IdnReject::BadALabel)?)
+        };
+        if ascii.is_empty() || ascii.len() > MAX_LABEL {
+            return Err(IdnReject::BadALabel);
+        }
+        Ok(ascii)
+    }
+
+    /// The rules of a U-label but for its length.
+    fn check_u_label(&self, label: &str) -> Result<(), IdnReject> {
         if !is_nfc(label) {
             return Err(IdnReject::NotNfc);
         }
@@ -123,15 +137,7 @@ impl Repertoire {
         if has_misplaced_hyphen(label) {
             return Err(IdnReject::LdhHyphen);
         }
-        let ascii = if label.is_ascii() {
-            label.to_owned()
-        } else {
-            format!("{ACE_PREFIX}{}", punycode::encode_str(label).ok_or(IdnReject::BadALabel)?)
-        };
-        if ascii.is_empty() || ascii.len() > MAX_LABEL {
-            return Err(IdnReject::BadALabel);
-        }
-        Ok(ascii)
+        Ok(())
     }
 
     /// Turns an A-label in lower case, prefix included, into its U-label.
@@ -148,8 +154,8 @@ impl Repertoire {
         if decoded.is_ascii() || punycode::encode_str(&decoded).as_deref() != Some(encoded) {
             return Err(IdnReject::BadALabel);
         }
-        match self.to_a_label(&decoded) {
-            Ok(_) => Ok(decoded),
+        match self.check_u_label(&decoded) {
+            Ok(()) => Ok(decoded),
             Err(IdnReject::NotLowercase) => Err(IdnReject::CodePoint),
             Err(IdnReject::LdhHyphen) => Err(IdnReject::BadALabel),
             Err(reject) => Err(reject),
