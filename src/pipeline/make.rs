@@ -72,6 +72,8 @@ pub enum MakeError {
     Zone(ZoneError),
     /// They cannot be signed.
     Sign(SignError),
+    /// They were signed, and the second crypto library, or the rules of a signed zone, say otherwise: nothing of it is published.
+    Gate(Vec<sign::Fault>),
     /// There is too much of them.
     Full(Full),
     /// The snapshot cannot be written.
@@ -83,6 +85,10 @@ impl fmt::Display for MakeError {
         match self {
             Self::Zone(error) => error.fmt(f),
             Self::Sign(error) => write!(f, "signing failed: {error}"),
+            Self::Gate(faults) => {
+                let first = faults.first().map(ToString::to_string).unwrap_or_default();
+                write!(f, "the signed zone does not verify and is not published, {} faults, the first: {first}", faults.len())
+            }
             Self::Full(error) => error.fmt(f),
             Self::Journal(error) => write!(f, "the snapshot cannot be written: {error}"),
         }
@@ -155,6 +161,8 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     let records = match &job.signing {
         Some(signing) => {
             let signed = sign::sign(records, apex, &signing.keys, signing.policy, now, signing.threads)?;
+            // Nothing is published that does not verify.
+            sign::verify(&signed, apex, &[], now, signing.threads).map_err(MakeError::Gate)?;
             refresh_at = content::first_expiration(&signed, now).map(|end| UnixTime(end.0.saturating_sub(signing.policy.refresh.into())));
             signed
         }

@@ -1,6 +1,6 @@
 //! The registry's export as an input: which deposit, what else counts, and what the compiler makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -115,7 +115,12 @@ pub fn compile(
     let published = compiled.published();
     check_shrink(&deposit, applied.as_ref(), &published, plan.max_shrink_percent, Approval::None).map_err(|error| error.to_string())?;
 
-    let count = |result: &str| compiled.outcomes.iter().filter(|outcome| outcome.verdict.result() == result).count() as u64;
+    // Names, not rows: a name that two rows claim is one name.
+    let count = |result: &str| {
+        let rows = deposit.objects.domains().iter().zip(&compiled.outcomes);
+        let of_result = rows.filter(|(_, outcome)| outcome.verdict.result() == result);
+        of_result.map(|(domain, _)| deposit.objects.text(domain.name).to_ascii_lowercase()).collect::<HashSet<_>>().len() as u64
+    };
     let names = [published.values().sum(), count("excluded"), count("rejected")];
     let notes = orders.notes().iter().map(|note| format!("orders: {note}")).chain(deposit.objects.notes().iter().cloned()).collect();
     let zones = compiled
