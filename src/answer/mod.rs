@@ -116,8 +116,8 @@ pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request
         Err((reject, edns)) => return refuse(reject, edns, face, now, meta, request, buffer),
     };
     let qtype = request.question.rtype.0;
-    let mut reply =
-        Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit(face, meta, request.edns.as_ref()));
+    let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len());
+    let mut reply = Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit);
     if let Some(edns) = &request.edns {
         reply.set_opt(opt(edns, face, now, meta));
     }
@@ -127,7 +127,7 @@ pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request
             // No key is known here: unsigned, BADKEY (RFC 8945 §5.2.1).
             Some(tsig) => {
                 let len = reply.finish(NOTAUTH, face.udp_limit, &face.identity, &face.report_channel);
-                let len = append_bad_key(&request, tsig, buffer, len);
+                let len = append_bad_key(&request, tsig, &mut buffer[..limit], len);
                 return Outcome::Reply { len, rcode: NOTAUTH, qtype };
             }
             None => answer(zones, face, &request, &mut reply),
@@ -242,7 +242,7 @@ fn refuse(reject: Reject, edns: Option<Edns<'_>>, face: &Face, now: UnixTime, me
     Outcome::Reply { len, rcode, qtype: 0 }
 }
 
-/// Appends the TSIG record that says BADKEY, without a MAC (RFC 8945 §5.3.2). Returns the new length.
+/// Appends the TSIG record that says BADKEY, without a MAC (RFC 8945 §5.3.2), where `message` has the room. Returns the new length.
 fn append_bad_key(request: &Request<'_>, tsig: &Tsig<'_>, message: &mut [u8], len: usize) -> usize {
     let mut key = [0u8; 255];
     let Some(key_len) = read_name(request.message, tsig.key_at, &mut key) else { return len };

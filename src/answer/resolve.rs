@@ -119,8 +119,10 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 let Some((rtype, set)) = node.sets().find(|(rtype, _)| *rtype != Rtype::NSEC).or_else(|| node.sets().next()) else {
                     return Ok(None);
                 };
-                let at = self.set(current, owner, set)?;
-                self.last = Some((rtype, at, set.records().records));
+                if !self.is_given(rtype, node) {
+                    let at = self.set(current, owner, set)?;
+                    self.last = Some((rtype, at, set.records().records));
+                }
                 return Ok(Some(Next::Stop(NOERROR)));
             }
             // Signatures are no set of their own; those of one set, as for ANY.
@@ -133,8 +135,10 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             _ => {}
         }
         if let Some(set) = node.set(self.rtype) {
-            let at = self.set(current, owner, set)?;
-            self.last = Some((self.rtype, at, set.records().records));
+            if !self.is_given(self.rtype, node) {
+                let at = self.set(current, owner, set)?;
+                self.last = Some((self.rtype, at, set.records().records));
+            }
             return Ok(Some(Next::Stop(NOERROR)));
         }
         let Some(set) = node.set(Rtype::CNAME) else { return Ok(None) };
@@ -142,6 +146,11 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         // The one record of the set: its owner, a pointer where one reaches, and ten octets stand in front of its target.
         let owner_len = if current.at <= POINTER_MAX { 2 } else { current.sought.wire().len() };
         Ok(Some(self.follow(at + owner_len + 10)))
+    }
+
+    /// True for a DNAME that stands in the answer since it led here.
+    fn is_given(&self, rtype: Rtype, node: Node<'z>) -> bool {
+        rtype == Rtype::DNAME && self.dnames.contains(&Some(node))
     }
 
     /// The name whose (possibly compressed) form stands at `at` is looked up next, if it is ours and the chain has not been there.
@@ -197,7 +206,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         let name = suffix_of(&current.sought, walk.depth);
         let apex = self.zone.apex();
         // The same DNAME again is one record in the answer all the same.
-        if !self.dnames.contains(&Some(node)) {
+        if !self.is_given(Rtype::DNAME, node) {
             let at = self.reply.require(set.records(), owner, name, apex)?;
             if self.dnssec_ok && !set.signatures().is_empty() {
                 let owner = if matches!(owner, Owner::At(_)) { owner } else { Owner::At(at) };

@@ -82,11 +82,16 @@ pub fn policy(denial: Denial) -> Policy {
 
 /// Signs with one fresh key.
 pub fn sign(records: Records, apex: &str, denial: &Denial) -> Records {
+    let zone = Name::parse(apex).expect("a name");
+    let key = Key::generate(zone.as_ref(), policy(denial.clone()).algorithm, 257, None).expect("a key");
+    sign_with(records, apex, denial, key)
+}
+
+/// Signs with `key`.
+pub fn sign_with(records: Records, apex: &str, denial: &Denial, key: Key) -> Records {
     let apex = Name::parse(apex).expect("a name");
-    let policy = policy(denial.clone());
-    let key = Key::generate(apex.as_ref(), policy.algorithm, 257, None).expect("a key");
     let keys = ZoneKeys::new(vec![key], true, NOW).expect("one key signs everything");
-    sign::sign(records, apex.as_ref(), &keys, &policy, NOW, 1).expect("a zone that can be signed")
+    sign::sign(records, apex.as_ref(), &keys, &policy(denial.clone()), NOW, 1).expect("a zone that can be signed")
 }
 
 /// The denials that every proof is tried with.

@@ -1,6 +1,7 @@
 //! Conformance of answering: a file for each RFC, a test for each of its rules, all of it through `respond` without a socket.
 
 mod ask;
+mod oracle;
 mod proof;
 
 mod rfc1034;

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use saola::answer::MAX_HOPS;
 use saola::dns::{Name, Rtype};
 
@@ -44,6 +44,9 @@ pub enum Proven {
     NxDomain,
     /// The same, but a delegation may hide in the span.
     NxDomainOptOut,
+    /// True, and no proof there is: below an empty non-terminal that opt-out leaves out of the chain, beside a wildcard. The closest
+    /// provable encloser is that of the wildcard, which exists. Only a signer that gives the empty non-terminal a link mends it.
+    Unprovable,
 }
 
 /// Proves a reply to a question with DO, or says what is missing.
@@ -223,10 +226,13 @@ fn verify(world: &World, rrsig: &Rr, set: &[&Rr]) -> Result<usize, String> {
         return Ok(n_labels);
     }
     let records = world.records.iter().find(|(a, _)| *a == apex).ok_or_else(|| format!("{what}: no such zone"))?;
-    let good = records.1.iter().filter(|rr| rr.rtype == Rtype::DNSKEY).any(|key| {
-        let mut point = vec![4];
-        point.extend(&key.rdata[4..]);
-        key.rdata[3] == fixed[2] && UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&message, signature).is_ok()
+    let good = records.1.iter().filter(|rr| rr.rtype == Rtype::DNSKEY && rr.rdata[3] == fixed[2]).any(|key| match fixed[2] {
+        13 => {
+            let point = [&[4], &key.rdata[4..]].concat();
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&message, signature).is_ok()
+        }
+        15 => UnparsedPublicKey::new(&ED25519, &key.rdata[4..]).verify(&message, signature).is_ok(),
+        _ => false,
     });
     if !good {
         return Err(format!("{what}: the signature does not verify"));
@@ -327,7 +333,11 @@ impl Denial {
             return Err(format!("{} does not exist and has an NSEC3", text(name)));
         }
         let (encloser, opt_out) = self.closest_encloser(name)?;
-        self.covering(&wildcard(&encloser)).ok_or_else(|| format!("nothing covers *.{}", text(&encloser)))?;
+        let wildcard = wildcard(&encloser);
+        if opt_out && self.matching(&wildcard).is_some() {
+            return Ok(Proven::Unprovable);
+        }
+        self.covering(&wildcard).ok_or_else(|| format!("nothing covers {}", text(&wildcard)))?;
         Ok(if opt_out { Proven::NxDomainOptOut } else { Proven::NxDomain })
     }
 
@@ -353,7 +363,10 @@ impl Denial {
         }
         let (encloser, opt_out) = self.closest_encloser(name)?;
         if let Some(nsec3) = self.matching(&wildcard(&encloser)) {
-            return lacks(&nsec3.types, rtype, false).map(|()| Proven::NoData);
+            return match lacks(&nsec3.types, rtype, false) {
+                Err(_) if opt_out => Ok(Proven::Unprovable),
+                lacks => lacks.map(|()| Proven::NoData),
+            };
         }
         // A cut or an empty non-terminal without a link.
         if opt_out { Ok(Proven::NoDataOptOut) } else { Err(format!("{} is said to exist and has no NSEC3", text(name))) }

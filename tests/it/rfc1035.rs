@@ -225,3 +225,54 @@ fn two_buffers_give_one_reply() {
     assert!(buffer[len..].iter().all(|octet| *octet == 0), "what is past the reply stays as it was");
     assert!(Reply::decode(&reply).is_ok());
 }
+
+/// A chain that goes on past 16 KiB: owners and targets are written in full there, and what follows is found all the same.
+#[test]
+fn chains_of_more_than_16_kib_decode() {
+    let mut text = "@ 60 SOA ns.elsewhere.example. h.elsewhere.example. 1 1 1 1 1\n@ 60 NS ns.elsewhere.example.\n".to_owned();
+    let signature = "A".repeat(1200);
+    let mut link = |owner: &str, to: &str, rtype: &str| {
+        text += &format!("{owner} 60 {rtype} {to}\n");
+        for tag in 0..2 {
+            text += &format!("{owner} 60 RRSIG {rtype} 8 2 60 20400101000000 20200101000000 {tag} vn. {signature}\n");
+        }
+    };
+    for i in 0..15 {
+        link(&format!("c{i}"), &format!("c{}", i + 1), "CNAME");
+    }
+    for (name, to) in [("cut", "x.below"), ("dname", "x.renamed"), ("end", "www"), ("none", "nosuch"), ("mx", "mail")] {
+        link(&format!("c0.{name}"), &format!("c1.{name}"), "CNAME");
+        for i in 1..11 {
+            link(&format!("c{i}.{name}"), &format!("c{}.{name}", i + 1), "CNAME");
+        }
+        link(&format!("c11.{name}"), to, "CNAME");
+    }
+    link("renamed", "other", "DNAME");
+    text += "below 60 NS ns.below\nbelow 60 NS ns2.below\nns.below 60 A 192.0.2.1\nns2.below 60 AAAA 2001:db8::2\n";
+    text += "www 60 A 192.0.2.3\nx.other 60 A 192.0.2.4\nmail 60 MX 1 www\n";
+    let world = World::new().with("vn.", scan(text.as_bytes(), "long", "vn."));
+    for (question, n_answers, expected) in [
+        ("c0.end.vn. A", 12 * 3 + 1, "answer www.vn. A"),
+        ("c0.dname.vn. A", 12 * 3 + 3 + 2, "answer x.other.vn. A"),
+        ("c0.none.vn. A", 12 * 3, "authority vn. SOA"),
+        ("c0.cut.vn. A", 12 * 3, "additional ns2.below.vn. AAAA"),
+        ("c0.mx.vn. MX", 12 * 3 + 1, "answer mail.vn. MX"),
+    ] {
+        let reply = world.ask(&format!("{question} do tcp"));
+        assert!(reply.bytes.len() > 16_384, "{question}: {}", reply.bytes.len());
+        assert_eq!((reply.answer.len(), reply.truncated), (n_answers, false), "{question}");
+        let last = [("answer", &reply.answer), ("authority", &reply.authority), ("additional", &reply.additional)]
+            .into_iter()
+            .filter_map(|(section, rrs)| rrs.last().map(|rr| format!("{section} {} {}", rr.owner, rr.rtype)))
+            .collect::<Vec<_>>();
+        assert!(last.iter().any(|last| last == expected), "{question}: {last:?}");
+        let mut at = question.split(' ').next().expect("a name").to_owned();
+        for cname in reply.answer.iter().filter(|rr| rr.rtype == saola::dns::Rtype::CNAME) {
+            assert_eq!(cname.owner.to_string(), at, "{question}: the chain hangs together");
+            at = saola::dns::Name::from_wire(&cname.rdata).expect("a name").to_string();
+        }
+    }
+    let reply = world.ask("c0.cut.vn. A do tcp");
+    assert_eq!(reply.additional.iter().map(|rr| rr.owner.to_string()).collect::<Vec<_>>(), ["ns.below.vn.", "ns2.below.vn."]);
+    assert_eq!(world.ask("c0.vn. A do tcp").answer.len(), 15 * 3);
+}

@@ -138,6 +138,15 @@ fn loops_of_dnames_end() {
     assert_eq!(world.ask(&long).rcode, 6, "it grows until it is too long");
 }
 
+/// A DNAME that leads to its own owner is there once, also where it is what was asked for.
+#[test]
+fn a_dname_that_leads_to_itself_is_given_once() {
+    let world = World::new().with("vn.", scan(b"@ 60 SOA a b 1 1 1 1 1\n@ 60 NS a\nx.d 60 DNAME d\n", "self", "vn."));
+    let expected = "NOERROR aa answer: x.d.vn. DNAME d.vn. | x.x.d.vn. CNAME x.d.vn.";
+    world.check("x.x.d.vn. DNAME", expected);
+    world.check("a.x.x.d.vn. DNAME", "NXDOMAIN aa answer: x.d.vn. DNAME d.vn. | a.x.x.d.vn. CNAME a.x.d.vn. | a.x.d.vn. CNAME a.d.vn. auth: vn. SOA a.vn. b.vn. 1 1 1 1 1");
+}
+
 /// A DNAME at the apex redirects all below it and leaves the apex alone, also where the chain that denies stands below it.
 #[test]
 fn a_dname_at_the_apex() {

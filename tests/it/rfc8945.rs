@@ -74,3 +74,23 @@ fn opt_stands_before_tsig() {
     assert_eq!(reply[asked..asked + 3], [0, 0, 41]);
     assert_eq!(reply[asked + 11..asked + 16], *b"\x03xfr\0");
 }
+
+/// Over UDP the limit stands whatever the names are: a refusal that does not fit goes without its TSIG.
+#[test]
+fn a_refusal_keeps_within_the_limit() {
+    let label = [b"\x3f".to_vec(), vec![b'k'; 63]].concat();
+    let name = [label.repeat(3), b"\x3d".to_vec(), vec![b'k'; 61], vec![0]].concat();
+    let mut record = name.clone();
+    record.extend([0, 250, 0, 255, 0, 0, 0, 0]);
+    record.extend((name.len() as u16 + 16).to_be_bytes());
+    record.extend(&name);
+    record.extend([0; 10]);
+    record.extend([0x12, 0x34, 0, 0, 0, 0]);
+    let question = format!("{}.vn. A", ["q".repeat(63), "q".repeat(63), "q".repeat(63), "q".repeat(58)].join("."));
+    let request = request(&question, &[record]);
+    let reply = world().send(&request, Transport::Udp).expect("a reply");
+    assert_eq!((reply[3] & 15, reply[11]), (9, 0));
+    assert!(reply.len() <= 512, "{} octets", reply.len());
+    let reply = world().send(&request, Transport::Tcp).expect("a reply");
+    assert_eq!((reply[3] & 15, reply[11]), (9, 1));
+}

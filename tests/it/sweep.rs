@@ -1,9 +1,15 @@
 //! Thousands of names and types against every zone and denial: each answer proves what it says, whatever was asked.
 
-use crate::ask::{Question, World, denials, read, sign, signed};
-use crate::proof::{Proven, prove};
-use saola::dns::{Name, Records, Rtype};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use saola::dns::{Name, Records, Rtype};
+use saola::sign::{Algorithm, Denial, Key};
+use saola::zone::{Diff, Zone};
+
+use crate::ask::{Question, World, denials, labels, read, scan, sign, sign_with, signed};
+use crate::oracle::Oracle;
+use crate::proof::{Proven, prove};
 
 /// Names worth asking: those of the zone, ancestors, neighbours, names below and beside them.
 pub fn names(records: &Records, apex: &Name) -> Vec<Name> {
@@ -55,6 +61,7 @@ const TYPES: &[Rtype] =
 /// Asks everything and counts what was proven.
 #[track_caller]
 fn sweep(world: &World, records: &Records, apex: &str) -> BTreeMap<String, usize> {
+    let oracle = Oracle::new(records, labels(apex));
     let apex = Name::parse(apex).expect("a name");
     let mut counts = BTreeMap::new();
     let mut problems = Vec::new();
@@ -62,6 +69,9 @@ fn sweep(world: &World, records: &Records, apex: &str) -> BTreeMap<String, usize
         for &rtype in TYPES {
             let question = Question { name: name.clone(), rtype, class: 1, flags: 0, tcp: true, edns: Some((1232, 0, 0x8000, Vec::new())) };
             let reply = world.ask_it(&question);
+            if let Some(problem) = oracle.differs(&question, &reply) {
+                problems.push(format!("{} {rtype}: {problem}\n{}", question.name, reply.show(world)));
+            }
             match prove(world, &question, &reply) {
                 Ok(proven) => *counts.entry(format!("{proven:?}")).or_default() += 1,
                 Err(problem) => problems.push(format!("{} {rtype}: {problem}\n{}", question.name, reply.show(world))),
@@ -78,6 +88,7 @@ fn check(file: &str, apex: &str) {
         let world = signed(file, apex, &denial);
         let counts = sweep(&world, &read(file, apex), apex);
         println!("{file} {label}: {counts:?}");
+        assert!(!counts.contains_key(&format!("{:?}", Proven::Unprovable)), "{counts:?}");
         let opt_out = denial.is_opt_out();
         assert!(opt_out || !counts.keys().any(|key| key.ends_with("OptOut")), "no opt-out in {label}: {counts:?}");
         assert!(counts.contains_key(&format!("{:?}", Proven::NoData)), "{counts:?}");
@@ -120,4 +131,83 @@ fn parent_and_child_together() {
             .with("com.vn.", sign(read("com.vn.zone", "com.vn."), "com.vn.", &denial));
         sweep(&world, &read("com.vn.zone", "com.vn."), "com.vn.");
     }
+}
+
+/// A zone of which some delegations have been changed since it was built answers and proves like one that was built with them.
+#[test]
+fn a_changed_zone() {
+    let text = |drop: &[&str], more: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/zones/vn.zone");
+        let text = std::fs::read_to_string(path).expect("the zone");
+        let lines = text.lines().filter(|line| !drop.iter().any(|start| line.starts_with(start)));
+        lines.map(|line| format!("{line}\n")).collect::<String>() + more
+    };
+    let gone = ["i1.hollow ", "s1.mixed        DS", "i.wild ", "secure          DS    2", "sibling "];
+    let come = "newcut NS ns1.newcut\nns1.newcut A 192.0.2.99\nn.x.hollow NS ns.elsewhere.example.\nz.fresh.ent NS ns1.insecure\n\
+                deep.cut DS 9 13 2 49FD46E6C4B45C55D4AC69CBD3CD34AC1AFE51DE4A5F4C0AC0B3E4B5B7E0D6A1\n";
+    let (old, new) = (scan(text(&[], "").as_bytes(), "old", "vn."), scan(text(&gone, come).as_bytes(), "new", "vn."));
+    let apex = Name::parse("vn.").expect("a name");
+    for (label, denial) in denials() {
+        // Ed25519 signs the same the same way, so that the difference is what changed.
+        let key = Key::generate(apex.as_ref(), Algorithm::Ed25519, 257, None).expect("a key");
+        let again = Key::from_text(&key.public_text(), &key.private_text()).expect("the same key");
+        let (before, after) = (sign_with(old.clone(), "vn.", &denial, key), sign_with(new.clone(), "vn.", &denial, again));
+        let zone = Zone::build(apex.as_ref(), before.clone()).expect("a zone");
+        let zone = zone.apply(&Diff::between(&before, &after)).expect("it fits");
+        assert_eq!(zone.is_overlaid(), denial != Denial::Nsec, "{label}");
+        let mut world = World::new().with("vn.", after);
+        world.zones.insert(Arc::new(zone));
+        let counts = sweep(&world, &new, "vn.");
+        println!("{label}: {counts:?}");
+    }
+}
+
+/// Zones made at random from few labels, so that names stand above, below and beside each other in every way.
+#[test]
+fn generated_zones() {
+    let first = std::env::var("SAOLA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let n_zones: u64 = std::env::var("SAOLA_ZONES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    for seed in first..first + n_zones {
+        println!("SAOLA_SEED={seed} SAOLA_ZONES=1");
+        let mut random = fastrand::Rng::with_seed(seed);
+        let apex = ["z.", ".", "a.b.", "*.z."][random.usize(..4)];
+        let text = generate(&mut random);
+        println!("{text}");
+        let records = scan(text.as_bytes(), "generated", apex);
+        sweep(&World::new().with(apex, sign(records.clone(), apex, &Denial::Nsec)), &records, apex);
+        sweep(&World::new().with(apex, sign(records.clone(), apex, &Denial::NSEC3)), &records, apex);
+        sweep(&World::new().with(apex, sign(records.clone(), apex, &Denial::NSEC3_OPT_OUT)), &records, apex);
+    }
+}
+
+fn generate(random: &mut fastrand::Rng) -> String {
+    let mut text = "@ 60 SOA ns.elsewhere.example. h.elsewhere.example. 1 1 1 1 60\n@ 60 NS ns.elsewhere.example.\n".to_owned();
+    let mut seen = BTreeSet::new();
+    for _ in 0..random.usize(2..14) {
+        let labels: Vec<&str> = (0..random.usize(1..5)).map(|_| ["a", "b", "a", "B", "*", "x"][random.usize(..6)]).collect();
+        let owner = labels.join(".");
+        if !seen.insert(owner.to_lowercase()) {
+            continue;
+        }
+        let any = |random: &mut fastrand::Rng| {
+            let labels: Vec<&str> = (0..random.usize(1..4)).map(|_| ["a", "b", "q", "x", "*"][random.usize(..5)]).collect();
+            labels.join(".")
+        };
+        match random.u8(..10) {
+            0..=3 if labels[0] != "*" => {
+                text += &format!("{owner} 60 NS ns.elsewhere.example.\n");
+                if random.bool() {
+                    text += &format!("{owner} 60 NS ns.{owner}\nns.{owner} 60 A 192.0.2.1\n");
+                }
+                if random.u8(..3) == 0 {
+                    text += &format!("{owner} 60 DS 1 13 2 {}\n", "AB".repeat(32));
+                }
+            }
+            4 | 5 => text += &format!("{owner} 60 CNAME {}\n", any(random)),
+            6 => text += &format!("{owner} 60 DNAME {}\n", any(random)),
+            7 => text += &format!("{owner} 60 A 192.0.2.2\n{owner} 60 TXT text\n"),
+            _ => text += &format!("{owner} 60 A 192.0.2.3\n"),
+        }
+    }
+    text
 }
