@@ -8,7 +8,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::dns::Name;
+use crate::dns::master::read_regular;
 use crate::transport::Limits;
+
+/// The most octets of a configuration: our choice, far above any real one.
+const MAX_CONFIG: u64 = 64 << 20;
 
 mod error;
 mod file;
@@ -48,12 +52,10 @@ impl Config {
     /// # Errors
     /// The first mistake, with file, line and key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
-            file: path.to_owned(),
-            line: 0,
-            key: String::new(),
-            what: format!("cannot be read: {error}"),
-        })?;
+        let text =
+            read_regular(path, MAX_CONFIG).and_then(|text| String::from_utf8(text).map_err(std::io::Error::other)).map_err(|error| {
+                ConfigError { file: path.to_owned(), line: 0, key: String::new(), what: format!("cannot be read: {error}") }
+            })?;
         Self::parse(&text, path)
     }
 

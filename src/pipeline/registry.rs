@@ -12,11 +12,15 @@ use super::Live;
 use super::plan::RegistryPlan;
 use crate::compile::{self, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, SecondLevels, Ttls};
 use crate::dns::idn::Repertoire;
+use crate::dns::master::read_regular;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::Compiled;
 use crate::orders::Orders;
 use crate::registry::{Applied, Approval, Deposit, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full};
 use crate::zone::Set;
+
+/// The most octets of an orders ledger or a data file: our choice, far above any real one.
+const MAX_DATA: u64 = 1 << 30;
 
 /// What came out of a compile.
 pub struct Export {
@@ -105,7 +109,7 @@ pub fn compile(
     check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
 
     let policy = policy(plan, &inputs)?;
-    let orders = match fs::read(&plan.orders) {
+    let orders = match read_regular(&plan.orders, MAX_DATA) {
         Ok(text) => Orders::read(&text).map_err(|error| format!("'{}': {error}", plan.orders.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders::none(),
         Err(error) => return Err(format!("'{}': {error}", plan.orders.display())),
@@ -227,7 +231,8 @@ fn public_key(path: &Path) -> Result<PublicKey, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path).map_err(|error| at(path, error))
+    let text = read_regular(path, MAX_DATA).map_err(|error| at(path, error))?;
+    String::from_utf8(text).map_err(|_| at(path, "is not UTF-8"))
 }
 
 fn at(path: &Path, error: impl fmt::Display) -> String {

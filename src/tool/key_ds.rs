@@ -33,7 +33,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let rdata = key.ds(args.digest).ok_or_else(|| Failure::Usage(format!("digest type {} is not known, use 2 or 4", args.digest)))?;
         let mut text = Vec::new();
         master::write_rdata(Rtype::DS, &rdata, &mut text);
-        println!("{} IN DS {}", key.zone(), String::from_utf8_lossy(&text));
+        super::say(format_args!("{} IN DS {}", key.zone(), String::from_utf8_lossy(&text)))?;
         n += 1;
     }
     match n {

@@ -42,6 +42,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let flags = if args.zsk { key::ZONE } else { key::ZONE | key::SEP };
     let made = keys::generate(&args.keys, args.zone.as_ref(), args.algorithm, flags, args.bits, UnixTime::now());
     let key = made.map_err(|error| Failure::Refused(error.to_string()))?;
-    println!("{}", keys::file_stem(&key));
+    super::say(format_args!("{}", keys::file_stem(&key)))?;
     Ok(())
 }

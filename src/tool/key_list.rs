@@ -23,6 +23,9 @@ pub struct Args {
 /// # Errors
 /// Refused when a key cannot be read.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    if !args.keys.is_dir() {
+        return Err(Failure::Refused(format!("{}: no such folder", args.keys.display())));
+    }
     let keys = keys::load_all(&args.keys).map_err(|error| Failure::Refused(error.to_string()))?;
     let now = UnixTime::now();
     if args.json {
@@ -37,12 +40,20 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 })
             })
             .collect();
-        println!("{}", serde_json::Value::from(list));
+        super::say(format_args!("{}", serde_json::Value::from(list)))?;
         return Ok(());
     }
     for key in &keys {
         let times: String = key.timing.lines().map(|(name, time)| format!(", {} {time}", name.to_lowercase())).collect();
-        println!("{} {} {} {} bits, tag {}, {}{times}", key.zone(), role(key), key.algorithm(), key.bits(), key.tag(), state(key, now));
+        super::say(format_args!(
+            "{} {} {} {} bits, tag {}, {}{times}",
+            key.zone(),
+            role(key),
+            key.algorithm(),
+            key.bits(),
+            key.tag(),
+            state(key, now)
+        ))?;
     }
     Ok(())
 }

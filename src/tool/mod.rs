@@ -17,6 +17,7 @@ mod zone_sign;
 mod zone_status;
 mod zone_verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -133,14 +134,26 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Refused(text)) => {
-            eprintln!("saola: {text}");
+            complain(&text);
             ExitCode::from(1)
         }
         Err(Failure::Usage(text)) => {
-            eprintln!("saola: {text}");
+            complain(&text);
             ExitCode::from(2)
         }
     }
+}
+
+/// Writes a line to standard output, which may be a closed pipe or a full disk.
+fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Refused(format!("output: {error}")))
+}
+
+/// Writes a line for the operator to standard error, as far as there is one.
+fn complain(text: &str) {
+    // Nobody is left to be told that this failed.
+    let _ = writeln!(std::io::stderr().lock(), "saola: {text}");
 }
 
 /// The time that an argument gives in RFC 3339, or now.

@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     records.sort();
     let findings = check(args.origin.as_ref(), &records);
     for finding in &findings {
-        println!("{finding}");
+        super::say(format_args!("{finding}"))?;
     }
     let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
     let n_warnings = findings.len() - n_errors;
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     );
     match n_errors {
         0 => {
-            println!("{summary}");
+            super::say(format_args!("{summary}"))?;
             Ok(())
         }
         _ => Err(Failure::Refused(summary)),

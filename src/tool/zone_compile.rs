@@ -113,7 +113,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     check_shrink(&deposit, applied.as_ref(), &published, args.max_shrink_percent, approval).map_err(refused)?;
 
     let notes = orders.notes().iter().map(|note| format!("orders: {note}")).chain(deposit.objects.notes().iter().cloned());
-    notes.for_each(|note| eprintln!("saola: {note}"));
+    notes.for_each(|note| super::complain(&note));
     let summary = summary(&deposit, &compiled, at);
     let serial = Serial(args.serial.unwrap_or(at.as_rrsig()));
     write_all(&args.out, &deposit, compiled, serial).map_err(|error| Failure::Refused(format!("{}: {error}", args.out.display())))?;
@@ -121,7 +121,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&Applied::after(&deposit, published)).expect("plain values");
         replace(path, |out| out.write_all(text.as_bytes())).map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))?;
     }
-    println!("{summary}, {} ms", started.elapsed().as_millis());
+    super::say(format_args!("{summary}, {} ms", started.elapsed().as_millis()))?;
     Ok(())
 }
 

@@ -120,12 +120,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let write_ms = begun.elapsed().as_millis();
     let n_signatures = signed.iter().filter(|record| record.rtype == Rtype::RRSIG).count();
-    eprintln!(
+    super::complain(&format!(
         "[{}] signed, serial {serial}, {}, {n_read} records in, {} out, {n_signatures} signatures; read {read_ms} ms, sign {sign_ms} ms, write {write_ms} ms",
         args.origin,
         policy.denial,
         signed.len()
-    );
+    ));
     Ok(())
 }
 
@@ -134,8 +134,8 @@ fn read(file: &Path, origin: NameRef<'_>) -> Result<Records, Failure> {
         return master::read_file(file, origin).map_err(|error| Failure::Refused(error.to_string()));
     }
     let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text).map_err(|error| Failure::Refused(format!("stdin: {error}")))?;
-    let mut include = |path: &str, _: &str| fs::read(path).map_err(|error| error.to_string());
+    io::stdin().lock().take(master::MAX_FILE).read_to_end(&mut text).map_err(|error| Failure::Refused(format!("stdin: {error}")))?;
+    let mut include = |path: &str, _: &str| master::read_regular(path.as_ref(), master::MAX_FILE).map_err(|error| error.to_string());
     master::scan(&text, "stdin", &master::Options::new(origin), &mut include).map_err(|error| Failure::Refused(error.to_string()))
 }
 

@@ -46,7 +46,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let findings = check(args.origin.as_ref(), &records);
     let errors: Vec<_> = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).collect();
     if !errors.is_empty() && !args.json {
-        errors.iter().for_each(|error| println!("{error}"));
+        for error in &errors {
+            super::say(format_args!("{error}"))?;
+        }
     }
     let result = verify(&records, args.origin.as_ref(), &anchors, now, args.threads);
     match result {
@@ -56,14 +58,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                 "zone": args.origin.to_string(), "ok": true, "names": good.names, "signatures": good.signatures, "links": good.links,
                 "denial": good.denial.to_string(), "keys": good.keys, "expires": good.expires.to_string(),
             });
-            println!("{value}");
+            super::say(format_args!("{value}"))?;
             Ok(())
         }
         Ok(good) => {
-            println!(
+            super::say(format_args!(
                 "[{}] good: {} names, {} signatures, {} links of {}, {} keys, first expiration {}",
                 args.origin, good.names, good.signatures, good.links, good.denial, good.keys, good.expires
-            );
+            ))?;
             Ok(())
         }
         Err(faults) => {
@@ -72,9 +74,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                     .iter()
                     .map(|fault| serde_json::json!({"name": fault.name.to_string(), "type": fault.rtype.to_string(), "fault": fault.what.to_string()}))
                     .collect();
-                println!("{}", serde_json::json!({"zone": args.origin.to_string(), "ok": false, "faults": list}));
+                super::say(format_args!("{}", serde_json::json!({"zone": args.origin.to_string(), "ok": false, "faults": list})))?;
             } else {
-                faults.iter().for_each(|fault| println!("{fault}"));
+                for fault in &faults {
+                    super::say(format_args!("{fault}"))?;
+                }
             }
             let more = if faults.len() == MAX_FAULTS { " or more" } else { "" };
             Err(Failure::Refused(format!("[{}] {}{more} faults", args.origin, faults.len())))
