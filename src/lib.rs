@@ -7,6 +7,7 @@ pub mod compile;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod disk;
 pub mod dns;
 pub mod journal;
 pub mod orders;

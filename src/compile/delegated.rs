@@ -5,6 +5,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::telemetry::count;
+
 /// Address blocks with their countries, sorted. Both families share one order: IPv4 is kept in its own table.
 #[derive(Clone, Debug, Default)]
 pub struct DelegatedStats {
@@ -50,7 +52,9 @@ impl fmt::Display for DelegatedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => write!(f, "DELEGATED_SYNTAX: line {line} is no line of a delegated statistics file"),
-            Self::Counts { what, found, want } => write!(f, "DELEGATED_COUNTS: {found} records of {what}, the file says {want}"),
+            Self::Counts { what, found, want } => {
+                write!(f, "DELEGATED_COUNTS: {} of {what}, the file says {want}", count(*found, "record"))
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::dns::Name;
-use crate::dns::master::read_regular;
 use crate::transport::Limits;
 
 /// The most octets of a configuration: our choice, far above any real one.
@@ -52,10 +52,12 @@ impl Config {
     /// # Errors
     /// The first mistake, with file, line and key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            read_regular(path, MAX_CONFIG).and_then(|text| String::from_utf8(text).map_err(std::io::Error::other)).map_err(|error| {
-                ConfigError { file: path.to_owned(), line: 0, key: String::new(), what: format!("cannot be read: {error}") }
-            })?;
+        let text = disk::read_text(path, MAX_CONFIG).map_err(|error| ConfigError {
+            file: path.to_owned(),
+            line: 0,
+            key: String::new(),
+            what: format!("cannot be read: {error}"),
+        })?;
         Self::parse(&text, path)
     }
 

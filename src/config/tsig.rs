@@ -1,13 +1,11 @@
 //! `[[key]]`: TSIG keys (RFC 8945) and the files that hold their secrets.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use data_encoding::BASE64;
 
+use crate::disk;
 use crate::dns::Name;
 
 /// A key shared with another server.
@@ -77,13 +75,11 @@ impl Secret {
     /// As [`Self::parse`], and when the file cannot be read or is open to others.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let show = path.display();
-        let file = File::open(path).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
-        let mode = file.metadata().map_err(|error| format!("'{show}' cannot be read: {error}"))?.mode();
+        // Far above the longest secret that makes sense (RFC 8945 §8).
+        let (text, mode) = disk::read_secret(path, 4096).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
         if mode & 0o007 != 0 {
-            return Err(format!("'{show}' is open to others (mode {:04o}), do 'chmod o-rwx {show}'", mode & 0o7777));
+            return Err(format!("'{show}' is open to others (mode {mode:04o}), do 'chmod o-rwx {show}'"));
         }
-        let mut text = String::new();
-        file.take(4096).read_to_string(&mut text).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
         Self::parse(&text).map_err(|what| format!("'{show}': {what}"))
     }
 }

@@ -14,6 +14,7 @@ use crate::answer::Face;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::pipeline::{Pipeline, Problem, Report, Scope};
+use crate::telemetry::count;
 use crate::transport::Served;
 
 /// Requests that may wait; our choice, far above what operators do.
@@ -63,7 +64,7 @@ impl Builder {
             let others = report.problems.len().saturating_sub(1);
             return Err(format!(
                 "there is nothing to serve: {first}{}",
-                if others > 0 { format!(" ({others} more problems in the log)") } else { String::new() }
+                if others > 0 { format!(" ({} in the log)", count(others, "more problem")) } else { String::new() }
             ));
         }
         Ok(())
@@ -137,7 +138,8 @@ impl Builder {
         let millis = begin.elapsed().as_millis() as u64;
         let (published, removed, kept) = (report.published.len(), report.removed.len(), report.n_kept);
         if report.problems.is_empty() {
-            log::info!("reload, {published} zones published, {removed} removed, {kept} unchanged, {millis} ms");
+            let published = count(published, "zone");
+            log::info!("reload, {published} published, {removed} removed, {kept} unchanged, {millis} ms");
             self.shared.reloaded(Ok(()));
             return Ok(json!({
                 "published": report.published.iter().map(|zone| json!({
@@ -149,7 +151,8 @@ impl Builder {
         }
         let what = lines(&report.problems);
         self.shared.reloaded(Err(&what));
-        Err(format!("{published} zones published, {kept} unchanged, and {} problems:\n{what}", report.problems.len()))
+        let (published, problems) = (count(published, "zone"), count(report.problems.len(), "problem"));
+        Err(format!("{published} published, {kept} unchanged, and {problems}:\n{what}"))
     }
 
     /// Carries the plan out and logs what came of it.
@@ -167,9 +170,9 @@ impl Builder {
         }
         for zone in &report.published {
             let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
-            let (to, records, signatures) = (zone.to, zone.n_records, zone.n_signatures);
+            let (to, records, signatures) = (zone.to, count(zone.n_records, "record"), count(zone.n_signatures, "signature"));
             let why = zone.why.as_str();
-            log::info!("[{}] publish, serial {from} -> {to}, {why}, {records} records, {signatures} signatures", zone.apex);
+            log::info!("[{}] publish, serial {from} -> {to}, {why}, {records}, {signatures}", zone.apex);
         }
         for apex in &report.removed {
             log::info!("[{apex}] removed");

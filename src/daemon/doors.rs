@@ -17,7 +17,7 @@ use crate::control::{Doors, DumpError};
 use crate::dns::{Name, UnixTime, master};
 use crate::journal::Compiled;
 use crate::pipeline::{Pipeline, Report, keys};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, count};
 use crate::transport::Served;
 
 /// What all threads of the daemon know.
@@ -170,10 +170,10 @@ impl Shared {
         let board = self.board();
         let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
         let sum = |i: usize| board.zones.iter().map(|zone| zone.counts[i]).sum::<usize>();
-        let mut text = format!("{served} zones, {} records, {} signatures", sum(0), sum(1));
+        let mut text = format!("{}, {}, {}", count(served, "zone"), count(sum(0), "record"), count(sum(1), "signature"));
         let unavailable = board.zones.len() - served;
         if unavailable > 0 {
-            text.push_str(&format!(", {unavailable} zones unavailable"));
+            text.push_str(&format!(", {} unavailable", count(unavailable, "zone")));
         }
         text
     }

@@ -1,16 +1,15 @@
 //! What the machine and the state folder give: the host name, the secret of cookies.
 
-use std::io::Read;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::journal;
+use crate::{disk, journal};
 
 /// The host name; empty where the system does not tell.
 pub fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+    disk::read_text(Path::new("/proc/sys/kernel/hostname"), 1024).map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 /// The secret of server cookies (RFC 9018 §4.4), kept in `folder` so that clients' cookies outlive a restart; made when it is not there.
@@ -19,9 +18,7 @@ pub fn hostname() -> String {
 /// When no secret can be kept; cookies are not given then.
 pub fn cookie_secret(folder: &Path) -> Result<[u8; 16], String> {
     let path = folder.join("cookie-secret");
-    let mut text = String::new();
-    if let Ok(file) = std::fs::File::open(&path)
-        && file.take(64).read_to_string(&mut text).is_ok()
+    if let Ok(text) = disk::read_text(&path, 64)
         && let Ok(octets) = HEXLOWER.decode(text.trim().as_bytes())
         && let Ok(secret) = octets.try_into()
     {

@@ -26,7 +26,7 @@ use crate::control::{Doors, Listener};
 use crate::dns::UnixTime;
 use crate::journal::Journal;
 use crate::pipeline::Pipeline;
-use crate::telemetry::{self, Level};
+use crate::telemetry::{self, Level, count};
 use crate::transport::{self, Served, Server};
 use crate::zone::ZoneSet;
 
@@ -117,7 +117,7 @@ fn end(running: Option<transport::Running>, shared: &Shared) -> Result<(), Strin
     let counted = shared.telemetry.snapshot();
     // The listener lives in its thread to the end of the process, so its file is removed here.
     let _ = std::fs::remove_file(&shared.control);
-    log::info!("stopped after {} s and {} queries", counted.uptime_secs, counted.queries());
+    log::info!("stopped after {} s and {}", counted.uptime_secs, count(counted.queries(), "query"));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::doors::{Shared, Start, ZoneLine};
 use crate::journal::Compiled;
+use crate::telemetry::count;
 
 /// Prints it; nobody may be there to read, which is no error.
 pub fn ready(shared: &Shared) {
@@ -35,18 +36,20 @@ pub fn ready(shared: &Shared) {
 fn export(compiled: &Compiled) -> String {
     let [in_zone, excluded, rejected] = compiled.names;
     let Compiled { deposit, watermark, .. } = compiled;
-    format!("export {deposit} of {watermark}: {in_zone} names in, {excluded} excluded, {rejected} rejected\n")
+    let in_zone = count(in_zone, "name");
+    format!("export {deposit} of {watermark}: {in_zone} in, {excluded} excluded, {rejected} rejected\n")
 }
 
 fn made(zones: &[ZoneLine], start: &Start) -> String {
     let records: usize = zones.iter().map(|zone| zone.counts[0]).sum();
     let served = zones.iter().filter(|zone| zone.serial.is_some()).count();
     let ms = start.took.as_millis();
-    let mut text = format!("{served} zones, {records} records; ");
+    let signatures = count(start.n_signatures, "signature");
+    let mut text = format!("{}, {}; ", count(served, "zone"), count(records, "record"));
     match (start.compiled, start.n_made) {
         (_, 0) => text.push_str("resumed, nothing was compiled or signed"),
-        (true, n) => text.push_str(&format!("compiled, {n} zones made with {} signatures", start.n_signatures)),
-        (false, n) => text.push_str(&format!("{n} zones made with {} signatures", start.n_signatures)),
+        (true, n) => text.push_str(&format!("compiled, {} made with {signatures}", count(n, "zone"))),
+        (false, n) => text.push_str(&format!("{} made with {signatures}", count(n, "zone"))),
     }
     text.push_str(&format!(", {ms} ms\n"));
     for zone in zones.iter().filter(|zone| zone.serial.is_none()) {

@@ -77,10 +77,10 @@ impl FolderLock {
     /// Takes the lock of `folder`, which must be there.
     ///
     /// # Errors
-    /// [`LockError::Held`] without waiting when somebody has it.
+    /// [`LockError::Held`] without waiting when somebody has it, and [`LockError::Io`] when the place is taken by what is no file.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NONBLOCK).open(&path);
         let file = file.map_err(|error| LockError::Io(path.clone(), error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),

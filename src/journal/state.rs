@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::durable::{self, FolderLock, LockError};
 use super::snapshot::{self, SnapshotError};
+use crate::disk;
 use crate::dns::{Name, NameRef, Records, Serial};
 
 /// What is in force, as written at the last publish.
@@ -119,7 +119,7 @@ impl Journal {
     /// [`StateError`]; start with an empty one and [`Self::serials`] then.
     pub fn read(&self) -> Result<Saved, StateError> {
         let path = self.folder.join("state");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match disk::read_text(&path, MAX_STATE) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(StateError::Damaged(path)),
@@ -152,7 +152,7 @@ impl Journal {
         if saved.file.contains('/') {
             return Err(SnapshotError::Malformed);
         }
-        let mut file = File::open(self.folder.join("zones").join(&saved.file)).map_err(SnapshotError::Io)?;
+        let mut file = disk::open(&self.folder.join("zones").join(&saved.file)).map_err(SnapshotError::Io)?;
         let (records, checksum) = snapshot::decode(apex, &mut file)?;
         if HEXLOWER.encode(&checksum) != saved.checksum { Err(SnapshotError::Checksum) } else { Ok(records) }
     }
@@ -195,6 +195,9 @@ impl Journal {
     }
 }
 
+/// The most octets of the state: a line of some 400 for each zone; our choice, far above any real one.
+const MAX_STATE: u64 = 1 << 30;
+
 const HEADER: &str = "saola-state 1 ";
 
 fn parse(text: &str) -> Option<Saved> {
@@ -236,6 +239,24 @@ mod tests {
         let mut records = Records::new();
         records.push(name("vn").as_ref(), Rtype::TXT, ttl, b"\x01x").expect("room");
         records
+    }
+
+    #[test]
+    fn pipes_in_the_folder_are_never_waited_for() {
+        let dir = tempfile::tempdir().expect("dir");
+        let pipe = |name: &str| assert!(std::process::Command::new("mkfifo").arg(dir.path().join(name)).status().expect("runs").success());
+        {
+            let journal = Journal::open(dir.path()).expect("free");
+            pipe("state");
+            assert!(matches!(journal.read(), Err(StateError::Io(..))));
+            pipe("zones/vn.1.snapshot");
+            let file = "vn.1.snapshot".into();
+            let zone = SavedZone { serial: 1, content: "".into(), signing: "".into(), refresh_at: None, file, checksum: "".into() };
+            assert!(matches!(journal.load(name("vn").as_ref(), &zone), Err(SnapshotError::Io(_))));
+        }
+        std::fs::remove_file(dir.path().join("lock")).expect("removed");
+        pipe("lock");
+        assert!(matches!(Journal::open(dir.path()), Err(LockError::Io(..))));
     }
 
     fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {

@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::dns::NameRef;
 use crate::sign::{Algorithm, Key, KeyError, KeyTextError};
 
@@ -80,15 +81,10 @@ fn text(path: &Path, secret: bool) -> Result<String, KeyFileError> {
     // An RSA key of 4096 bits has 3.3 kB.
     const LIMIT: u64 = 64 * 1024;
     let error = |error| KeyFileError::Io(path.to_owned(), error);
-    let file = File::open(path).map_err(error)?;
-    if secret {
-        let mode = file.metadata().map_err(error)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(KeyFileError::ReadableByOthers(path.to_owned(), mode & 0o777));
-        }
+    let (text, mode) = disk::read_secret(path, LIMIT).map_err(error)?;
+    if secret && mode & 0o077 != 0 {
+        return Err(KeyFileError::ReadableByOthers(path.to_owned(), mode & 0o777));
     }
-    let mut text = String::new();
-    file.take(LIMIT).read_to_string(&mut text).map_err(error)?;
     Ok(text)
 }
 

@@ -10,6 +10,7 @@ use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::{Journal, SavedZone};
 use crate::sign::{self, SignError, ZoneKeys};
+use crate::telemetry::count;
 use crate::zone::{Zone, ZoneError};
 
 /// A zone that is, or is to be, served.
@@ -87,7 +88,7 @@ impl fmt::Display for MakeError {
             Self::Sign(error) => write!(f, "signing failed: {error}"),
             Self::Gate(faults) => {
                 let first = faults.first().map(ToString::to_string).unwrap_or_default();
-                write!(f, "the signed zone does not verify and is not published, {} faults, the first: {first}", faults.len())
+                write!(f, "the signed zone does not verify and is not published, {}, the first: {first}", count(faults.len(), "fault"))
             }
             Self::Full(error) => error.fmt(f),
             Self::Journal(error) => write!(f, "the snapshot cannot be written: {error}"),

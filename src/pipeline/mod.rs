@@ -27,6 +27,7 @@ use run::{Next, Run};
 pub use decide::{Why, dated_serial, edited_serial};
 pub use make::{Live, MakeError};
 pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
+pub use registry::{MAX_DATA, delegated_beside};
 
 /// All zones of the server with what they were made from.
 pub struct Pipeline {

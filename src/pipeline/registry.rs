@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use super::Live;
 use super::plan::RegistryPlan;
 use crate::compile::{self, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, SecondLevels, Ttls};
+use crate::disk;
 use crate::dns::idn::Repertoire;
-use crate::dns::master::read_regular;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::Compiled;
 use crate::orders::Orders;
@@ -20,7 +20,7 @@ use crate::registry::{Applied, Approval, Deposit, PublicKey, ReadOptions, Signat
 use crate::zone::Set;
 
 /// The most octets of an orders ledger or a data file: our choice, far above any real one.
-const MAX_DATA: u64 = 1 << 30;
+pub const MAX_DATA: u64 = 1 << 30;
 
 /// What came out of a compile.
 pub struct Export {
@@ -109,7 +109,7 @@ pub fn compile(
     check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
 
     let policy = policy(plan, &inputs)?;
-    let orders = match read_regular(&plan.orders, MAX_DATA) {
+    let orders = match disk::read(&plan.orders, MAX_DATA) {
         Ok(text) => Orders::read(&text).map_err(|error| format!("'{}': {error}", plan.orders.display()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders::none(),
         Err(error) => return Err(format!("'{}': {error}", plan.orders.display())),
@@ -202,8 +202,8 @@ impl compile::Live for Served<'_> {
     }
 }
 
-/// The first by name, so that the choice does not depend on the file system.
-fn delegated_beside(folder: &Path) -> Option<PathBuf> {
+/// The delegated statistics in `folder`: the first `delegated*.txt` by name, so that the choice does not depend on the file system.
+pub fn delegated_beside(folder: &Path) -> Option<PathBuf> {
     let is_one = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         name.starts_with("delegated") && name.ends_with(".txt") && path.is_file()
@@ -221,7 +221,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn file_digest(path: &Path) -> Result<String, String> {
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|error| at(path, error))?;
+    let mut file = disk::open(path).map_err(|error| at(path, error))?;
     std::io::copy(&mut file, &mut hasher).map_err(|error| at(path, error))?;
     Ok(HEXLOWER.encode(&hasher.finalize()))
 }
@@ -231,8 +231,7 @@ fn public_key(path: &Path) -> Result<PublicKey, String> {
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    let text = read_regular(path, MAX_DATA).map_err(|error| at(path, error))?;
-    String::from_utf8(text).map_err(|_| at(path, "is not UTF-8"))
+    disk::read_text(path, MAX_DATA).map_err(|error| at(path, error))
 }
 
 fn at(path: &Path, error: impl fmt::Display) -> String {

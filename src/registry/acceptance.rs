@@ -10,6 +10,7 @@ use super::deposit::Deposit;
 use super::header::{DepositKind, Header};
 use super::refusal::{DepositError, Reason};
 use crate::dns::UnixTime;
+use crate::telemetry::count;
 
 /// The share of a zone's published names that one deposit may take away before a second person is asked.
 pub const DEFAULT_MAX_SHRINK_PERCENT: u32 = 5;
@@ -98,7 +99,8 @@ pub fn check_shrink(
         let lost = before.saturating_sub(after);
         if u128::from(lost) * 100 > u128::from(before) * u128::from(max_percent) {
             let detail = format!(
-                "{zone} would go from {before} published names to {after}, more than {max_percent} percent; held for a second person"
+                "{zone} would go from {} to {after}, more than {max_percent} percent; held for a second person",
+                count(before, "published name")
             );
             return Err(DepositError::new(Reason::MassChange, detail));
         }

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::telemetry::count;
+
 /// What is wrong with a text, and in which line (from 1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvError {
@@ -120,7 +122,7 @@ impl Scanner<'_> {
             }
         }
         if fields.len() < want {
-            return Err(CsvError { line, detail: format!("{} fields, want {want}", fields.len()) });
+            return Err(CsvError { line, detail: format!("{}, want {want}", count(fields.len(), "field")) });
         }
         Ok(())
     }
@@ -209,10 +211,10 @@ mod tests {
     fn what_is_wrong_is_named_with_its_line() {
         bad(b"", 1, "header");
         bad(b"a,c\n", 1, "header");
-        bad(b"a\n", 1, "1 fields, want 2");
+        bad(b"a\n", 1, "1 field, want 2");
         bad(b"\xef\xbb\xbfa,b\n", 1, "header");
-        bad(b"a,b\n1,2\n1\n", 3, "1 fields, want 2");
-        bad(b"a,b\n1,2\n\n", 3, "1 fields, want 2");
+        bad(b"a,b\n1,2\n1\n", 3, "1 field, want 2");
+        bad(b"a,b\n1,2\n\n", 3, "1 field, want 2");
         bad(b"a,b\n1,2,3\n", 2, "more than 2");
         bad(b"a,b\n\"1\n2\",2\n1,2,3\n", 4, "more than 2");
         bad(b"a,b\n1,2\n1,\0\n", 3, "NUL");

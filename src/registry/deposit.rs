@@ -3,8 +3,8 @@
 //! Nothing of a deposit is used before all of it is proven.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +14,8 @@ use super::header::{DepositKind, FileEntry, HEADER_FILE, Header};
 use super::objects::{Builder, Objects};
 use super::refusal::{DepositError, Reason};
 use super::signature::{SIGNATURE_FILE, SignaturePolicy};
+use crate::disk;
+use crate::telemetry::count;
 
 /// A deposit that is whole: its header and every object in it.
 #[derive(Debug)]
@@ -219,21 +221,10 @@ fn list(folder: &Path) -> Result<BTreeSet<String>, DepositError> {
 /// A header or a signature: at most 1 MiB.
 fn read_small(folder: &Path, name: &str) -> Result<Vec<u8>, DepositError> {
     const MAX: u64 = 1 << 20;
-    let unreadable = |error: std::io::Error| DepositError::in_file(Reason::Unreadable, name, error.to_string());
-    let mut bytes = Vec::new();
-    open(&folder.join(name)).map_err(unreadable)?.take(MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX {
-        return Err(DepositError::in_file(Reason::FileSet, name, "larger than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
-/// Opens a regular file only: a pipe would block for ever.
-fn open(path: &Path) -> std::io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    File::open(path)
+    disk::read(&folder.join(name), MAX).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => DepositError::in_file(Reason::FileSet, name, "larger than 1 MiB"),
+        _ => DepositError::in_file(Reason::Unreadable, name, error.to_string()),
+    })
 }
 
 fn check_file_set(header: &Header, mut present: BTreeSet<String>) -> Result<Vec<Loaded<'_>>, DepositError> {
@@ -271,12 +262,16 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
     for file in files.iter() {
         let name = &file.entry.name;
         let path = folder.join(name);
-        let len = open(&path)
+        let len = disk::open(&path)
             .and_then(|opened| opened.metadata())
             .map_err(|error| DepositError::in_file(Reason::Unreadable, name, error.to_string()))?
             .len();
         if len != file.entry.bytes {
-            return Err(DepositError::in_file(Reason::Checksum, name, format!("{len} octets, deposit.toml says {}", file.entry.bytes)));
+            return Err(DepositError::in_file(
+                Reason::Checksum,
+                name,
+                format!("{}, deposit.toml says {}", count(len, "octet"), file.entry.bytes),
+            ));
         }
         total = total.saturating_add(len);
     }
@@ -289,7 +284,8 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
         file.start = bytes.len();
         let want = file.entry.bytes;
         let unreadable = |error: std::io::Error| DepositError::in_file(Reason::Unreadable, &file.entry.name, error.to_string());
-        let read = open(&folder.join(&file.entry.name)).map_err(unreadable)?.take(want).read_to_end(&mut bytes).map_err(unreadable)?;
+        let read =
+            disk::open(&folder.join(&file.entry.name)).map_err(unreadable)?.take(want).read_to_end(&mut bytes).map_err(unreadable)?;
         if read as u64 != want {
             return Err(DepositError::in_file(Reason::Checksum, &file.entry.name, "the file changed while it was read"));
         }
@@ -349,7 +345,7 @@ fn scan(arena: Arena, files: &[Loaded<'_>]) -> Result<Objects, DepositError> {
     }
     for (file, Scanned { rows, .. }) in files.iter().zip(&scanned) {
         if *rows != file.entry.rows {
-            let detail = format!("{rows} rows, deposit.toml says {}", file.entry.rows);
+            let detail = format!("{}, deposit.toml says {}", count(*rows, "row"), file.entry.rows);
             return Err(DepositError::in_file(Reason::RowCount, &file.entry.name, detail));
         }
     }
@@ -439,7 +435,7 @@ fn check_totals(header: &Header, files: &[Loaded<'_>]) -> Result<(), DepositErro
         if let Some(want) = want
             && want != rows
         {
-            return Err(DepositError::in_file(Reason::Totals, kind.name(), format!("{rows} objects, [totals] says {want}")));
+            return Err(DepositError::in_file(Reason::Totals, kind.name(), format!("{}, [totals] says {want}", count(rows, "object"))));
         }
     }
     Ok(())

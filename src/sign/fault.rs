@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::dns::{Name, NameRef, Rtype, UnixTime};
+use crate::telemetry::count;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ impl fmt::Display for What {
             Self::SignatureOfNothing => f.write_str("a signature, but no such records"),
             Self::BrokenSignature => f.write_str("the RRSIG cannot be read"),
             Self::WrongSigner(name) => write!(f, "signed by '{name}', not by the zone"),
-            Self::WrongLabels(n) => write!(f, "the signature counts {n} labels"),
+            Self::WrongLabels(n) => write!(f, "the signature counts {}", count(*n, "label")),
             Self::OriginalTtl(ttl) => write!(f, "the signature is for TTL {ttl}"),
             Self::SignatureTtl => f.write_str("the signature has another TTL"),
             Self::TtlsDiffer => f.write_str("the records have different TTLs"),

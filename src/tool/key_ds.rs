@@ -26,6 +26,7 @@ pub struct Args {
 /// Refused when there is no such key, or one cannot be read.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let now = UnixTime::now();
+    super::key_folder(&args.keys)?;
     let keys = keys::load(&args.keys, args.zone.as_ref()).map_err(|error| Failure::Refused(error.to_string()))?;
     let ended = |time: Option<UnixTime>| time.is_some_and(|time| time <= now);
     let mut n = 0;

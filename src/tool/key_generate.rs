@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::dns::{Name, UnixTime};
-use crate::pipeline::keys;
-use crate::sign::{Algorithm, key};
+use crate::pipeline::keys::{self, KeyFileError};
+use crate::sign::{Algorithm, KeyError, key};
 
 /// The arguments of `saola key generate`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let flags = if args.zsk { key::ZONE } else { key::ZONE | key::SEP };
     let made = keys::generate(&args.keys, args.zone.as_ref(), args.algorithm, flags, args.bits, UnixTime::now());
-    let key = made.map_err(|error| Failure::Refused(error.to_string()))?;
+    let key = made.map_err(|error| match error {
+        KeyFileError::NotMade(why @ (KeyError::Bits(_) | KeyError::BitsNotRsa(_))) => Failure::Usage(format!("--bits: {why}")),
+        error => Failure::Refused(error.to_string()),
+    })?;
     super::say(format_args!("{}", keys::file_stem(&key)))?;
     Ok(())
 }

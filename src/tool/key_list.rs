@@ -23,9 +23,7 @@ pub struct Args {
 /// # Errors
 /// Refused when a key cannot be read.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    if !args.keys.is_dir() {
-        return Err(Failure::Refused(format!("{}: no such folder", args.keys.display())));
-    }
+    super::key_folder(&args.keys)?;
     let keys = keys::load_all(&args.keys).map_err(|error| Failure::Refused(error.to_string()))?;
     let now = UnixTime::now();
     if args.json {

@@ -18,6 +18,7 @@ mod zone_status;
 mod zone_verify;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -154,6 +155,15 @@ fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
 fn complain(text: &str) {
     // Nobody is left to be told that this failed.
     let _ = writeln!(std::io::stderr().lock(), "saola: {text}");
+}
+
+/// Refuses a folder of keys that is not there: to say that a key is missing in it would send the operator the wrong way.
+fn key_folder(path: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(_) => Err(Failure::Refused(format!("{}: not a folder", path.display()))),
+        Err(error) => Err(Failure::Refused(format!("the folder of keys {}: {error}", path.display()))),
+    }
 }
 
 /// The time that an argument gives in RFC 3339, or now.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::dns::{Name, master};
-use crate::zone::check::{Severity, check};
+use crate::telemetry::count;
+use crate::zone::{Severity, check};
 
 /// The arguments of `saola zone check`.
 #[derive(Debug, clap::Args)]
@@ -31,9 +32,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
     let n_warnings = findings.len() - n_errors;
     let summary = format!(
-        "[{}] {n_read} records, {} after duplicates were dropped, {n_errors} errors, {n_warnings} warnings",
+        "[{}] {}, {} after duplicates were dropped, {}, {}",
         args.origin,
-        records.len()
+        count(n_read, "record"),
+        records.len(),
+        count(n_errors, "error"),
+        count(n_warnings, "warning"),
     );
     match n_errors {
         0 => {

@@ -1,7 +1,7 @@
 //! `saola zone compile`: a deposit in, zone files and what became of every row and host out.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -12,13 +12,16 @@ use super::Failure;
 use crate::compile::{
     Compiled, DelegatedStats, HostResult, Infrastructure, Mode, Policy, Profile, Prohibited, SecondLevels, Ttls, Verdict,
 };
+use crate::disk;
 use crate::dns::idn::Repertoire;
 use crate::dns::{Records, Serial, UnixTime, master};
 use crate::orders::Orders;
+use crate::pipeline::{MAX_DATA, delegated_beside};
 use crate::registry::{
     Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, PublicKey, ReadOptions, SignaturePolicy, check_not_stale,
     check_shrink, newest_full,
 };
+use crate::telemetry::count;
 
 /// The arguments of `saola zone compile`.
 #[derive(Debug, clap::Args)]
@@ -90,6 +93,7 @@ enum GovNs {
 /// Refused with the code of the interface description; usage for options that cannot be understood.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
+    let at = time(&args.at)?;
     let folder = newest_full(&args.deposit).map_err(refused)?;
     let beside = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned)).unwrap_or_default();
     let policy = read_policy(args, &beside)?;
@@ -98,12 +102,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let options = ReadOptions { signatures: SignaturePolicy { keys, required }, ..ReadOptions::default() };
 
     let deposit = Deposit::read(&folder, &options).map_err(refused)?;
-    let at = match &args.at[..] {
-        "now" => UnixTime::now(),
-        "watermark" => deposit.header.watermark,
-        text => UnixTime::parse_rfc3339(text)
-            .ok_or_else(|| Failure::Usage(format!("--at '{text}': want an RFC 3339 time, 'now' or 'watermark'")))?,
-    };
+    let at = at.unwrap_or(deposit.header.watermark);
     let orders = read_orders(args, &beside)?;
     let applied = read_state(args.state.as_deref())?;
     let approval = if args.approve { Approval::Given } else { Approval::None };
@@ -125,21 +124,33 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The time of evaluation; `None` is the deposit's own.
+fn time(text: &str) -> Result<Option<UnixTime>, Failure> {
+    match text {
+        "now" => Ok(Some(UnixTime::now())),
+        "watermark" => Ok(None),
+        text => UnixTime::parse_rfc3339(text)
+            .map(Some)
+            .ok_or_else(|| Failure::Usage(format!("--at '{text}': want an RFC 3339 time, 'now' or 'watermark'"))),
+    }
+}
+
 fn refused(error: DepositError) -> Failure {
     Failure::Refused(format!("refused {error}"))
 }
 
 fn summary(deposit: &Deposit, compiled: &Compiled, at: UnixTime) -> String {
-    let count = |result: &str| compiled.outcomes.iter().filter(|outcome| outcome.verdict.result() == result).count();
+    let rows = |result: &str| compiled.outcomes.iter().filter(|outcome| outcome.verdict.result() == result).count();
     let published: u64 = compiled.zones.iter().map(|zone| zone.published).sum();
     format!(
-        "{} zones at {at} from deposit {}: {} rows, {} in zone ({published} names), {} excluded, {} rejected",
-        compiled.zones.len(),
+        "{} at {at} from deposit {}: {}, {} in zone ({}), {} excluded, {} rejected",
+        count(compiled.zones.len(), "zone"),
         deposit.header.id,
-        compiled.outcomes.len(),
-        count(Verdict::InZone.result()),
-        count("excluded"),
-        count("rejected"),
+        count(compiled.outcomes.len(), "row"),
+        rows(Verdict::InZone.result()),
+        count(published, "name"),
+        rows("excluded"),
+        rows("rejected"),
     )
 }
 
@@ -147,7 +158,7 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
     let usage = |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
     let text = |path: &Option<PathBuf>, built_in: &str| match path {
         None => Ok(built_in.to_owned()),
-        Some(path) => fs::read_to_string(path).map_err(|error| usage(path, &error)),
+        Some(path) => disk::read_text(path, MAX_DATA).map_err(|error| usage(path, &error)),
     };
     let shown = |path: &Option<PathBuf>| path.clone().unwrap_or_else(|| "built in".into());
 
@@ -174,14 +185,14 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
     let prohibited = match args.prohibited.clone().or_else(|| existing(beside.join("prohibited.csv"))) {
         None => Prohibited::none(),
         Some(path) => {
-            let bytes = fs::read(&path).map_err(|error| usage(&path, &error))?;
+            let bytes = disk::read(&path, MAX_DATA).map_err(|error| usage(&path, &error))?;
             Prohibited::parse(&bytes, &idn).map_err(|error| usage(&path, &error))?
         }
     };
     let delegated = match args.delegated.clone().or_else(|| delegated_beside(beside)) {
         None => DelegatedStats::none(),
         Some(path) => {
-            let text = fs::read_to_string(&path).map_err(|error| usage(&path, &error))?;
+            let text = disk::read_text(&path, MAX_DATA).map_err(|error| usage(&path, &error))?;
             DelegatedStats::parse(&text).map_err(|error| usage(&path, &error))?
         }
     };
@@ -192,23 +203,14 @@ fn existing(path: PathBuf) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-/// The first by name, so that the choice does not depend on the file system.
-fn delegated_beside(folder: &Path) -> Option<PathBuf> {
-    let is_one = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("delegated") && name.ends_with(".txt") && path.is_file()
-    };
-    fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one).min()
-}
-
 fn read_key(path: &Path) -> Result<PublicKey, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = disk::read_text(path, MAX_DATA).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     PublicKey::parse(&text).ok_or_else(|| Failure::Usage(format!("{}: want an Ed25519 public key as base64, hex or PEM", path.display())))
 }
 
 fn read_orders(args: &Args, beside: &Path) -> Result<Orders, Failure> {
     let Some(path) = args.orders.clone().or_else(|| existing(beside.join("orders.jsonl"))) else { return Ok(Orders::none()) };
-    let text = fs::read(&path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = disk::read(&path, MAX_DATA).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     Orders::read(&text).map_err(|error| {
         Failure::Refused(format!("refused {}: {} line {}: {}", error.fault.code(), path.display(), error.line, error.fault))
     })
@@ -217,7 +219,7 @@ fn read_orders(args: &Args, beside: &Path) -> Result<Orders, Failure> {
 fn read_state(path: Option<&Path>) -> Result<Option<Applied>, Failure> {
     let Some(path) = path.filter(|path| path.exists()) else { return Ok(None) };
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| usage(&error))?;
+    let text = disk::read_text(path, MAX_DATA).map_err(|error| usage(&error))?;
     serde_json::from_str(&text).map(Some).map_err(|error| usage(&error))
 }
 
@@ -248,9 +250,7 @@ fn write_files(folder: &Path, deposit: &Deposit, compiled: Compiled, serial: Ser
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((zone, apex)) = next else { return Ok(()) };
             let records: Records = zone.into_records(serial).map_err(io::Error::other)?;
-            let mut out = BufWriter::new(fs::File::create(folder.join(format!("{apex}.zone")))?);
-            master::write(&records, &mut out)?;
-            out.flush()?;
+            master::write(&records, &mut fs::File::create(folder.join(format!("{apex}.zone")))?)?;
         }
     };
     std::thread::scope(|scope| {

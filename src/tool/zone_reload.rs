@@ -5,12 +5,14 @@ use serde_json::Value;
 use super::Failure;
 use super::online::{Online, field};
 use crate::control::Request;
+use crate::dns::Name;
+use crate::telemetry::count;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The zone; without it configuration, registry inputs and all zones are read again.
-    name: Option<String>,
+    name: Option<Name>,
     #[command(flatten)]
     online: Online,
 }
@@ -20,7 +22,7 @@ pub struct Args {
 /// # Errors
 /// What could not be taken over; the old state of that stays.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    args.online.print(&Request::ZoneReload { zone: args.name.clone() }, show)
+    args.online.print(&Request::ZoneReload { zone: args.name.as_ref().map(Name::to_string) }, show)
 }
 
 /// What a reload did, one line an event.
@@ -36,6 +38,6 @@ pub(super) fn show(value: &Value) -> String {
     for zone in value["removed"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         out.push_str(&format!("{zone} removed\n"));
     }
-    out.push_str(&format!("{} zones unchanged, {} ms\n", field(value, "unchanged"), field(value, "milliseconds")));
+    out.push_str(&format!("{} unchanged, {} ms\n", count(value["unchanged"].as_u64().unwrap_or(0), "zone"), field(value, "milliseconds")));
     out
 }

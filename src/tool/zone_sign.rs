@@ -1,14 +1,16 @@
 //! `saola zone sign`: signs any master file with the keys of a directory.
 
 use std::fs;
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::disk;
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::pipeline::keys;
 use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, key, sign};
+use crate::telemetry::count;
 
 /// The arguments of `saola zone sign`.
 #[derive(Debug, clap::Args)]
@@ -93,6 +95,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     if keys.is_empty() {
+        super::key_folder(&args.keys)?;
         return Err(refused(&format!("no key for this zone in {}: see `saola key generate`, or add --make-keys", args.keys.display())));
     }
     // A zone with KSKs alone means them to sign everything.
@@ -116,15 +119,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     match &out {
         Some(path) => write_file(&signed, path).map_err(|error| refused(&format!("{}: {error}", path.display())))?,
-        None => write(&signed, &mut io::stdout().lock()).map_err(|error| refused(&error))?,
+        None => master::write(&signed, &mut io::stdout().lock()).map_err(|error| Failure::Refused(format!("output: {error}")))?,
     }
     let write_ms = begun.elapsed().as_millis();
     let n_signatures = signed.iter().filter(|record| record.rtype == Rtype::RRSIG).count();
     super::complain(&format!(
-        "[{}] signed, serial {serial}, {}, {n_read} records in, {} out, {n_signatures} signatures; read {read_ms} ms, sign {sign_ms} ms, write {write_ms} ms",
+        "[{}] signed, serial {serial}, {}, {} in, {} out, {}; read {read_ms} ms, sign {sign_ms} ms, write {write_ms} ms",
         args.origin,
         policy.denial,
-        signed.len()
+        count(n_read, "record"),
+        signed.len(),
+        count(n_signatures, "signature"),
     ));
     Ok(())
 }
@@ -133,10 +138,8 @@ fn read(file: &Path, origin: NameRef<'_>) -> Result<Records, Failure> {
     if file.as_os_str() != "-" {
         return master::read_file(file, origin).map_err(|error| Failure::Refused(error.to_string()));
     }
-    let mut text = Vec::new();
-    io::stdin().lock().take(master::MAX_FILE).read_to_end(&mut text).map_err(|error| Failure::Refused(format!("stdin: {error}")))?;
-    let mut include = |path: &str, _: &str| master::read_regular(path.as_ref(), master::MAX_FILE).map_err(|error| error.to_string());
-    master::scan(&text, "stdin", &master::Options::new(origin), &mut include).map_err(|error| Failure::Refused(error.to_string()))
+    let text = disk::read_stream(io::stdin().lock(), master::MAX_FILE).map_err(|error| Failure::Refused(format!("stdin: {error}")))?;
+    master::read_text(&text, "stdin", origin).map_err(|error| Failure::Refused(error.to_string()))
 }
 
 /// Changes the serial by the rule, never backwards (RFC 1982), and returns it.
@@ -164,31 +167,15 @@ fn set_serial(records: &mut Records, origin: NameRef<'_>, rule: SerialRule, now:
 fn write_file(records: &Records, path: &Path) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         // A pipe or a device, such as /dev/stdout.
-        return write(records, &mut fs::File::create(path)?);
+        return master::write(records, &mut fs::File::create(path)?);
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let written = fs::File::create(&temporary).and_then(|mut file| write(records, &mut file)).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        fs::File::create(&temporary).and_then(|mut file| master::write(records, &mut file)).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// The SOA first, as some readers want it, then everything in canonical order.
-fn write(records: &Records, out: &mut impl io::Write) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 20, out);
-    let mut line = Vec::new();
-    // The apex is the first name, its SOA among the first records.
-    if let Some(soa) = records.iter().find(|record| record.rtype == Rtype::SOA) {
-        master::write_record(&soa, &mut line);
-        out.write_all(&line)?;
-    }
-    for record in records.iter().filter(|record| record.rtype != Rtype::SOA) {
-        line.clear();
-        master::write_record(&record, &mut line);
-        out.write_all(&line)?;
-    }
-    out.flush()
 }

@@ -5,12 +5,13 @@ use serde_json::Value;
 use super::Failure;
 use super::online::{Online, field, lines, table};
 use crate::control::Request;
+use crate::dns::Name;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The zone; without it all zones, a line each.
-    name: Option<String>,
+    name: Option<Name>,
     #[command(flatten)]
     online: Online,
 }
@@ -21,7 +22,8 @@ pub struct Args {
 /// When no daemon answers, or it has no such zone.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let one = args.name.is_some();
-    args.online.print(&Request::ZoneStatus { zone: args.name.clone() }, |value| if one { lines(value) } else { show(value) })
+    args.online
+        .print(&Request::ZoneStatus { zone: args.name.as_ref().map(Name::to_string) }, |value| if one { lines(value) } else { show(value) })
 }
 
 fn show(value: &Value) -> String {

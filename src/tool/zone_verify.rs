@@ -1,12 +1,13 @@
 //! `saola zone verify`: is every signature, link and key of this signed zone in order?
 
-use std::fs;
 use std::path::PathBuf;
 
 use super::Failure;
+use crate::disk;
 use crate::dns::{Name, Rtype, master};
 use crate::sign::{Anchor, DnskeyText, MAX_FAULTS, verify};
-use crate::zone::check::{Severity, check};
+use crate::telemetry::count;
+use crate::zone::{Severity, check};
 
 /// The arguments of `saola zone verify`.
 #[derive(Debug, clap::Args)]
@@ -52,7 +53,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let result = verify(&records, args.origin.as_ref(), &anchors, now, args.threads);
     match result {
-        Ok(_) if !errors.is_empty() => Err(Failure::Refused(format!("[{}] rightly signed, but {} errors", args.origin, errors.len()))),
+        Ok(_) if !errors.is_empty() => {
+            Err(Failure::Refused(format!("[{}] rightly signed, but {}", args.origin, count(errors.len(), "error"))))
+        }
         Ok(good) if args.json => {
             let value = serde_json::json!({
                 "zone": args.origin.to_string(), "ok": true, "names": good.names, "signatures": good.signatures, "links": good.links,
@@ -63,8 +66,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         Ok(good) => {
             super::say(format_args!(
-                "[{}] good: {} names, {} signatures, {} links of {}, {} keys, first expiration {}",
-                args.origin, good.names, good.signatures, good.links, good.denial, good.keys, good.expires
+                "[{}] good: {}, {}, {} of {}, {}, first expiration {}",
+                args.origin,
+                count(good.names, "name"),
+                count(good.signatures, "signature"),
+                count(good.links, "link"),
+                good.denial,
+                count(good.keys, "key"),
+                good.expires
             ))?;
             Ok(())
         }
@@ -80,11 +89,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
                     super::say(format_args!("{fault}"))?;
                 }
             }
-            let more = if faults.len() == MAX_FAULTS { " or more" } else { "" };
-            Err(Failure::Refused(format!("[{}] {}{more} faults", args.origin, faults.len())))
+            let more = if faults.len() == MAX_FAULTS { ", perhaps more" } else { "" };
+            Err(Failure::Refused(format!("[{}] {}{more}", args.origin, count(faults.len(), "fault"))))
         }
     }
 }
+
+/// The most octets of a file of anchors; our choice, far above any real one.
+const MAX_ANCHOR: u64 = 1 << 20;
 
 fn read_anchor(text: &str, origin: &Name) -> Result<Vec<Anchor>, Failure> {
     let broken = |what: &str| Failure::Usage(format!("--anchor {text}: {what}"));
@@ -92,7 +104,7 @@ fn read_anchor(text: &str, origin: &Name) -> Result<Vec<Anchor>, Failure> {
         let rdata = master::parse_rdata(Rtype::DS, text, origin.as_ref()).map_err(|error| broken(&error.reason.to_string()))?;
         return Ok(vec![Anchor::Ds(rdata)]);
     }
-    let content = fs::read_to_string(text).map_err(|error| broken(&error.to_string()))?;
+    let content = disk::read_text(text.as_ref(), MAX_ANCHOR).map_err(|error| broken(&error.to_string()))?;
     if let Ok(key) = DnskeyText::read(&content) {
         return Ok(vec![Anchor::Dnskey(key.rdata())]);
     }

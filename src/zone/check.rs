@@ -1,130 +1,14 @@
 //! What is wrong with the records of a zone, before anybody serves them.
 //!
 //! Knows no file and no signature: what was signed is judged by `saola zone verify`.
-//! RFC 1034 §4.2 (cuts and glue), RFC 2181 §5.2, §6.1 and §10, RFC 6672 §2.3 and §2.4, RFC 9471.
+//! RFC 1034 §4.2 (cuts and glue), RFC 2181 §5.2, §6.1 and §10, RFC 4035 §2.4 (DS), RFC 4592 §4 (wildcards), RFC 5155 §4 (NSEC3PARAM),
+//! RFC 6672 §2.3 and §2.4, RFC 9471.
 
 use std::collections::HashMap;
-use std::fmt;
 
+use super::finding::{Fault, Finding};
 use crate::dns::records::NameRecords;
 use crate::dns::{Name, NameRef, Records, Rtype, rdata};
-
-/// Something wrong at a name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Where.
-    pub owner: Name,
-    /// What.
-    pub fault: Fault,
-}
-
-impl fmt::Display for Finding {
-    /// One line: `error: owner: what is wrong`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.fault.severity() {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{severity}: {}: {}", self.owner, self.fault)
-    }
-}
-
-/// How bad a [`Fault`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// The zone must not be served like this.
-    Error,
-    /// It can be served, but somebody should look at it.
-    Warning,
-}
-
-/// What can be wrong with the records of a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// No SOA at the apex.
-    NoSoa,
-    /// More than one SOA at the apex.
-    ManySoa,
-    /// A SOA below the apex.
-    LowerSoa,
-    /// No NS at the apex.
-    NoNs,
-    /// The owner is not at or below the apex.
-    OutOfZone,
-    /// A CNAME beside other data.
-    CnameAndOther(Rtype),
-    /// More than one CNAME at a name.
-    ManyCname,
-    /// More than one DNAME at a name.
-    ManyDname,
-    /// NS and DNAME at one name below the apex.
-    DnameAndNs,
-    /// A name below a DNAME, which hides it.
-    BelowDname(Name),
-    /// Data below or at a zone cut that is no glue: it is hidden.
-    Occluded(Rtype),
-    /// A DS where nothing is delegated.
-    DsWithoutNs,
-    /// TTLs differ within an RRset.
-    Ttls(Rtype),
-    /// A name server in its own delegation, or of the apex, without an address.
-    NoAddress(Name),
-    /// A target elsewhere in the zone without an address.
-    TargetWithoutAddress(Rtype, Name),
-    /// A name server that is an alias.
-    NsToCname(Name),
-    /// Another target that is an alias.
-    TargetToCname(Rtype, Name),
-}
-
-impl Fault {
-    /// How bad it is.
-    pub fn severity(&self) -> Severity {
-        match self {
-            Self::NoSoa
-            | Self::ManySoa
-            | Self::LowerSoa
-            | Self::NoNs
-            | Self::OutOfZone
-            | Self::CnameAndOther(_)
-            | Self::ManyCname
-            | Self::ManyDname
-            | Self::DnameAndNs
-            | Self::NoAddress(_)
-            | Self::NsToCname(_) => Severity::Error,
-            Self::BelowDname(_)
-            | Self::Occluded(_)
-            | Self::DsWithoutNs
-            | Self::Ttls(_)
-            | Self::TargetWithoutAddress(..)
-            | Self::TargetToCname(..) => Severity::Warning,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSoa => f.write_str("the zone has no SOA at its apex"),
-            Self::ManySoa => f.write_str("more than one SOA"),
-            Self::LowerSoa => f.write_str("a SOA below the apex"),
-            Self::NoNs => f.write_str("the zone has no NS at its apex"),
-            Self::OutOfZone => f.write_str("not in the zone"),
-            Self::CnameAndOther(rtype) => write!(f, "CNAME and {rtype} at the same name"),
-            Self::ManyCname => f.write_str("more than one CNAME"),
-            Self::ManyDname => f.write_str("more than one DNAME"),
-            Self::DnameAndNs => f.write_str("DNAME and NS at the same name below the apex"),
-            Self::BelowDname(dname) => write!(f, "hidden below the DNAME at {dname}"),
-            Self::Occluded(rtype) => write!(f, "{rtype} is hidden by a delegation and is no glue"),
-            Self::DsWithoutNs => f.write_str("DS without a delegation"),
-            Self::Ttls(rtype) => write!(f, "the TTLs of the {rtype} records differ; the smallest is taken"),
-            Self::NoAddress(target) => write!(f, "name server {target} has no address in the zone"),
-            Self::TargetWithoutAddress(rtype, target) => write!(f, "{rtype} target {target} has no address in the zone"),
-            Self::NsToCname(target) => write!(f, "name server {target} is an alias (CNAME)"),
-            Self::TargetToCname(rtype, target) => write!(f, "{rtype} target {target} is an alias (CNAME)"),
-        }
-    }
-}
 
 /// Finds what is wrong in the zone `apex`; `records` must be sorted. Findings come in order of name.
 ///
@@ -144,6 +28,7 @@ pub fn check(apex: NameRef<'_>, records: &Records) -> Vec<Finding> {
         checker.name(&name);
     }
     checker.ttls();
+    checker.chain();
     checker.findings
 }
 
@@ -162,6 +47,8 @@ struct Checker<'a> {
 enum Target {
     Address,
     Alias,
+    /// Below a DNAME of the zone.
+    Redirected,
     /// Delegated away, and no glue for it here.
     Elsewhere,
     Nothing,
@@ -201,6 +88,7 @@ impl<'a> Checker<'a> {
                     match rtype {
                         Rtype::SOA if !is_apex => self.find(owner, Fault::LowerSoa),
                         Rtype::SOA if set.len() > 1 => self.find(owner, Fault::ManySoa),
+                        rtype if !is_apex && ONLY_AT_APEX.contains(&rtype) => self.find(owner, Fault::OnlyAtApex(rtype)),
                         Rtype::DNAME => {
                             dname = true;
                             if set.len() > 1 {
@@ -219,6 +107,17 @@ impl<'a> Checker<'a> {
         }
         if dname && ns && !is_apex {
             self.find(owner, Fault::DnameAndNs);
+        }
+        if ds && is_apex {
+            self.find(owner, Fault::ApexDs);
+        }
+        if owner.is_wildcard() {
+            if ns && !is_apex {
+                self.find(owner, Fault::WildcardNs);
+            }
+            if dname {
+                self.find(owner, Fault::WildcardDname);
+            }
         }
         // An NSEC3 chain of an apex with DNAME has to stand below it.
         let is_chain = name.rrsets().all(|set| matches!(set.rtype(), Rtype::NSEC3 | Rtype::RRSIG));
@@ -255,6 +154,9 @@ impl<'a> Checker<'a> {
         let owner = name.owner();
         for set in name.rrsets().filter(|set| matches!(set.rtype(), Rtype::NS | Rtype::MX | Rtype::SRV)) {
             for target in set.rdata().filter_map(|octets| rdata::target(set.rtype(), octets)) {
+                if reads_like_an_address(target, self.apex) {
+                    self.find(owner, Fault::AddressAsName(set.rtype(), target.to_owned()));
+                }
                 if target.is_root() || !target.is_at_or_below(self.apex) {
                     continue;
                 }
@@ -262,6 +164,8 @@ impl<'a> Checker<'a> {
                 let is_ns = set.rtype() == Rtype::NS;
                 let fault = match kind {
                     Target::Address => continue,
+                    Target::Redirected if is_ns => Fault::NsBelowDname(target.to_owned()),
+                    Target::Redirected => continue,
                     Target::Alias if is_ns => Fault::NsToCname(target.to_owned()),
                     Target::Alias => Fault::TargetToCname(set.rtype(), target.to_owned()),
                     Target::Elsewhere | Target::Nothing if is_ns && target.is_at_or_below(owner) && !is_apex => {
@@ -305,8 +209,11 @@ impl<'a> Checker<'a> {
         let mut above = Some(target);
         while let Some(name) = above.filter(|name| name.label_count() > depth) {
             let here = self.records.name(name);
-            if here.is_some_and(|here| here.rrset(Rtype::NS).is_some() || here.rrset(Rtype::DNAME).is_some()) {
+            if here.is_some_and(|here| here.rrset(Rtype::NS).is_some()) {
                 return Target::Elsewhere;
+            }
+            if name != target && here.is_some_and(|here| here.rrset(Rtype::DNAME).is_some()) {
+                return Target::Redirected;
             }
             above = name.parent();
             if exact.is_none()
@@ -318,6 +225,30 @@ impl<'a> Checker<'a> {
             }
         }
         exact.unwrap_or(Target::Nothing)
+    }
+
+    /// The chain and what tells secondaries of it belong together (RFC 5155 §4 and §7.3).
+    fn chain(&mut self) {
+        // Algorithm, iterations and salt; a parameter record with flags tells of a chain in the making.
+        let parameters = |rdata: &'a [u8]| Some((*rdata.first()?, rdata.get(2..4)?, rdata.get(5..5 + usize::from(*rdata.get(4)?))?));
+        let apex = self.records.name(self.apex);
+        let told = apex.and_then(|name| name.rrset(Rtype::NSEC3PARAM)).into_iter().flat_map(|set| set.rdata());
+        let mut told: HashMap<_, bool> =
+            told.filter(|rdata| rdata.get(1) == Some(&0)).filter_map(|rdata| Some((parameters(rdata)?, false))).collect();
+        let mut chain_of_none = None;
+        for link in self.records.iter().filter(|record| record.rtype == Rtype::NSEC3) {
+            match parameters(link.rdata).and_then(|parameters| told.get_mut(&parameters)) {
+                Some(has_chain) => *has_chain = true,
+                None => chain_of_none = chain_of_none.or(Some(link.owner)),
+            }
+        }
+        if told.values().any(|has_chain| !has_chain) {
+            self.find(self.apex, Fault::ParametersOfNoChain);
+        }
+        // Told once, not for every link.
+        if let Some(owner) = chain_of_none {
+            self.find(owner, Fault::ChainOfNoParameters);
+        }
     }
 
     fn ttls(&mut self) {
@@ -337,6 +268,16 @@ impl<'a> Checker<'a> {
             last = Some(record);
         }
     }
+}
+
+/// Types that say something of the whole zone (RFC 4034 §2.1.1, RFC 5155 §4, RFC 7344 §4.1, RFC 7477 §2, RFC 8976 §2).
+const ONLY_AT_APEX: [Rtype; 6] = [Rtype::DNSKEY, Rtype::NSEC3PARAM, Rtype::CDS, Rtype::CDNSKEY, Rtype::CSYNC, Rtype::ZONEMD];
+
+/// True for `192.0.2.1.`, and for `192.0.2.1` that got the apex behind it: what somebody wrote who wanted an address.
+fn reads_like_an_address(name: NameRef<'_>, apex: NameRef<'_>) -> bool {
+    let n_labels = name.label_count();
+    let is_octet = |label: &[u8]| std::str::from_utf8(label).is_ok_and(|text| text.parse::<u8>().is_ok());
+    (n_labels == 4 || (name.is_at_or_below(apex) && n_labels == 4 + apex.label_count())) && name.labels().take(4).all(is_octet)
 }
 
 #[cfg(test)]
@@ -364,7 +305,7 @@ mod tests {
     fn good_zones_have_no_findings() {
         findings("", &[]);
         findings("a NS ns.a\nns.a A 192.0.2.2\na DS 1 13 200 00\nb NS ns.a\nc NS ns.example.\n", &[]);
-        findings("*.w A 192.0.2.1\nm MX 5 x.w\nd DNAME e\nd TXT x\nf NS x.d\n", &[]);
+        findings("*.w A 192.0.2.1\nm MX 5 x.w\nd DNAME e\nd TXT x\n", &[]);
         findings("c CNAME x\nc RRSIG CNAME 13 2 60 20260101000000 20260101000000 1 @ AQID\n", &[]);
         findings("a NS a\na A 192.0.2.1\n", &[]);
     }
@@ -389,7 +330,7 @@ mod tests {
         findings("a CNAME x.\na CNAME y.\n", &["error: a.vn.: more than one CNAME"]);
         findings("a DNAME x.\na DNAME y.\n", &["error: a.vn.: more than one DNAME"]);
         findings("a DNAME x.\na NS y.\n", &["error: a.vn.: DNAME and NS at the same name below the apex"]);
-        findings("a DNAME x.\nb.a A 192.0.2.1\na0 A 192.0.2.1\n", &["warning: b.a.vn.: hidden below the DNAME at a.vn."]);
+        findings("a DNAME x.\nb.a A 192.0.2.1\na0 A 192.0.2.1\n", &["error: b.a.vn.: hidden below the DNAME at a.vn."]);
         findings(
             "a CNAME x.\nb NS a\nc MX 1 a\n",
             &["error: b.vn.: name server a.vn. is an alias (CNAME)", "warning: c.vn.: MX target a.vn. is an alias (CNAME)"],
@@ -407,10 +348,67 @@ mod tests {
                 "warning: b.a.vn.: TXT is hidden by a delegation and is no glue",
             ],
         );
+        let digest = "00".repeat(32);
+        findings(&format!("a NS x.\na DS 1 13 2 {digest}\n"), &[]);
+        findings(&format!("@ DS 1 13 2 {digest}\n"), &["error: vn.: DS at the apex, it belongs into the parent's zone"]);
         findings("a DS 1 13 200 00\na A 192.0.2.1\n", &["warning: a.vn.: DS without a delegation"]);
         findings(
             "a 5 A 192.0.2.1\na 6 A 192.0.2.2\na 7 A 192.0.2.3\n",
             &["warning: a.vn.: the TTLs of the A records differ; the smallest is taken"],
         );
+    }
+    #[test]
+    fn wildcards() {
+        findings("*.w NS x.\n", &["error: *.w.vn.: NS at a wildcard has no defined meaning"]);
+        findings("*.w DNAME x.\n", &["warning: *.w.vn.: DNAME at a wildcard gives answers that differ between servers"]);
+        findings("*.w DS 1 13 200 00\n", &["warning: *.w.vn.: DS without a delegation"]);
+        findings("*.w CNAME x.\n*.v A 192.0.2.1\nx.*.w NS x.\n", &[]);
+        // A wildcard that is an apex delegates nothing.
+        let apex = Name::parse("*.vn.").expect("a name");
+        bare(apex.as_ref(), "$TTL 60\n@ SOA a.b. c.d. 1 2 3 4 5\n@ NS a.b.\n", &[]);
+    }
+
+    #[test]
+    fn targets() {
+        findings("d DNAME x.\nd A 192.0.2.1\ne NS d\nm MX 1 x.d\n", &[]);
+        findings("d DNAME x.\ne NS ns.d\n", &["error: e.vn.: name server ns.d.vn. is below a DNAME, so it is an alias"]);
+        findings(
+            "a NS 192.0.2.1.\nb MX 1 192.0.2.1\nc SRV 1 1 1 192.0.2.256.\nd NS 1.2.3.4.5.\n",
+            &[
+                "warning: a.vn.: NS target 192.0.2.1. reads like an address, a name belongs there",
+                "warning: b.vn.: MX target 192.0.2.1.vn. reads like an address, a name belongs there",
+                "warning: b.vn.: MX target 192.0.2.1.vn. has no address in the zone",
+            ],
+        );
+        findings(
+            "@ NS 192.0.2.1\n",
+            &[
+                "warning: vn.: NS target 192.0.2.1.vn. reads like an address, a name belongs there",
+                "error: vn.: name server 192.0.2.1.vn. has no address in the zone",
+            ],
+        );
+        findings("a CNAME x.\nb SRV 1 1 1 a\n", &["warning: b.vn.: SRV target a.vn. is an alias (CNAME)"]);
+        findings("b SRV 1 1 1 a\n", &["warning: b.vn.: SRV target a.vn. has no address in the zone"]);
+        findings("d NS ns.d\nd NS d\nns.d AAAA ::1\n", &["error: d.vn.: name server d.vn. has no address in the zone"]);
+    }
+
+    #[test]
+    fn what_belongs_to_the_apex() {
+        findings("a CDS 1 13 200 00\n", &["warning: a.vn.: CDS has a meaning at the apex alone"]);
+        findings("a NSEC3PARAM 1 0 0 -\n", &["warning: a.vn.: NSEC3PARAM has a meaning at the apex alone"]);
+    }
+
+    #[test]
+    fn chains() {
+        let link = "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3";
+        let next = "2t7b4g4vsa5smi47k61mv5bv1a22bojr NS SOA";
+        let none = "warning: vn.: NSEC3PARAM without NSEC3 records of the same parameters";
+        let other = "warning: 0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.vn.: NSEC3 records without an NSEC3PARAM of the same parameters";
+        findings(&format!("@ NSEC3PARAM 1 0 0 -\n{link} 1 1 0 - {next}\n"), &[]);
+        findings("@ NSEC3PARAM 1 0 0 -\n", &[none]);
+        findings("@ NSEC3PARAM 1 1 0 -\n", &[]);
+        findings(&format!("{link} 1 0 0 - {next}\n"), &[other]);
+        findings(&format!("@ NSEC3PARAM 1 0 0 -\n{link} 1 0 0 aa {next}\n"), &[none, other]);
+        findings(&format!("@ NSEC3PARAM 1 0 0 -\n{link} 1 0 1 - {next}\n"), &[none, other]);
     }
 }

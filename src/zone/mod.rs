@@ -6,7 +6,9 @@
 mod base;
 mod build;
 mod chain;
+mod check;
 mod diff;
+mod finding;
 mod hash;
 mod overlay;
 pub mod piece;
@@ -14,15 +16,15 @@ mod proof;
 mod set;
 mod walk;
 
-pub mod check;
-
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 pub use base::{Counts, Cut, CutLink, Host, Hosts, Node, Set};
 pub use chain::{Nsec3Params, nsec_set};
+pub use check::check;
 pub use diff::{Diff, DiffError};
+pub use finding::{Fault, Finding, Severity};
 pub use set::{Found, ZoneSet};
 pub use walk::{End, Provable, Sought, Walk};
 

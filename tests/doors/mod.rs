@@ -175,7 +175,7 @@ pub fn zone(text: &[u8]) {
     let Some(mut records) = scan(text) else { return };
     let apex = Name::parse("vn.").expect("a name");
     records.sort();
-    let _ = saola::zone::check::check(apex.as_ref(), &records);
+    let _ = saola::zone::check(apex.as_ref(), &records);
     let _ = sign::verify(&records, apex.as_ref(), &[], NOW, 1);
     let Ok(zone) = Zone::build(apex.as_ref(), records) else { return };
     let mut set = ZoneSet::new();

@@ -3,11 +3,10 @@
 //! A tool that is not installed is left out with a note, unless `SAOLA_TOOLS=all` is set; `KZONECHECK` and the like name a program elsewhere.
 
 use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use saola::dns::{Records, Rtype, UnixTime, master};
+use saola::dns::{Records, UnixTime, master};
 use saola::sign::{Algorithm, verify};
 
 use super::{DENIALS, ORIGIN, keys, name, read, sign_with};
@@ -51,24 +50,13 @@ fn rsa_is_accepted() {
 fn accepted(signed: &Records, csk: bool, what: &str) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("signed.zone");
-    write(signed, &path);
+    master::write(signed, &mut File::create(&path).expect("a file")).expect("written");
     let file = path.to_str().expect("a plain path");
     // -z: the KSK may sign everything.
     let csk: &[&str] = if csk { &["-z"] } else { &[] };
     run("dnssec-verify", &[csk, &["-q", "-o", ORIGIN, file]].concat(), what);
     run("ldns-verify-zone", &["-V", "1", file], what);
     run("kzonecheck", &["-o", ORIGIN, "-d", "on", file], what);
-}
-
-/// The SOA first: some readers want it so.
-fn write(records: &Records, path: &Path) {
-    let mut sorted = Records::new();
-    for soa in [true, false] {
-        for record in records.iter().filter(|record| (record.rtype == Rtype::SOA) == soa) {
-            sorted.push(record.owner, record.rtype, record.ttl, record.rdata).expect("room");
-        }
-    }
-    master::write(&sorted, &mut BufWriter::new(File::create(path).expect("a file"))).expect("written");
 }
 
 #[track_caller]

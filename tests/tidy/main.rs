@@ -17,6 +17,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (3, &["registry", "orders", "compile", "sign", "answer", "journal"]),
     (2, &["zone"]),
     (1, &["dns", "telemetry"]),
+    (0, &["disk"]),
 ];
 
 /// Arrows along one floor that the plan allows: the inputs of the compiler.
@@ -24,10 +25,10 @@ const SIDEWAYS: &[(&str, &str)] = &[("compile", "registry"), ("compile", "orders
 
 /// What a room does not know beyond the rooms above it.
 const UNKNOWN: &[(&str, &[&str])] = &[
-    ("answer", &["std::fs", "std::thread", "std::time", "UdpSocket", "TcpStream", "TcpListener", "SystemTime", "Instant", "File"]),
-    ("zone", &["std::fs", "UdpSocket", "TcpStream", "TcpListener", "SystemTime", "Instant", "File"]),
-    ("compile", &["std::fs", "std::net::UdpSocket", "SystemTime", "Instant", "File"]),
-    ("sign", &["std::fs", "SystemTime", "Instant", "File"]),
+    ("answer", &["std::fs", "std::thread", "std::time", "UdpSocket", "TcpStream", "TcpListener", "SystemTime", "Instant", "File", "disk"]),
+    ("zone", &["std::fs", "disk", "UdpSocket", "TcpStream", "TcpListener", "SystemTime", "Instant", "File"]),
+    ("compile", &["std::fs", "disk", "std::net::UdpSocket", "SystemTime", "Instant", "File"]),
+    ("sign", &["std::fs", "disk", "SystemTime", "Instant", "File"]),
     ("dns", &["UdpSocket", "TcpStream", "TcpListener", "Instant"]),
 ];
 

@@ -1,7 +1,7 @@
 //! Master files: text to records and back (RFC 1035 §5, RFC 2308 §4, RFC 3597 §5).
 //!
 //! [`scan`] is strict: the first thing that is wrong ends it, with file, line and column. Knows no zone:
-//! whether the records make one is `zone::check`'s question. Opens no file but in [`read_file`].
+//! whether the records make one is `zone::check`'s question. Opens no file but in [`read_file`] and [`read_text`].
 //!
 //! Choices where software differs:
 //! - A record without TTL takes `$TTL`; without `$TTL` the last TTL written (RFC 1035 §5.1); a SOA without
@@ -29,7 +29,7 @@ use std::fmt;
 use super::name::{Name, NameError, NameRef};
 use super::rtype::Rtype;
 
-pub use file::{MAX_FILE, read_file, read_regular};
+pub use file::{MAX_FILE, read_file, read_text};
 pub use scan::{Include, beside, parse_rdata, scan};
 pub use write::{write, write_name, write_rdata, write_record};
 

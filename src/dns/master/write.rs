@@ -13,13 +13,23 @@ use crate::dns::records::{Record, Records};
 use crate::dns::rtype::Rtype;
 use crate::dns::time::UnixTime;
 
-/// Writes every record in its order, through a buffer of its own.
+/// Writes the SOA, which every reader expects first (RFC 5936 §2.2 sends it so), then all other records in their order, through a
+/// buffer of its own.
+///
+/// Cost: one pass; where the first name has no SOA, one more to find it.
 ///
 /// # Errors
 /// What `out` gives.
 pub fn write(records: &Records, out: &mut impl io::Write) -> io::Result<()> {
     let mut buffer = Vec::with_capacity(1 << 17);
-    for record in records.iter() {
+    let first = records.iter().position(|record| record.rtype == Rtype::SOA);
+    if let Some(soa) = first.and_then(|at| records.iter().nth(at)) {
+        write_record(&soa, &mut buffer);
+    }
+    for (at, record) in records.iter().enumerate() {
+        if Some(at) == first {
+            continue;
+        }
         write_record(&record, &mut buffer);
         if buffer.len() > 1 << 16 {
             out.write_all(&buffer)?;
