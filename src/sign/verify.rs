@@ -240,7 +240,7 @@ impl<'a> Judge<'a> {
                     continue;
                 }
                 Kind::Signed | Kind::SecureCut | Kind::InsecureCut => count.names += 1,
-                Kind::Below | Kind::Denial | Kind::Empty | Kind::InsecureEmpty => {}
+                Kind::Below | Kind::Denial | Kind::Empty | Kind::InsecureEmpty | Kind::GuardedEmpty => {}
             }
             let has_cname = name.rrset(Rtype::CNAME).is_some() && place.kind == Kind::Signed;
             for set in name.rrsets() {
@@ -255,7 +255,7 @@ impl<'a> Judge<'a> {
                     Kind::Signed => true,
                     Kind::SecureCut | Kind::InsecureCut => matches!(rtype, Rtype::DS | Rtype::NSEC | Rtype::NSEC3),
                     Kind::Denial => rtype == Rtype::NSEC3,
-                    Kind::Below | Kind::Empty | Kind::InsecureEmpty | Kind::Outside => false,
+                    Kind::Below | Kind::Empty | Kind::InsecureEmpty | Kind::GuardedEmpty | Kind::Outside => false,
                 };
                 // RFC 2181 §10.1 and RFC 4035 §2.5: beside a CNAME only what signs and denies it.
                 if has_cname && !matches!(rtype, Rtype::CNAME | Rtype::NSEC | Rtype::NSEC3) || rtype == Rtype::CNAME && set.len() > 1 {
@@ -453,7 +453,8 @@ impl<'a> Judge<'a> {
             }
             match found.get(at).filter(|(other, _)| *other == hash) {
                 None => {
-                    let may_lack = matches!(place.kind, Kind::InsecureCut | Kind::InsecureEmpty) && covering == Some(true);
+                    let insecure = matches!(place.kind, Kind::InsecureCut | Kind::InsecureEmpty | Kind::GuardedEmpty);
+                    let may_lack = insecure && covering == Some(true);
                     if !may_lack {
                         faults.add(name, Rtype::NSEC3, What::NoLink);
                     }
