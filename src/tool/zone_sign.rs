@@ -8,7 +8,7 @@ use super::Failure;
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::pipeline::keys;
-use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, key, sign};
+use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, dropped_zonemd, key, sign};
 
 /// The arguments of `saola zone sign`.
 #[derive(Debug, clap::Args)]
@@ -99,6 +99,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let csk = keys.iter().all(|key| key.is_sep());
     let keys = ZoneKeys::new(keys, csk, now).map_err(|error| refused(&error))?;
     let read_ms = begun.elapsed().as_millis();
+
+    for dropped in dropped_zonemd(&records, origin) {
+        super::complain(&format!("[{}] warning: {dropped}", args.origin));
+    }
 
     let begun = std::time::Instant::now();
     let signed = sign(records, origin, &keys, &policy, now, args.threads).map_err(|error| refused(&error))?;
