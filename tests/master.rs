@@ -318,6 +318,8 @@ fn data_that_does_not_fit_its_type_is_refused() {
     refused_data("DS", "1 13 9", 7, "the record ends where hex digits is expected");
     refused_data("DS", "1 RSA 9 01", 3, "'RSA' is not an algorithm, by number or mnemonic");
     refused_data("ZONEMD", "1 1 1 01", 7, "a SHA-384 digest has 48 octets");
+    refused_data("ZONEMD", "1 1 2 0102030405060708090a0b0c", 7, "a SHA-512 digest has 64 octets");
+    refused_data("ZONEMD", "1 241 1 0102030405060708090a0b", 9, "a digest of a zone has at least 12 octets");
     refused_data("ZONEMD", "1 1 9 0102030405060708090a0b", 7, "a digest of a zone has at least 12 octets");
     refused_data("DNSKEY", "257 3 13 AQI", 10, "'AQI' is not base64");
     refused_data("DNSKEY", "257 3 13", 9, "the record ends where base64 is expected");

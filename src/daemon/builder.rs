@@ -134,7 +134,8 @@ impl Builder {
         self.reply(report, Vec::new(), begin)
     }
 
-    fn reply(&self, report: Report, warnings: Vec<String>, begin: Instant) -> Result<Value, String> {
+    fn reply(&self, report: Report, mut warnings: Vec<String>, begin: Instant) -> Result<Value, String> {
+        warnings.extend(report.warnings.iter().cloned());
         let millis = begin.elapsed().as_millis() as u64;
         let (published, removed, kept) = (report.published.len(), report.removed.len(), report.n_kept);
         if report.problems.is_empty() {
@@ -165,7 +166,7 @@ impl Builder {
             pipeline.run(&plan, scope, now, |zones| shared.served.store(Arc::new(Served { zones: Arc::new(zones), face: face.clone() })))
         }));
         let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
-        for note in &report.notes {
+        for note in report.notes.iter().chain(&report.warnings) {
             log::warn!("{note}");
         }
         for zone in &report.published {

@@ -9,8 +9,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::disk;
-use crate::dns::NameRef;
-use crate::sign::{Algorithm, Key, KeyError, KeyTextError};
+use crate::dns::{NameRef, UnixTime};
+use crate::sign::{Algorithm, Key, KeyError, KeyTextError, Policy};
 
 /// Reads the keys of `zone` in `dir`, in order of file name. No directory means no keys.
 ///
@@ -133,7 +133,7 @@ pub fn generate(
     algorithm: Algorithm,
     flags: u16,
     bits: Option<u32>,
-    now: crate::dns::UnixTime,
+    now: UnixTime,
 ) -> Result<Key, KeyFileError> {
     let others = load(dir, zone)?;
     loop {
@@ -147,6 +147,41 @@ pub fn generate(
         store(dir, &key)?;
         return Ok(key);
     }
+}
+
+/// What `policy` would make otherwise than these keys of one zone are, in the operator's words; `None` where they agree.
+///
+/// A policy makes keys only where there are none, so that a change in it says nothing to keys that are there. Keys that no longer sign
+/// are passed over, and so are those of another algorithm while the policy's own algorithm signs too, as in a rollover.
+pub fn differs_from_policy(keys: &[Key], policy: &Policy, rsa_bits: u32, now: UnixTime) -> Option<String> {
+    let ended = |time: Option<UnixTime>| time.is_some_and(|time| time <= now);
+    let in_use = |key: &&Key| !ended(key.timing.inactive) && !ended(key.timing.delete);
+    let (of_policy, others): (Vec<&Key>, Vec<&Key>) = keys.iter().filter(in_use).partition(|key| key.algorithm() == policy.algorithm);
+    let is_other_size = |key: &&&Key| key.algorithm() == Algorithm::RsaSha256 && key.bits() != rsa_bits as usize;
+    let (asked, found): (String, Vec<&Key>) = if of_policy.is_empty() && !others.is_empty() {
+        (format!("keys of {}", policy.algorithm), others)
+    } else if policy.csk && of_policy.iter().any(|key| !key.is_sep()) {
+        ("one key for everything (csk)".into(), of_policy)
+    } else if of_policy.iter().any(|key| is_other_size(&key)) {
+        (format!("RSA keys of {rsa_bits} bits"), of_policy)
+    } else {
+        return None;
+    };
+    let mut kinds: Vec<String> = found
+        .iter()
+        .map(|key| {
+            let kind = if key.is_sep() { "KSK" } else { "ZSK" };
+            let bits = if key.algorithm() == Algorithm::RsaSha256 { format!(" with {} bits", key.bits()) } else { String::new() };
+            format!("{kind} of {}{bits}", key.algorithm())
+        })
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    Some(format!(
+        "the policy asks for {asked}, the keys that sign are {}: a policy makes keys only where there are none; replace them by hand \
+         (docs/signing.md), or set the policy to what the keys are",
+        kinds.join(" and ")
+    ))
 }
 
 /// `K<zone>+<algorithm>+<tag>`, as BIND names the files of a key.

@@ -56,6 +56,8 @@ pub struct Signing<'a> {
     pub digest: String,
     /// Threads to sign on; 0 = one per core.
     pub threads: usize,
+    /// What the policy asks for and the keys are not.
+    pub note: Option<String>,
 }
 
 /// A zone made, and why.

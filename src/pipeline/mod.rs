@@ -92,6 +92,8 @@ pub struct Report {
     pub is_refused: bool,
     /// What an operator should look at in the export and the orders.
     pub notes: Vec<String>,
+    /// What is not as the configuration or a zone's file says, though all was done: keys that do not fit their policy, stale digests.
+    pub warnings: Vec<String>,
     /// What could not be done.
     pub problems: Vec<Problem>,
 }

@@ -18,7 +18,12 @@ pub struct Run<'a> {
     scope: &'a Scope,
     now: UnixTime,
     next: Next,
+    /// What an operator should know of zones that were made or kept, and of which.
+    notes: BTreeMap<String, Vec<Name>>,
 }
+
+/// What came of a zone that may have had to be made: the zone, if it changed, and what an operator should know.
+type Outcome = Result<(Option<Made>, Vec<String>), String>;
 
 /// What is to be in force after a run.
 pub struct Next {
@@ -60,7 +65,7 @@ impl<'a> Run<'a> {
             export_problem: pipeline.export_problem.clone().filter(|_| plan.registry.is_some()),
             report: Report::default(),
         };
-        Self { pipeline, plan, scope, now, next }
+        Self { pipeline, plan, scope, now, next, notes: BTreeMap::new() }
     }
 
     /// Makes the registry's zones: children first, then the parent with the DS records of what its children serve.
@@ -170,7 +175,7 @@ impl<'a> Run<'a> {
     }
 
     /// `None` when the zone is not asked for.
-    fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Result<Option<Made>, String>> {
+    fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
             Scope::All | Scope::Zone(_) => match master::read_file(&file.file, file.apex.as_ref()) {
@@ -189,24 +194,35 @@ impl<'a> Run<'a> {
         Some(self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads }))
     }
 
-    fn make(&self, task: Task<'_>) -> Result<Option<Made>, String> {
+    fn make(&self, task: Task<'_>) -> Outcome {
         let Task { apex, content, dated, policy, rsa_bits, threads } = task;
         let before = self.pipeline.live.get(&apex);
         if content.is_none() && before.is_none() {
             return Err("there is nothing to make the zone from".into());
         }
         let signing = policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, self.now)).transpose()?;
+        let mut notes: Vec<String> = signing.iter().filter_map(|signing| signing.note.clone()).collect();
+        if let Some(records) = &content {
+            match &signing {
+                Some(_) => notes.extend(sign::dropped_zonemd(records, apex.as_ref()).iter().map(ToString::to_string)),
+                None => notes.extend(stale_digest(records, &apex)),
+            }
+        }
         let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
         let job = Job { apex, content, before, last_serial, dated, signing };
-        make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())
+        let made = make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())?;
+        Ok((made, notes))
     }
 
     /// Takes over what was made of a zone.
-    fn take(&mut self, apex: Name, result: Result<Option<Made>, String>) {
+    fn take(&mut self, apex: Name, result: Outcome) {
         let next = &mut self.next;
         let Made { live, why } = match result {
-            Ok(made) => {
+            Ok((made, notes)) => {
                 next.problems.remove(&apex);
+                for note in notes {
+                    self.notes.entry(note).or_default().push(apex.clone());
+                }
                 let Some(made) = made else { return };
                 made
             }
@@ -234,12 +250,31 @@ impl<'a> Run<'a> {
     /// What is to be in force, without the zones that are no longer planned.
     pub fn finish(self) -> Next {
         let mut next = self.next;
+        // The timer changes nothing of what these are about: they were told at the start and at each reload.
+        if *self.scope != Scope::Timer {
+            let line = |(what, zones): (String, Vec<Name>)| {
+                let zones: Vec<String> = zones.iter().map(Name::to_string).collect();
+                format!("[{}] {what}", zones.join(", "))
+            };
+            next.report.warnings.extend(self.notes.into_iter().map(line));
+        }
         let of_registry: Vec<Name> = zones_of(next.compiled.as_ref()).collect();
         let planned: BTreeSet<&Name> = self.plan.files.iter().map(|file| &file.apex).chain(&of_registry).collect();
         next.live.retain(|apex, _| planned.contains(apex));
         next.problems.retain(|apex, _| planned.contains(apex));
         next
     }
+}
+
+/// What is wrong with the ZONEMD of a zone that is served as it stands, if it has one (RFC 8976 §4).
+fn stale_digest(records: &Records, apex: &Name) -> Option<String> {
+    records.iter().find(|record| record.rtype == Rtype::ZONEMD && record.owner == apex.as_ref())?;
+    let serial = content::serial(records, apex.as_ref())?.0;
+    let mut sorted = records.clone();
+    sorted.sort();
+    let faults = sign::check_zonemd(&sorted, apex.as_ref(), serial).err()?;
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    Some(format!("ZONEMD: {}; the zone is served as it stands, secondaries that check the digest will refuse it", faults.join("; ")))
 }
 
 /// Puts exactly the DS records `wanted` at the delegations to zones that are ours.

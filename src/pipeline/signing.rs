@@ -37,9 +37,10 @@ pub fn signing<'a>(
             found.push(made.map_err(|error| format!("keys: {error}"))?);
         }
     }
+    let note = keys::differs_from_policy(&found, policy, rsa_bits, now);
     let keys = ZoneKeys::new(found, policy.csk, now).map_err(|error| format!("keys in '{}': {error}", folder.display()))?;
     let digest = digest(policy, &keys);
-    Ok(Signing { policy, keys, digest, threads })
+    Ok(Signing { policy, keys, digest, threads, note })
 }
 
 /// SHA-256 of all that decides how a zone is signed, hexadecimal.

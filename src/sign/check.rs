@@ -12,7 +12,7 @@ pub(super) enum Checker {
 }
 
 impl Checker {
-    /// Takes DNSKEY RDATA; `None` when the algorithm does not sign here or the key is broken.
+    /// Takes DNSKEY RDATA; `None` when the algorithm does not sign here or the key is broken or too small.
     pub(super) fn new(rdata: &[u8]) -> Option<Self> {
         let [_, _, 3, number, public @ ..] = rdata else { return None };
         let ecdsa = |algorithm, len| {
@@ -22,6 +22,10 @@ impl Checker {
         match Algorithm::from_number(*number)? {
             Algorithm::RsaSha256 => {
                 let (n, e) = dnskey::rsa_parts(public)?;
+                // Zones of others have keys of 1024 bits; less is nowhere taken for a signature any more.
+                if dnskey::bits(n) < 1024 {
+                    return None;
+                }
                 Some(Self::Rsa { n: n.to_vec(), e: e.to_vec() })
             }
             Algorithm::EcdsaP256Sha256 => ecdsa(&aws::ECDSA_P256_SHA256_FIXED, 64),

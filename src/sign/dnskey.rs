@@ -61,6 +61,11 @@ pub(super) fn rsa_parts(public: &[u8]) -> Option<(&[u8], &[u8])> {
     (!e.is_empty() && !n.is_empty()).then_some((n, e))
 }
 
+/// How many bits a number without leading zeros has.
+pub(super) fn bits(n: &[u8]) -> usize {
+    8 * n.len() - n.first().map_or(0, |octet| octet.leading_zeros() as usize)
+}
+
 /// The uncompressed point of SEC 1 from the two coordinates that a DNSKEY holds (RFC 6605 §4).
 pub(super) fn ecdsa_point(public: &[u8]) -> Vec<u8> {
     let mut point = Vec::with_capacity(1 + public.len());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::zonemd::ZonemdFault;
 use crate::dns::{Name, NameRef, Rtype, UnixTime};
 use crate::telemetry::count;
 
@@ -35,7 +36,7 @@ pub enum What {
     NoSoa,
     /// No DNSKEY set with a zone key.
     NoDnskey,
-    /// A DNSKEY that is broken or of an algorithm that is not known here.
+    /// A DNSKEY that is broken, too small or of an algorithm that is not known here.
     BadKey(u16),
     /// The DNSKEY set is not signed by a key with the SEP flag.
     NoSep,
@@ -93,6 +94,8 @@ pub enum What {
     OtherParameters,
     /// CDS or CDNSKEY for a key that is not in the DNSKEY set.
     CdsOfNoKey,
+    /// A ZONEMD at the apex that does not hold.
+    Zonemd(ZonemdFault),
 }
 
 impl fmt::Display for What {
@@ -100,7 +103,7 @@ impl fmt::Display for What {
         match self {
             Self::NoSoa => f.write_str("the apex must have exactly one SOA"),
             Self::NoDnskey => f.write_str("there is no zone key"),
-            Self::BadKey(tag) => write!(f, "key {tag} is broken or of an algorithm that is not known here"),
+            Self::BadKey(tag) => write!(f, "key {tag} is broken, of an algorithm that is not known here, or RSA of less than 1024 bits"),
             Self::NoSep => f.write_str("no key with the SEP flag signs the keys"),
             Self::NoAnchor => f.write_str("no key that the anchor names signs the keys"),
             Self::Nsec3Param => {
@@ -131,6 +134,7 @@ impl fmt::Display for What {
             Self::WrongTypes => f.write_str("the type bitmap does not fit the name"),
             Self::OtherParameters => f.write_str("other parameters than those of the NSEC3PARAM"),
             Self::CdsOfNoKey => f.write_str("for a key that is not in the zone"),
+            Self::Zonemd(fault) => fault.fmt(f),
         }
     }
 }

@@ -75,8 +75,8 @@ pub enum KeyError {
     BitsNotRsa(Algorithm),
     /// The private part is not one of the algorithm, or does not belong to the public part.
     Mismatch(Algorithm),
-    /// RSA of less than 2048 bits signs no longer.
-    RsaTooSmall(usize),
+    /// RSA signs with 2048 to 4096 bits: less is too weak and refused by both crypto libraries, more is not allowed (RFC 5702 §2.1).
+    RsaSize(usize),
 }
 
 impl fmt::Display for KeyError {
@@ -86,7 +86,11 @@ impl fmt::Display for KeyError {
             Self::Bits(bits) => write!(f, "RSA keys are made with 2048, 3072 or 4096 bits, not {bits}"),
             Self::BitsNotRsa(algorithm) => write!(f, "{algorithm} keys have one size, leave the bits away"),
             Self::Mismatch(algorithm) => write!(f, "the private part is no {algorithm} key or does not belong to the public part"),
-            Self::RsaTooSmall(bits) => write!(f, "an RSA key of {bits} bits is too small to sign, 2048 is the least"),
+            Self::RsaSize(bits) => write!(
+                f,
+                "an RSA key of {bits} bits does not sign here, only 2048 to 4096: make a key of another size or algorithm with \
+                 `saola key generate`, and let the server that has this key sign until the new one has replaced it"
+            ),
         }
     }
 }
@@ -254,9 +258,9 @@ impl Secret {
                 if n != der::trim(field(RSA_FIELDS[0])?) || e != der::trim(field(RSA_FIELDS[1])?) {
                     return Err(mismatch());
                 }
-                let bits = 8 * n.len() - n.first().map_or(0, |octet| octet.leading_zeros() as usize);
-                if bits < 2048 {
-                    return Err(KeyError::RsaTooSmall(bits));
+                match dnskey::bits(n) {
+                    2048..=4096 => {}
+                    bits => return Err(KeyError::RsaSize(bits)),
                 }
                 let private = |i: usize| field(RSA_FIELDS[i]);
                 let components = rsa::KeyPairComponents {

@@ -17,6 +17,7 @@ mod tbs;
 mod verify;
 mod walk;
 mod zone_keys;
+mod zonemd;
 
 use std::fmt;
 use std::hash::Hasher as _;
@@ -32,6 +33,7 @@ pub use key_text::{DnskeyText, KeyTextError};
 pub use policy::{Denial, Policy, UnknownDenial};
 pub use verify::{Anchor, MAX_FAULTS, Summary, check_signature, verify};
 pub use zone_keys::{Role, ZoneKeys, ZoneKeysError};
+pub use zonemd::{DroppedZonemd, ZonemdFault, check_zonemd, dropped_zonemd};
 
 use crate::dns::rdata::{self, Soa};
 use crate::dns::records::Full;
@@ -43,11 +45,13 @@ use walk::{Kind, LinkRule, Place};
 /// Signs the whole zone `apex`; the result is sorted and complete.
 ///
 /// RRSIG, NSEC, NSEC3 and NSEC3PARAM of the input are dropped and made anew, and so are CDS and CDNSKEY where the policy makes them.
+/// A ZONEMD at the apex is made anew, with the hashes of those in the input that are known here ([`dropped_zonemd`] names the others).
 /// A DNSKEY of the input that is none of `keys` stays (another signer's, RFC 8901), if its algorithm signs here.
 /// RRsets whose TTLs differ get the smallest.
 ///
 /// Signed is what is authoritative: not NS at a zone cut, nothing below a cut or a DNAME (RFC 4035 §2.2). With opt-out, insecure
-/// delegations and empty non-terminals that lead to nothing else have no NSEC3 (RFC 5155 §7.1). TTLs of the chain are those of RFC 9077.
+/// delegations and empty non-terminals that lead to nothing else have no NSEC3 (RFC 5155 §7.1), unless such an empty non-terminal has a
+/// wildcard beside it, which could otherwise pass for the source of the names below. TTLs of the chain are those of RFC 9077.
 ///
 /// Cost: one signature for each signed RRset and link, on `threads` threads (0: one per core). ECDSA signatures are random,
 /// everything else is the same each time.
@@ -74,7 +78,14 @@ pub fn sign(
         _ => true,
     });
     records.sort();
-    let negative_ttl = negative_ttl(&records, apex)?;
+    let soa = read_soa(&records, apex)?;
+    let zonemd = zonemd::wanted(&records, apex);
+    records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != apex);
+    let mut placeholders = Records::new();
+    for &hash in &zonemd {
+        placeholders.push(apex, Rtype::ZONEMD, soa.ttl, &zonemd::rdata(soa.serial, hash, &[]))?;
+    }
+    records.merge(placeholders)?;
     records.merge(apex_records(&records, apex, keys, policy)?)?;
     records.level_ttls();
 
@@ -82,17 +93,15 @@ pub fn sign(
     if let Some(outside) = places.iter().find(|place| place.kind == Kind::Outside) {
         return Err(SignError::OutOfZone(outside.name(&records).to_owned()));
     }
-    let signer = Signer {
-        records: &records,
-        places: &places,
+    let pen = Pen {
         apex,
         zone_signers: keys.with(|role| role.signs_zone).collect(),
         key_signers: keys.with(|role| role.signs_keys).collect(),
         policy,
         now,
-        negative_ttl,
         rng: SystemRandom::new(),
     };
+    let signer = Signer { records: &records, places: &places, negative_ttl: soa.negative_ttl, pen: &pen };
     let mut made = Records::new();
     parallel::in_order(places.len(), threads, |range| signer.sign_places(range), |chunk: Records| Ok(made.extend(&chunk)?))?;
     // Chunks come in canonical order, so that sorting finds everything in place.
@@ -112,17 +121,44 @@ pub fn sign(
     drop(places);
     made.merge(hashed)?;
     records.merge(made)?;
+    if !zonemd.is_empty() {
+        add_zonemd(&mut records, &zonemd, soa, &pen)?;
+    }
     Ok(records)
 }
 
-/// TTL of NSEC and NSEC3: the smaller of the SOA's TTL and its minimum (RFC 9077 §3).
-fn negative_ttl(records: &Records, apex: NameRef<'_>) -> Result<u32, SignError> {
+/// Puts the digests of the zone, which is signed but for them, in the place of the placeholders (RFC 8976 §3.4).
+fn add_zonemd(records: &mut Records, hashes: &[zonemd::Hash], soa: ApexSoa, pen: &Pen<'_>) -> Result<(), SignError> {
+    let digests = zonemd::digests(records, pen.apex, hashes);
+    records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != pen.apex);
+    let rdata: Vec<Vec<u8>> = hashes.iter().zip(&digests).map(|(&hash, digest)| zonemd::rdata(soa.serial, hash, digest)).collect();
+    let mut made = Records::new();
+    for rdata in &rdata {
+        made.push(pen.apex, Rtype::ZONEMD, soa.ttl, rdata)?;
+    }
+    // Serial and scheme are the same in all: in order of the hash they are in canonical order.
+    pen.sign_rrset(pen.apex, Rtype::ZONEMD, soa.ttl, rdata.iter().map(Vec::as_slice), &mut Scratch::default(), &mut made)?;
+    Ok(records.merge(made)?)
+}
+
+/// What the SOA says that matters here.
+#[derive(Clone, Copy)]
+struct ApexSoa {
+    serial: u32,
+    ttl: u32,
+    /// TTL of NSEC and NSEC3: the smaller of the SOA's TTL and its minimum (RFC 9077 §3).
+    negative_ttl: u32,
+}
+
+fn read_soa(records: &Records, apex: NameRef<'_>) -> Result<ApexSoa, SignError> {
     let set = records.name(apex).and_then(|name| name.rrset(Rtype::SOA)).ok_or(SignError::NoSoa)?;
     if set.len() != 1 {
         return Err(SignError::ManySoa);
     }
     let soa = set.rdata().next().and_then(Soa::read).ok_or(SignError::NoSoa)?;
-    Ok(set.ttl().min(soa.minimum))
+    // The smallest, as `level_ttls` gives it.
+    let ttl = set.ttls().min().unwrap_or(0);
+    Ok(ApexSoa { serial: soa.serial, ttl, negative_ttl: ttl.min(soa.minimum) })
 }
 
 /// What signing adds to the apex beside signatures: DNSKEY, CDS, CDNSKEY, NSEC3PARAM.
@@ -174,12 +210,17 @@ struct Link {
 struct Signer<'a> {
     records: &'a Records,
     places: &'a [Place],
+    negative_ttl: u32,
+    pen: &'a Pen<'a>,
+}
+
+/// What it takes to sign one RRset.
+struct Pen<'a> {
     apex: NameRef<'a>,
     zone_signers: Vec<&'a Key>,
     key_signers: Vec<&'a Key>,
     policy: &'a Policy,
     now: UnixTime,
-    negative_ttl: u32,
     rng: SystemRandom,
 }
 
@@ -188,7 +229,7 @@ impl Signer<'_> {
     fn sign_places(&self, range: std::ops::Range<usize>) -> Result<Records, SignError> {
         let mut out = Records::new();
         let mut scratch = Scratch::default();
-        let nsec = self.policy.denial == Denial::Nsec;
+        let nsec = self.pen.policy.denial == Denial::Nsec;
         for i in range {
             let place = self.places[i];
             let (signs_all, cut) = match place.kind {
@@ -199,21 +240,23 @@ impl Signer<'_> {
             };
             let name = self.records.name_at(place.entry as usize);
             for set in name.rrsets() {
-                if signs_all || cut && set.rtype() == Rtype::DS {
-                    self.sign_rrset(name.owner(), set.rtype(), set.ttl(), set.rdata(), &mut scratch, &mut out)?;
+                // The ZONEMD of the apex is still a placeholder.
+                let later = set.rtype() == Rtype::ZONEMD && name.owner() == self.pen.apex;
+                if signs_all && !later || cut && set.rtype() == Rtype::DS {
+                    self.pen.sign_rrset(name.owner(), set.rtype(), set.ttl(), set.rdata(), &mut scratch, &mut out)?;
                 }
             }
             if nsec {
                 let next = self.places[i + 1..].iter().find(|next| next.is_linked(LinkRule::Nsec));
-                let next = next.map_or(self.apex, |next| next.name(self.records));
+                let next = next.map_or(self.pen.apex, |next| next.name(self.records));
                 scratch.link.clear();
                 scratch.link.extend_from_slice(next.as_wire());
                 // RFC 4034 §6.2 lowers this name and RFC 6840 §5.1 does not: lower case means the same to both.
                 scratch.link.make_ascii_lowercase();
-                append_types(&name, place.kind, &self.policy.denial, &mut scratch.link);
+                append_types(&name, place.kind, &self.pen.policy.denial, &mut scratch.link);
                 let link = std::mem::take(&mut scratch.link);
                 out.push(name.owner(), Rtype::NSEC, self.negative_ttl, &link)?;
-                self.sign_rrset(name.owner(), Rtype::NSEC, self.negative_ttl, [&link[..]].into_iter(), &mut scratch, &mut out)?;
+                self.pen.sign_rrset(name.owner(), Rtype::NSEC, self.negative_ttl, [&link[..]].into_iter(), &mut scratch, &mut out)?;
                 scratch.link = link;
             }
         }
@@ -222,7 +265,7 @@ impl Signer<'_> {
 
     /// The links of the NSEC3 chain, by hash.
     fn links(&self, hasher: &Hasher, threads: usize) -> Result<Vec<Link>, SignError> {
-        let rule = if self.policy.denial.is_opt_out() { LinkRule::OptOut } else { LinkRule::Nsec3 };
+        let rule = if self.pen.policy.denial.is_opt_out() { LinkRule::OptOut } else { LinkRule::Nsec3 };
         let mut links: Vec<Link> = Vec::new();
         let hash = |range: std::ops::Range<usize>| {
             let linked = range.filter(|&i| self.places[i].is_linked(rule));
@@ -251,22 +294,24 @@ impl Signer<'_> {
         for i in range {
             let link = links[i];
             let place = self.places[link.place as usize];
-            let owner = nsec3::owner(&link.hash, self.apex).ok_or(SignError::ApexTooLong)?;
+            let owner = nsec3::owner(&link.hash, self.pen.apex).ok_or(SignError::ApexTooLong)?;
             let mut rdata = std::mem::take(&mut scratch.link);
             rdata.clear();
             rdata.extend_from_slice(head);
             rdata.push(20);
             rdata.extend_from_slice(&links[(i + 1) % links.len()].hash);
             if place.strip == 0 {
-                append_types(&self.records.name_at(place.entry as usize), place.kind, &self.policy.denial, &mut rdata);
+                append_types(&self.records.name_at(place.entry as usize), place.kind, &self.pen.policy.denial, &mut rdata);
             }
             out.push(owner.as_ref(), Rtype::NSEC3, self.negative_ttl, &rdata)?;
-            self.sign_rrset(owner.as_ref(), Rtype::NSEC3, self.negative_ttl, [&rdata[..]].into_iter(), &mut scratch, &mut out)?;
+            self.pen.sign_rrset(owner.as_ref(), Rtype::NSEC3, self.negative_ttl, [&rdata[..]].into_iter(), &mut scratch, &mut out)?;
             scratch.link = rdata;
         }
         Ok(out)
     }
+}
 
+impl Pen<'_> {
     /// Appends one RRSIG for each key that signs the type.
     fn sign_rrset<'r>(
         &self,

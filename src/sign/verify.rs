@@ -1,13 +1,14 @@
 //! Verifies a whole signed zone: every signature, the chain of denial closed and complete, every bitmap, the keys.
 //!
 //! Stricter than a resolver: what a signer should not have written is a fault even where a resolver would not mind.
-//! RFC 4035 §2 and §5.3, RFC 5155 §7 and §8, RFC 9077, RFC 7344 §4.1.
+//! RFC 4035 §2 and §5.3, RFC 5155 §7 and §8, RFC 9077, RFC 7344 §4.1, RFC 8976 §4.
 
 use super::check::Checker;
 use super::nsec3::{self, Hash, Hasher, Nsec3};
 use super::parallel::in_order;
 use super::tbs::{self, Rrsig};
 use super::walk::{self, Kind, LinkRule, Place};
+use super::zonemd::check_zonemd;
 use super::{Denial, append_types, dnskey};
 use crate::dns::rdata::Soa;
 use crate::dns::records::cmp_rdata;
@@ -37,6 +38,8 @@ pub struct Summary {
     pub denial: Denial,
     /// Keys in the DNSKEY set.
     pub keys: usize,
+    /// Digests over the zone (ZONEMD) found good; those of a kind that is not known here are not counted.
+    pub zonemd: usize,
     /// When the first signature expires.
     pub expires: UnixTime,
 }
@@ -67,7 +70,7 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
     let fault = |what| vec![Fault::new(apex, Rtype::SOA, what)];
     let Some(top) = zone.name(apex) else { return Err(fault(What::NoSoa)) };
     let soa = top.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or_else(|| fault(What::NoSoa))?;
-    let minimum = soa.rdata().next().and_then(Soa::read).ok_or_else(|| fault(What::NoSoa))?.minimum;
+    let Soa { minimum, serial, .. } = soa.rdata().next().and_then(Soa::read).ok_or_else(|| fault(What::NoSoa))?;
     let keys = read_keys(&top, apex)?;
     let mut algorithms: Vec<u8> = keys.iter().map(|key| key.algorithm).collect();
     algorithms.sort_unstable();
@@ -100,6 +103,10 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
     );
     judge.dnskey_set(&top, anchors, &mut faults);
     judge.cds(&top, &mut faults);
+    let zonemd = check_zonemd(zone, apex, serial).unwrap_or_else(|found| {
+        found.into_iter().for_each(|what| faults.add(apex, Rtype::ZONEMD, What::Zonemd(what)));
+        0
+    });
     let mut opt_out = false;
     if stopped.is_ok() && judge.hasher.is_some() {
         (opt_out, count.links) = judge.nsec3_chain(threads, &mut faults);
@@ -112,7 +119,8 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
         Some(hasher) => Denial::Nsec3 { opt_out, salt: hasher.salt, iterations: hasher.iterations },
     };
     let expires = UnixTime(now.0.saturating_add_signed(i64::from(count.earliest)));
-    Ok(Summary { names: count.names, signatures: count.signatures, links: count.links, denial, keys: judge.keys.len(), expires })
+    let Count { names, signatures, links, .. } = count;
+    Ok(Summary { names, signatures, links, denial, keys: judge.keys.len(), zonemd, expires })
 }
 
 /// True if `rrsig` is a signature by `dnskey` over the RRset; RDATA in any order, without duplicates. The times are not looked at.
@@ -240,7 +248,7 @@ impl<'a> Judge<'a> {
                     continue;
                 }
                 Kind::Signed | Kind::SecureCut | Kind::InsecureCut => count.names += 1,
-                Kind::Below | Kind::Denial | Kind::Empty | Kind::InsecureEmpty => {}
+                Kind::Below | Kind::Denial | Kind::Empty | Kind::InsecureEmpty | Kind::GuardedEmpty => {}
             }
             let has_cname = name.rrset(Rtype::CNAME).is_some() && place.kind == Kind::Signed;
             for set in name.rrsets() {
@@ -255,7 +263,7 @@ impl<'a> Judge<'a> {
                     Kind::Signed => true,
                     Kind::SecureCut | Kind::InsecureCut => matches!(rtype, Rtype::DS | Rtype::NSEC | Rtype::NSEC3),
                     Kind::Denial => rtype == Rtype::NSEC3,
-                    Kind::Below | Kind::Empty | Kind::InsecureEmpty | Kind::Outside => false,
+                    Kind::Below | Kind::Empty | Kind::InsecureEmpty | Kind::GuardedEmpty | Kind::Outside => false,
                 };
                 // RFC 2181 §10.1 and RFC 4035 §2.5: beside a CNAME only what signs and denies it.
                 if has_cname && !matches!(rtype, Rtype::CNAME | Rtype::NSEC | Rtype::NSEC3) || rtype == Rtype::CNAME && set.len() > 1 {
@@ -453,7 +461,8 @@ impl<'a> Judge<'a> {
             }
             match found.get(at).filter(|(other, _)| *other == hash) {
                 None => {
-                    let may_lack = matches!(place.kind, Kind::InsecureCut | Kind::InsecureEmpty) && covering == Some(true);
+                    let insecure = matches!(place.kind, Kind::InsecureCut | Kind::InsecureEmpty | Kind::GuardedEmpty);
+                    let may_lack = insecure && covering == Some(true);
                     if !may_lack {
                         faults.add(name, Rtype::NSEC3, What::NoLink);
                     }

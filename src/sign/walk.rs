@@ -2,8 +2,10 @@
 //!
 //! RFC 4035 §2.2 and §2.3 (what is signed, what is in the chain), RFC 5155 §7.1 (empty non-terminals), RFC 6672 §2.4 (below a DNAME).
 
+use std::collections::HashSet;
+
 use crate::dns::name::MAX_LABELS;
-use crate::dns::{NameRecords, NameRef, Records, Rtype};
+use crate::dns::{Name, NameRecords, NameRef, Records, Rtype};
 
 /// One name of the zone, or one empty non-terminal. 8 bytes, so that a million of them stay small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     Empty,
     /// An empty non-terminal above insecure delegations alone: not needed with opt-out.
     InsecureEmpty,
+    /// The same, beside a wildcard: given a link by us, not missed where another signer left it out.
+    GuardedEmpty,
     /// Below a zone cut or a DNAME: glue and what is occluded; never signed, not in the chain.
     Below,
     /// Holds only RRSIG, NSEC or NSEC3: no name of the unsigned zone.
@@ -49,7 +53,7 @@ impl Place {
         match self.kind {
             Kind::Signed | Kind::SecureCut => true,
             Kind::InsecureCut => denial != LinkRule::OptOut,
-            Kind::Empty => denial != LinkRule::Nsec,
+            Kind::Empty | Kind::GuardedEmpty => denial != LinkRule::Nsec,
             Kind::InsecureEmpty => denial == LinkRule::Nsec3,
             Kind::Below | Kind::Denial | Kind::Outside => false,
         }
@@ -63,7 +67,7 @@ pub(super) enum LinkRule {
     Nsec,
     /// Every name and every empty non-terminal.
     Nsec3,
-    /// As NSEC3, but for insecure delegations and what only leads to them.
+    /// As NSEC3, but for insecure delegations and what only leads to them, unless it stands beside a wildcard.
     OptOut,
 }
 
@@ -120,7 +124,33 @@ pub(super) fn walk(records: &Records, apex: NameRef<'_>) -> Vec<Place> {
         last = owner;
         places.push(place);
     }
+    guard(&mut places, records);
     places
+}
+
+/// Finds the empty non-terminals above insecure delegations whose closest provable encloser has a wildcard.
+///
+/// Left out of the chain, as RFC 5155 §7.1 lets a signer do, such a name makes the names below it unprovable: their closest encloser
+/// would seem to be the wildcard's parent, and the wildcard there exists, so that no name error can be shown (§7.2.2), and an
+/// answer made up from the wildcard could be (§7.2.6). With a link of its own it is itself the closest provable encloser.
+///
+/// Only a direct child of the wildcard's parent can be one: above anything deeper stands either such a child, or a parent
+/// without a link or without a wildcard. A wildcard without a link, which is insecure itself, does no harm.
+fn guard(places: &mut [Place], records: &Records) {
+    let linked = places.iter().filter(|place| matches!(place.kind, Kind::Signed | Kind::SecureCut | Kind::Empty));
+    let parents: HashSet<Name> = linked
+        .map(|place| place.name(records))
+        .filter(|name| name.labels().next() == Some(b"*"))
+        .filter_map(|name| Some(name.parent()?.to_owned()))
+        .collect();
+    if parents.is_empty() {
+        return;
+    }
+    for place in places.iter_mut().filter(|place| place.kind == Kind::InsecureEmpty) {
+        if place.name(records).parent().is_some_and(|parent| parents.contains(&parent.to_owned())) {
+            place.kind = Kind::GuardedEmpty;
+        }
+    }
 }
 
 /// What the name is; `below` is set where it hides what is below it.
@@ -173,7 +203,6 @@ fn shared_labels(a: NameRef<'_>, b: NameRef<'_>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Name;
 
     #[test]
     fn every_name_has_its_kind() {
@@ -202,6 +231,11 @@ mod tests {
             "*.w.vn TXT",
             "deep.er.s2.vn NS",
             "er.s2.vn A",
+            "i.E.W.vn NS",
+            "i.j.f.w.vn NS",
+            "i.*.wi.vn NS",
+            "a.wi.vn A",
+            "i.e.wi.vn NS",
         ] {
             let (owner, rtype) = line.split_once(' ').expect("two words");
             let owner = Name::parse(owner).expect("name");
@@ -238,6 +272,17 @@ mod tests {
             "deep.er.s2.vn. InsecureCut",
             "w.vn. Empty",
             "*.w.vn. Signed",
+            "E.W.vn. GuardedEmpty",
+            "i.E.W.vn. InsecureCut",
+            "f.w.vn. GuardedEmpty",
+            "j.f.w.vn. InsecureEmpty",
+            "i.j.f.w.vn. InsecureCut",
+            "wi.vn. Empty",
+            "*.wi.vn. InsecureEmpty",
+            "i.*.wi.vn. InsecureCut",
+            "a.wi.vn. Signed",
+            "e.wi.vn. InsecureEmpty",
+            "i.e.wi.vn. InsecureCut",
             "www.vn. Signed",
         ];
         assert_eq!(found, expected);

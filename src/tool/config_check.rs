@@ -1,10 +1,15 @@
-//! `saola config check FILE`: reads a configuration as the daemon would, and says what is wrong with it.
+//! `saola config check FILE`: reads a configuration as the daemon would, and says what is wrong with it and where keys do not fit their policy.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Failure;
 use super::online::write;
+use crate::compile::SecondLevels;
 use crate::config::Config;
+use crate::dns::{Name, UnixTime};
+use crate::pipeline::keys;
+use crate::sign::Key;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -16,16 +21,47 @@ pub struct Args {
     json: bool,
 }
 
-/// Reads the file and the secrets it names; warnings are printed and are no failure.
+/// Reads the file, the secrets it names and the signing keys; warnings are printed and are no failure.
 ///
 /// # Errors
 /// The first mistake, with file, line and key.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::read(&args.file).map_err(|error| Failure::Refused(error.to_string()))?;
+    let mut warnings = config.warnings.clone();
+    warnings.extend(keys_and_policies(&config, UnixTime::now()));
     if args.json {
-        return write(&format!("{:#}\n", serde_json::json!({"ok": true, "warnings": config.warnings})));
+        return write(&format!("{:#}\n", serde_json::json!({"ok": true, "warnings": warnings})));
     }
-    let mut text: String = config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     text.push_str(&format!("{}: good\n", args.file.display()));
     write(&text)
+}
+
+/// Where keys that are there are not what the policy of their zone asks for; keys that cannot be read are told as well.
+fn keys_and_policies(config: &Config, now: UnixTime) -> Vec<String> {
+    let all = match keys::load_all(&config.server.keys) {
+        Ok(all) => all,
+        Err(error) => return vec![format!("keys: {error}")],
+    };
+    let mut by_zone: BTreeMap<Name, Vec<Key>> = BTreeMap::new();
+    for key in all {
+        by_zone.entry(key.zone().to_owned()).or_default().push(key);
+    }
+    // The names of the registry's zones stand in a data file; what is wrong with that is found when it is compiled.
+    let second_levels = config.registry.as_ref().and_then(|registry| std::fs::read_to_string(&registry.second_level).ok());
+    let second_levels = second_levels.and_then(|text| SecondLevels::parse(&text).ok());
+    let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (zone, keys) in &by_zone {
+        let file = config.zones.iter().find(|file| file.name == *zone);
+        let of_registry = second_levels.as_ref().is_some_and(|levels| levels.apexes().contains(zone));
+        let policy = match file {
+            Some(file) => file.sign.as_ref(),
+            None => config.registry.as_ref().filter(|_| of_registry).and_then(|registry| registry.sign.as_ref()),
+        };
+        let Some(policy) = policy.and_then(|name| config.policies.get(name)) else { continue };
+        if let Some(what) = keys::differs_from_policy(keys, &policy.sign, policy.rsa_bits, now) {
+            notes.entry(what).or_default().push(zone.to_string());
+        }
+    }
+    notes.into_iter().map(|(what, zones)| format!("[{}] {what}", zones.join(", "))).collect()
 }

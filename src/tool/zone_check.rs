@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use crate::dns::{Name, master};
+use crate::dns::rdata::Soa;
+use crate::dns::{Name, Records, Rtype, master};
+use crate::sign::{ZonemdFault, check_zonemd};
 use crate::telemetry::count;
 use crate::zone::{Severity, check};
 
@@ -29,8 +31,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for finding in &findings {
         super::say(format_args!("{finding}"))?;
     }
+    let stale = stale_digests(&records, &args.origin);
+    for fault in &stale {
+        super::say(format_args!("warning: '{}' ZONEMD: {fault}", args.origin))?;
+    }
     let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
-    let n_warnings = findings.len() - n_errors;
+    let n_warnings = findings.len() - n_errors + stale.len();
     let summary = format!(
         "[{}] {}, {} after duplicates were dropped, {}, {}",
         args.origin,
@@ -46,4 +52,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
         _ => Err(Failure::Refused(summary)),
     }
+}
+
+/// What is wrong with the digests over the zone (RFC 8976 §4); signing makes them anew.
+fn stale_digests(records: &Records, origin: &Name) -> Vec<ZonemdFault> {
+    let apex = origin.as_ref();
+    let soa = records.name(apex).and_then(|name| name.rrset(Rtype::SOA)).and_then(|set| set.rdata().next().and_then(Soa::read));
+    soa.and_then(|soa| check_zonemd(records, apex, soa.serial).err()).unwrap_or_default()
 }

@@ -9,7 +9,7 @@ use crate::disk;
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::pipeline::keys;
-use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, key, sign};
+use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, dropped_zonemd, key, sign};
 use crate::telemetry::count;
 
 /// The arguments of `saola zone sign`.
@@ -102,6 +102,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let csk = keys.iter().all(|key| key.is_sep());
     let keys = ZoneKeys::new(keys, csk, now).map_err(|error| refused(&error))?;
     let read_ms = begun.elapsed().as_millis();
+
+    for dropped in dropped_zonemd(&records, origin) {
+        super::complain(&format!("[{}] warning: {dropped}", args.origin));
+    }
 
     let begun = std::time::Instant::now();
     let signed = sign(records, origin, &keys, &policy, now, args.threads).map_err(|error| refused(&error))?;

@@ -59,14 +59,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Ok(good) if args.json => {
             let value = serde_json::json!({
                 "zone": args.origin.to_string(), "ok": true, "names": good.names, "signatures": good.signatures, "links": good.links,
-                "denial": good.denial.to_string(), "keys": good.keys, "expires": good.expires.to_string(),
+                "denial": good.denial.to_string(), "keys": good.keys, "zonemd": good.zonemd, "expires": good.expires.to_string(),
             });
             super::say(format_args!("{value}"))?;
             Ok(())
         }
         Ok(good) => {
+            let digests = if good.zonemd > 0 { format!(", {} ZONEMD", good.zonemd) } else { String::new() };
             super::say(format_args!(
-                "[{}] good: {}, {}, {} of {}, {}, first expiration {}",
+                "[{}] good: {}, {}, {} of {}, {}{digests}, first expiration {}",
                 args.origin,
                 count(good.names, "name"),
                 count(good.signatures, "signature"),

@@ -224,6 +224,63 @@ fn keys_and_policies_reach_parent_and_child_together() {
     }
 }
 
+/// A policy makes keys only where there are none: a changed one changes no key, and that is said at each occasion.
+#[test]
+fn keys_that_do_not_fit_their_policy_are_told() {
+    let zone = zone_table("example.org.", "sign = \"default\"");
+    let mut house = House::new(&format!("[policy.default]\nalgorithm = \"ed25519\"\n{zone}"));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let what = "[example.org.] the policy asks for keys of ECDSAP256SHA256, the keys that sign are KSK of ED25519 and ZSK of ED25519";
+    let check = |house: &House| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_saola"))
+            .args(["config", "check"])
+            .arg(house.path("saola.toml"))
+            .output()
+            .expect("saola");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(!check(&house).contains("the policy asks"));
+    assert!(!house.read("err").contains("the policy asks"));
+    let config = house.read("saola.toml").replace("ed25519", "ecdsap256sha256");
+    house.write("saola.toml", &config);
+    assert!(check(&house).contains(&format!("warning: {what}")), "{}", check(&house));
+    let reload = house.tool_ok(&["server", "reload"]);
+    assert!(reload.contains(what), "{reload}");
+    assert!(house.read("err").contains(what), "{}", house.read("err"));
+    house.stop();
+    house.start();
+    assert!(house.read("err").contains(what), "{}", house.read("err"));
+}
+
+/// A digest over the zone follows the signer; one of a zone that is served as it stands is looked at.
+#[test]
+fn digests_over_the_zone_follow_or_are_told() {
+    let mut house = House::new(&format!("{}{}", zone_table("signed.test.", "sign = \"default\""), zone_table("plain.test.", "")));
+    let digest = "@ ZONEMD 7 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+    house.write("signed.test.zone", &format!("{ZONE}{digest}"));
+    house.write("plain.test.zone", &format!("{ZONE}{digest}"));
+    house.start();
+    let err = house.read("err");
+    assert!(err.contains("[plain.test.] ZONEMD: the digest is not that of the zone"), "{err}");
+    assert!(!err.contains("signed.test.] ZONEMD"), "{err}");
+    let check = std::process::Command::new(env!("CARGO_BIN_EXE_saola"))
+        .args(["zone", "check", "--origin", "plain.test"])
+        .arg(house.path("plain.test.zone"))
+        .output()
+        .expect("saola");
+    let text = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success() && text.contains("warning: 'plain.test.' ZONEMD: the digest is not that of the zone"), "{text}");
+    house.write("dump", &house.tool_ok(&["zone", "dump", "signed.test"]));
+    let verify = std::process::Command::new(env!("CARGO_BIN_EXE_saola"))
+        .args(["zone", "verify", "--origin", "signed.test"])
+        .arg(house.path("dump"))
+        .output()
+        .expect("saola");
+    assert!(String::from_utf8_lossy(&verify.stdout).contains(", 1 ZONEMD"), "{verify:?}");
+}
+
 #[test]
 fn systemd_is_told() {
     let mut house = House::new(&zone_table("example.org.", ""));

@@ -44,9 +44,6 @@ pub enum Proven {
     NxDomain,
     /// The same, but a delegation may hide in the span.
     NxDomainOptOut,
-    /// True, and no proof there is: below an empty non-terminal that opt-out leaves out of the chain, beside a wildcard. The closest
-    /// provable encloser is that of the wildcard, which exists. Only a signer that gives the empty non-terminal a link mends it.
-    Unprovable,
 }
 
 /// Proves a reply to a question with DO, or says what is missing.
@@ -334,9 +331,6 @@ impl Denial {
         }
         let (encloser, opt_out) = self.closest_encloser(name)?;
         let wildcard = wildcard(&encloser);
-        if opt_out && self.matching(&wildcard).is_some() {
-            return Ok(Proven::Unprovable);
-        }
         self.covering(&wildcard).ok_or_else(|| format!("nothing covers {}", text(&wildcard)))?;
         Ok(if opt_out { Proven::NxDomainOptOut } else { Proven::NxDomain })
     }
@@ -364,7 +358,8 @@ impl Denial {
         let (encloser, opt_out) = self.closest_encloser(name)?;
         if let Some(nsec3) = self.matching(&wildcard(&encloser)) {
             return match lacks(&nsec3.types, rtype, false) {
-                Err(_) if opt_out => Ok(Proven::Unprovable),
+                // RFC 5155 §8.6: for DS no wildcard counts; its link may happen to be the one that covers the cut.
+                Err(_) if opt_out && rtype == Rtype::DS => Ok(Proven::NoDataOptOut),
                 lacks => lacks.map(|()| Proven::NoData),
             };
         }

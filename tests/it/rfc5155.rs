@@ -3,7 +3,7 @@
 use saola::dns::Rtype;
 use saola::sign::Denial;
 
-use crate::ask::{World, denials, labels, signed};
+use crate::ask::{World, denials, labels, scan, sign, signed};
 use crate::proof::{Proven, check_proof};
 
 /// The zone of appendix A: opt-out, 12 iterations, salt aabbccdd.
@@ -101,6 +101,35 @@ fn below_a_hollow_name_the_proof_starts_at_the_closest_provable_encloser() {
     for name in ["hollow.vn.", "x.y.hollow.vn.", "cut.vn."] {
         check_proof(&plain, &format!("{name} A"), Proven::NoData);
         check_proof(&plain, &format!("nosuch.{name} A"), Proven::NxDomain);
+    }
+}
+
+/// §7.1: beside a wildcard an empty non-terminal keeps its link, opt-out or not. Without it the wildcard's parent would be the closest
+/// provable encloser of what stands below, the wildcard there exists, and nothing denies that it answers.
+#[test]
+fn a_hollow_name_beside_a_wildcard_is_its_own_encloser() {
+    let text = "@ SOA ns.vn. h.vn. 1 1 1 1 60\n@ NS ns.vn.\n*.w A 192.0.2.1\ni.hollow.w NS ns.elsewhere.example.\n\
+                j.x.y.w NS ns.elsewhere.example.\ncut.w NS ns.elsewhere.example.\n*.e.d A 192.0.2.2\nk.z.e.d NS ns.elsewhere.example.\n";
+    for (_, denial) in denials() {
+        let world = World::new().with("vn.", sign(scan(text.as_bytes(), "test", "vn."), "vn.", &denial));
+        let (nx, no_data) = match denial.is_opt_out() {
+            true => (Proven::NxDomainOptOut, Proven::NoData),
+            false => (Proven::NxDomain, Proven::NoData),
+        };
+        for name in ["hollow.w.vn.", "y.w.vn.", "z.e.d.vn."] {
+            check_proof(&world, &format!("{name} A"), no_data.clone());
+            check_proof(&world, &format!("{name} DS"), no_data.clone());
+            check_proof(&world, &format!("nosuch.{name} A"), nx.clone());
+            check_proof(&world, &format!("*.{name} A"), nx.clone());
+            check_proof(&world, &format!("a.b.nosuch.{name} TXT"), nx.clone());
+        }
+        check_proof(&world, "nosuch.x.y.w.vn. A", nx.clone());
+        check_proof(&world, "q.w.vn. A", Proven::Answer);
+        check_proof(&world, "q.w.vn. TXT", Proven::NoData);
+        for cut in ["i.hollow.w.vn.", "j.x.y.w.vn.", "cut.w.vn.", "k.z.e.d.vn."] {
+            check_proof(&world, &format!("{cut} A"), Proven::Insecure);
+            check_proof(&world, &format!("{cut} DS"), if denial.is_opt_out() { Proven::NoDataOptOut } else { Proven::NoData });
+        }
     }
 }
 

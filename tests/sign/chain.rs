@@ -91,6 +91,18 @@ fn linked(zone: &Records, denial: &Denial) -> BTreeSet<Name> {
         let empty: Vec<Name> = names.iter().flat_map(ancestors).collect();
         names.extend(empty);
     }
+    if denial.is_opt_out() {
+        // What has no link and stands above insecure delegations alone must have one where its closest provable encloser has a
+        // wildcard: from the top down, since each link that is added is the encloser of what stands below.
+        let mut hollow: Vec<Name> = visible(zone).iter().flat_map(ancestors).filter(|owner| !names.contains(owner)).collect();
+        hollow.sort_by_key(|owner| owner.as_ref().label_count());
+        for owner in hollow {
+            let encloser = ancestors(&owner).find(|above| names.contains(above)).expect("the apex has a link");
+            if names.contains(&Name::prepend(b"*", encloser.as_ref()).expect("short")) {
+                names.insert(owner);
+            }
+        }
+    }
     names
 }
 

@@ -329,3 +329,22 @@ fn faults_are_bounded_and_any_bytes_are_survived() {
         }
     }
 }
+
+/// Opt-out leaves out empty non-terminals above insecure delegations. Beside a wildcard we give them a link; another signer may not
+/// (RFC 5155 §7.1), and both are right.
+#[test]
+fn a_hollow_name_beside_a_wildcard_with_and_without_its_link() {
+    let bench = Bench::new(Denial::NSEC3_OPT_OUT);
+    let links = |zone: &Records| zone.iter().filter(|record| record.rtype == Rtype::NSEC3).count();
+    let with = bench.other("", "i.hollow.wild NS ns.elsewhere.example.\n");
+    assert_eq!(links(&with), links(&bench.good) + 1);
+    assert_eq!(verify(&with, name("vn.").as_ref(), &[], NOW, 1).err(), None);
+    let mut without = bench.good.clone();
+    without.extend(&scan("i.hollow.wild NS ns.elsewhere.example.", "vn.")).expect("room");
+    assert_eq!(verify(&without, name("vn.").as_ref(), &[], NOW, 1).err(), None);
+    // Without opt-out the link must be there.
+    let strict = Bench::new(Denial::NSEC3);
+    let mut without = strict.good.clone();
+    without.extend(&scan("i.hollow.wild NS ns.elsewhere.example.", "vn.")).expect("room");
+    strict.check("a hollow name left out", without, |what| *what == What::NoLink);
+}

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use saola::dns::UnixTime;
 use saola::pipeline::keys::{self as files, KeyFileError, load, store};
-use saola::sign::{Algorithm, Key, KeyError, KeyTextError, ZoneKeys, ZoneKeysError, key};
+use saola::sign::{Algorithm, Key, KeyError, KeyTextError, Policy, ZoneKeys, ZoneKeysError, key};
 
 use super::{NOW, name};
 
@@ -146,6 +146,71 @@ fn broken_texts_are_refused_and_never_panic() {
         Key::generate(name("vn.").as_ref(), Algorithm::Ed25519, KSK, Some(256)).map(|_| ()),
         Err(KeyError::BitsNotRsa(Algorithm::Ed25519))
     );
+}
+
+/// RFC 8624 §3.1 lets sign with algorithm 8, and RFC 3110 with 1024 bits; neither crypto library does any more. Such a key is refused by
+/// name, with what to do, and never passed over: a zone signed with a part of its keys may be bogus.
+#[test]
+fn rsa_of_1024_bits_is_refused_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stem = "Kexample.vn.+008+07174";
+    fs::write(dir.path().join(format!("{stem}.key")), RSA_1024.0).expect("written");
+    let private = dir.path().join(format!("{stem}.private"));
+    fs::write(&private, RSA_1024.1).expect("written");
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o600)).expect("chmod");
+    let zone = name("example.vn.");
+    store(dir.path(), &Key::generate(zone.as_ref(), Algorithm::Ed25519, KSK, None).expect("a key")).expect("stored");
+    let error = load(dir.path(), zone.as_ref()).expect_err("too small");
+    assert!(matches!(error, KeyFileError::Broken(_, KeyTextError::Key(KeyError::RsaSize(1024)))), "{error:?}");
+    let text = error.to_string();
+    for part in [&*private.to_string_lossy(), "1024 bits does not sign here, only 2048 to 4096", "saola key generate"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+/// Made by `dnssec-keygen -a RSASHA256 -b 1024 -f KSK example.vn` for this test.
+const RSA_1024: (&str, &str) = (
+    "example.vn. IN DNSKEY 257 3 8 AwEAAcyF3ZQkqj+bDfKzx+FUrZNVuBLzepBC+Fw56meirjHyctaxhUY4 vcuWVqZCjLgurXz6TQAoFJSb3wKA/+RXqXWL/rG+o7nLGIkcjLmA7W7E QviOTgvLFEW+c8velihpNdoAvfoZatG8BjgtCVz6kw21CRm70tToQfuU b+VtRKmD\n",
+    "Private-key-format: v1.3\n\
+     Algorithm: 8 (RSASHA256)\n\
+     Modulus: zIXdlCSqP5sN8rPH4VStk1W4EvN6kEL4XDnqZ6KuMfJy1rGFRji9y5ZWpkKMuC6tfPpNACgUlJvfAoD/5FepdYv+sb6jucsYiRyMuYDtbsRC+I5OC8sURb5zy96WKGk12gC9+hlq0bwGOC0JXPqTDbUJGbvS1OhB+5Rv5W1EqYM=\n\
+     PublicExponent: AQAB\n\
+     PrivateExponent: lA9E/X4dkbZaPp1P0hxPHB4uB+ojjFQvH/T9cNEgciAmaq5Q4SkqnTvUtr/ux1djWNqK69YYMA03QMTKey/LCHW28Qk9fKNgoprTEB0053RU0DajDTuFtg3E5DTPUkPXQvaM5U2I2ATpz0UWyGgRdrAkEoooQy+fslYb+DPi+wE=\n\
+     Prime1: 9BHMzTqmFnvOqy3VVKA+Bg0+QDf7Op2qsCTNkUjHMh1jDE1A7q9Yu+xVWIdUNehF7uMSruhFpy01sAfo17V/4Q==\n\
+     Prime2: 1oUxbvJ3ZPD1FnPgQ9fsrx8mDVGMkXvBbxKHHA03q/uSLukNHO3RdgXKfXOFrV5cR8NgkO0p9tcp4MoSCfDl4w==\n\
+     Exponent1: feb8vdWGPczqBHWlOX1b4WVNenUmXMtedHTXsh1X3Cs6n+ruFvJPFMnKENvmfdRu1tc+GQnqfF2e90ptO3D+IQ==\n\
+     Exponent2: eWpXiUkYxHwQ681YAG4k2xVRLzaZzfnyiJA/AmSEvwWbPovPTTFZXWh3rDuHTJHcvw1ZCY4CM2CipkUYoqHDKw==\n\
+     Coefficient: A2gXQckkWRuH7cn2bcQ6CWev/tPq0RdcrPj1dDJS/yffwHuuCvlJFrl7tRpEUSEi0ATpaKupslU/dTWvM0A1dw==\n",
+);
+
+/// What a policy makes only where there are no keys, and what it would make otherwise than the keys are.
+#[test]
+fn keys_that_a_policy_would_not_make_are_told() {
+    let policy = |algorithm, csk| Policy { algorithm, csk, ..Policy::default() };
+    let differs = |keys: &[Key], policy: &Policy| files::differs_from_policy(keys, policy, 2048, NOW);
+    let (p256, ed25519) = (Algorithm::EcdsaP256Sha256, Algorithm::Ed25519);
+    let pair = |algorithm| vec![make(algorithm, KSK), make(algorithm, key::ZONE)];
+    for algorithm in Algorithm::ALL {
+        assert_eq!(differs(&pair(algorithm), &policy(algorithm, false)), None);
+        assert_eq!(differs(&[make(algorithm, KSK)], &policy(algorithm, true)), None);
+    }
+    assert_eq!(differs(&[], &policy(p256, false)), None);
+    let text = differs(&pair(p256), &policy(ed25519, false)).expect("told");
+    for part in ["asks for keys of ED25519", "are KSK of ECDSAP256SHA256 and ZSK of ECDSAP256SHA256", "replace them by hand"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let text = differs(&pair(p256), &policy(p256, true)).expect("told");
+    assert!(text.contains("asks for one key for everything (csk)"), "{text}");
+    let rsa = pair(Algorithm::RsaSha256);
+    let text = files::differs_from_policy(&rsa, &policy(Algorithm::RsaSha256, false), 3072, NOW).expect("told");
+    assert!(text.contains("asks for RSA keys of 3072 bits") && text.contains("KSK of RSASHA256 with 2048 bits"), "{text}");
+    // A rollover has both; what no longer signs does not count.
+    let mut both = pair(p256);
+    both.extend(pair(ed25519));
+    assert_eq!(differs(&both, &policy(ed25519, false)), None);
+    both.truncate(2);
+    both.iter_mut().for_each(|key| key.timing.inactive = Some(NOW));
+    assert_eq!(differs(&both, &policy(ed25519, false)), None);
 }
 
 /// Roles of a KSK and of keys with these times: `P` published, `K` signs keys, `Z` signs the zone, `S` in CDS.

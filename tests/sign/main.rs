@@ -7,6 +7,7 @@ mod keys;
 mod policy;
 mod tools;
 mod vectors;
+mod zonemd;
 
 use std::path::Path;
 

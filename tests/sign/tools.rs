@@ -20,6 +20,7 @@ fn check(algorithm: Algorithm) {
             let signed = sign_with(read("sign.zone"), ORIGIN, &keys, &denial, now);
             let what = format!("{algorithm} {denial} csk={csk}");
             let good = verify(&signed, name(ORIGIN).as_ref(), &[], now, 2);
+            assert_eq!(good.as_ref().map(|good| good.zonemd).ok(), Some(1), "{what}");
             assert_eq!(good.map(|good| good.denial).map_err(|faults| faults[0].to_string()), Ok(denial), "{what}");
             accepted(&signed, csk, &what);
         }
@@ -55,7 +56,8 @@ fn accepted(signed: &Records, csk: bool, what: &str) {
     // -z: the KSK may sign everything.
     let csk: &[&str] = if csk { &["-z"] } else { &[] };
     run("dnssec-verify", &[csk, &["-q", "-o", ORIGIN, file]].concat(), what);
-    run("ldns-verify-zone", &["-V", "1", file], what);
+    // -ZZ: signed, and with a ZONEMD that holds.
+    run("ldns-verify-zone", &["-V", "1", "-ZZ", file], what);
     run("kzonecheck", &["-o", ORIGIN, "-d", "on", file], what);
 }
 

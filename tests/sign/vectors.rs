@@ -1,7 +1,7 @@
 //! Keys, digests and signatures printed in the RFCs.
 
 use saola::dns::{Rtype, master};
-use saola::sign::{DnskeyText, Key, check_signature, ds};
+use saola::sign::{DnskeyText, Key, KeyError, KeyTextError, check_signature, ds};
 
 use super::name;
 
@@ -82,4 +82,48 @@ fn rfc_8080_ed25519() {
         "MX 15 2 3600 1440021600 1438207200 35217 example.com. \
          zXQ0bkYgQTEFyfLyi9QoiY6D8ZdYo4wyUhVioYZXFdT410QPRITQSqJSnzQoSm5poJ7gD7AQR0O7KuI5k2pcBg==",
     );
+}
+
+/// RFC 4034 §5.4 and RFC 4509 §2.3: one key, its SHA-1 and its SHA-256 digest. A DS can be made for algorithms that do not sign here.
+#[test]
+fn rfc_4509_ds() {
+    let key = "dskey.example.com. 86400 IN DNSKEY 256 3 5 ( AQOeiiR0GOMYkDshWoSKz9Xz fwJr1AYtsmx3TGkJaNXVbfi/ \
+               2pHm822aJ5iI9BMzNXxeYCmZ DRD99WYwYqUSdjMmmAphXdvx egXd/M5+X7OrzKBaMbCVdFLU Uh6DhweJBjEVv5f2wwjM9Xzc \
+               nOf+EPbtG9DMBmADjFDc2w/r ljwvFw== ) ;  key id = 60485";
+    let key = DnskeyText::read(key).expect("a DNSKEY");
+    assert_eq!(key.tag(), 60485);
+    let zone = name("dskey.example.com.");
+    for text in
+        ["60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118", "60485 5 2 D4B7D520E7BB5F0F67674A0CCEB1E3E0614B93C4F9E99B8383F6A1E4469DA50A"]
+    {
+        let expected = master::parse_rdata(Rtype::DS, text, zone.as_ref()).expect("a DS");
+        // The owner counts in lower case (RFC 4034 §5.1.4).
+        assert_eq!(ds(name("DSkey.EXAMPLE.com.").as_ref(), &key.rdata(), expected[3]), Some(expected), "{text}");
+    }
+    assert_eq!(ds(zone.as_ref(), &key.rdata(), 3), None, "GOST is not known here");
+}
+
+/// RFC 5702 §6.1: the key has 512 bits, which is read and has its tag, and neither signs nor verifies here.
+#[test]
+fn rfc_5702_rsa_of_512_bits() {
+    let key = "example.net. 3600 IN DNSKEY (256 3 8 AwEAAcFcGsaxxdgiuuGmCkVI my4h99CqT7jwY3pexPGcnUFtR2Fh36BponcwtkZ4cAgtvd4Qs8P \
+               kxUdp6p/DlUmObdk= );{id = 9033 (zsk), size = 512b}";
+    let read = DnskeyText::read(key).expect("a DNSKEY");
+    assert_eq!(read.tag(), 9033);
+    let private = "Private-key-format: v1.2\nAlgorithm:       8 (RSASHA256)\n\
+        Modulus:         wVwaxrHF2CK64aYKRUibLiH30KpPuPBjel7E8ZydQW1HYWHfoGmidzC2RnhwCC293hCzw+TFR2nqn8OVSY5t2Q==\n\
+        PublicExponent:  AQAB\n\
+        PrivateExponent: UR44xX6zB3eaeyvTRzmskHADrPCmPWnr8dxsNwiDGHzrMKLN+i/HAam+97HxIKVWNDH2ba9Mf1SA8xu9dcHZAQ==\n\
+        Prime1:          4c8IvFu1AVXGWeFLLFh5vs7fbdzdC6U82fduE6KkSWk=\n\
+        Prime2:          2zZpBE8ZXVnL74QjG4zINlDfH+EOEtjJJ3RtaYDugvE=\n\
+        Exponent1:       G2xAPFfK0KGxGANDVNxd1K1c9wOmmJ51mGbzKFFNMFk=\n\
+        Exponent2:       GYxP1Pa7CAwtHm8SAGX594qZVofOMhgd6YFCNyeVpKE=\n\
+        Coefficient:     icQdNRjlZGPmuJm2TIadubcO8X7V4y07aVhX464tx8Q=\n";
+    assert_eq!(Key::from_text(key, private).map(|_| ()), Err(KeyTextError::Key(KeyError::RsaSize(512))));
+    let zone = name("example.net.");
+    let a = [192, 0, 2, 91];
+    let signature = "A 8 3 3600 20300101000000 20000101000000 9033 example.net. kRCOH6u7l0QGy9qpC9l1sLncJcOKFLJ7GhiUOibu4teYp5VE9Rncri\
+                     ShZNz85mwlMgNEacFYK/lPtPiVYP4bwg==";
+    let rrsig = master::parse_rdata(Rtype::RRSIG, signature, zone.as_ref()).expect("RDATA");
+    assert!(!check_signature(name("www.example.net.").as_ref(), Rtype::A, &[&a], &rrsig, &read.rdata()));
 }
