@@ -1,7 +1,6 @@
 //! `[[key]]`: TSIG keys (RFC 8945) and the files that hold their secrets.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,6 +8,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 
 use crate::dns::Name;
+use crate::dns::master::open_regular;
 
 /// A key shared with another server.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl Secret {
     /// As [`Self::parse`], and when the file cannot be read or is open to others.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let show = path.display();
-        let file = File::open(path).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
+        let file = open_regular(path).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
         let mode = file.metadata().map_err(|error| format!("'{show}' cannot be read: {error}"))?.mode();
         if mode & 0o007 != 0 {
             return Err(format!("'{show}' is open to others (mode {:04o}), do 'chmod o-rwx {show}'", mode & 0o7777));

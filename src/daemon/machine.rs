@@ -6,6 +6,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::dns::master::open_regular;
 use crate::journal;
 
 /// The host name; empty where the system does not tell.
@@ -20,7 +21,7 @@ pub fn hostname() -> String {
 pub fn cookie_secret(folder: &Path) -> Result<[u8; 16], String> {
     let path = folder.join("cookie-secret");
     let mut text = String::new();
-    if let Ok(file) = std::fs::File::open(&path)
+    if let Ok(file) = open_regular(&path)
         && file.take(64).read_to_string(&mut text).is_ok()
         && let Ok(octets) = HEXLOWER.decode(text.trim().as_bytes())
         && let Ok(secret) = octets.try_into()

@@ -3,7 +3,7 @@
 //! Nothing of a deposit is used before all of it is proven.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ use super::header::{DepositKind, FileEntry, HEADER_FILE, Header};
 use super::objects::{Builder, Objects};
 use super::refusal::{DepositError, Reason};
 use super::signature::{SIGNATURE_FILE, SignaturePolicy};
+use crate::dns::master::open_regular;
 
 /// A deposit that is whole: its header and every object in it.
 #[derive(Debug)]
@@ -221,19 +222,11 @@ fn read_small(folder: &Path, name: &str) -> Result<Vec<u8>, DepositError> {
     const MAX: u64 = 1 << 20;
     let unreadable = |error: std::io::Error| DepositError::in_file(Reason::Unreadable, name, error.to_string());
     let mut bytes = Vec::new();
-    open(&folder.join(name)).map_err(unreadable)?.take(MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    open_regular(&folder.join(name)).map_err(unreadable)?.take(MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX {
         return Err(DepositError::in_file(Reason::FileSet, name, "larger than 1 MiB"));
     }
     Ok(bytes)
-}
-
-/// Opens a regular file only: a pipe would block for ever.
-fn open(path: &Path) -> std::io::Result<File> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("not a regular file"));
-    }
-    File::open(path)
 }
 
 fn check_file_set(header: &Header, mut present: BTreeSet<String>) -> Result<Vec<Loaded<'_>>, DepositError> {
@@ -271,7 +264,7 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
     for file in files.iter() {
         let name = &file.entry.name;
         let path = folder.join(name);
-        let len = open(&path)
+        let len = open_regular(&path)
             .and_then(|opened| opened.metadata())
             .map_err(|error| DepositError::in_file(Reason::Unreadable, name, error.to_string()))?
             .len();
@@ -289,7 +282,8 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
         file.start = bytes.len();
         let want = file.entry.bytes;
         let unreadable = |error: std::io::Error| DepositError::in_file(Reason::Unreadable, &file.entry.name, error.to_string());
-        let read = open(&folder.join(&file.entry.name)).map_err(unreadable)?.take(want).read_to_end(&mut bytes).map_err(unreadable)?;
+        let read =
+            open_regular(&folder.join(&file.entry.name)).map_err(unreadable)?.take(want).read_to_end(&mut bytes).map_err(unreadable)?;
         if read as u64 != want {
             return Err(DepositError::in_file(Reason::Checksum, &file.entry.name, "the file changed while it was read"));
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::dns::{Name, master};
+use crate::zone::Zone;
 use crate::zone::check::{Severity, check};
 
 /// The arguments of `saola zone check`.
@@ -28,13 +29,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for finding in &findings {
         super::say(format_args!("{finding}"))?;
     }
-    let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
+    let mut n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
     let n_warnings = findings.len() - n_errors;
-    let summary = format!(
-        "[{}] {n_read} records, {} after duplicates were dropped, {n_errors} errors, {n_warnings} warnings",
-        args.origin,
-        records.len()
-    );
+    let n_kept = records.len();
+    // What the daemon would say, such as of a set that fits no message.
+    if n_errors == 0
+        && let Err(error) = Zone::build(args.origin.as_ref(), records)
+    {
+        super::say(format_args!("error: {}: {error}", args.origin))?;
+        n_errors = 1;
+    }
+    let summary =
+        format!("[{}] {n_read} records, {n_kept} after duplicates were dropped, {n_errors} errors, {n_warnings} warnings", args.origin);
     match n_errors {
         0 => {
             super::say(format_args!("{summary}"))?;

@@ -13,6 +13,7 @@ use crate::compile::{
     Compiled, DelegatedStats, HostResult, Infrastructure, Mode, Policy, Profile, Prohibited, SecondLevels, Ttls, Verdict,
 };
 use crate::dns::idn::Repertoire;
+use crate::dns::master::read_regular;
 use crate::dns::{Records, Serial, UnixTime, master};
 use crate::orders::Orders;
 use crate::registry::{
@@ -147,7 +148,7 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
     let usage = |path: &Path, error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
     let text = |path: &Option<PathBuf>, built_in: &str| match path {
         None => Ok(built_in.to_owned()),
-        Some(path) => fs::read_to_string(path).map_err(|error| usage(path, &error)),
+        Some(path) => read_text(path).map_err(|error| usage(path, &error)),
     };
     let shown = |path: &Option<PathBuf>| path.clone().unwrap_or_else(|| "built in".into());
 
@@ -174,41 +175,48 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
     let prohibited = match args.prohibited.clone().or_else(|| existing(beside.join("prohibited.csv"))) {
         None => Prohibited::none(),
         Some(path) => {
-            let bytes = fs::read(&path).map_err(|error| usage(&path, &error))?;
+            let bytes = read_regular(&path, MAX_INPUT).map_err(|error| usage(&path, &error))?;
             Prohibited::parse(&bytes, &idn).map_err(|error| usage(&path, &error))?
         }
     };
     let delegated = match args.delegated.clone().or_else(|| delegated_beside(beside)) {
         None => DelegatedStats::none(),
         Some(path) => {
-            let text = fs::read_to_string(&path).map_err(|error| usage(&path, &error))?;
+            let text = read_text(&path).map_err(|error| usage(&path, &error))?;
             DelegatedStats::parse(&text).map_err(|error| usage(&path, &error))?
         }
     };
     Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default() })
 }
 
+/// The most octets of a data file; our choice.
+const MAX_INPUT: u64 = 1 << 30;
+
+fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_regular(path, MAX_INPUT)?).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "is not UTF-8"))
+}
+
 fn existing(path: PathBuf) -> Option<PathBuf> {
-    path.is_file().then_some(path)
+    path.symlink_metadata().is_ok().then_some(path)
 }
 
 /// The first by name, so that the choice does not depend on the file system.
 fn delegated_beside(folder: &Path) -> Option<PathBuf> {
     let is_one = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("delegated") && name.ends_with(".txt") && path.is_file()
+        name.starts_with("delegated") && name.ends_with(".txt")
     };
     fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).filter(is_one).min()
 }
 
 fn read_key(path: &Path) -> Result<PublicKey, Failure> {
-    let text = fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = read_text(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     PublicKey::parse(&text).ok_or_else(|| Failure::Usage(format!("{}: want an Ed25519 public key as base64, hex or PEM", path.display())))
 }
 
 fn read_orders(args: &Args, beside: &Path) -> Result<Orders, Failure> {
     let Some(path) = args.orders.clone().or_else(|| existing(beside.join("orders.jsonl"))) else { return Ok(Orders::none()) };
-    let text = fs::read(&path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = read_regular(&path, MAX_INPUT).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     Orders::read(&text).map_err(|error| {
         Failure::Refused(format!("refused {}: {} line {}: {}", error.fault.code(), path.display(), error.line, error.fault))
     })
@@ -217,7 +225,7 @@ fn read_orders(args: &Args, beside: &Path) -> Result<Orders, Failure> {
 fn read_state(path: Option<&Path>) -> Result<Option<Applied>, Failure> {
     let Some(path) = path.filter(|path| path.exists()) else { return Ok(None) };
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
-    let text = fs::read_to_string(path).map_err(|error| usage(&error))?;
+    let text = read_text(path).map_err(|error| usage(&error))?;
     serde_json::from_str(&text).map(Some).map_err(|error| usage(&error))
 }
 

@@ -1,8 +1,9 @@
 //! Master files from disk: the one place of this room that opens files.
 
-use std::fs::OpenOptions;
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use super::{MasterError, Options, Reason, beside, scan};
@@ -13,6 +14,9 @@ use crate::dns::records::Records;
 pub const MAX_FILE: u64 = 4 << 30;
 
 /// Reads the master file at `path` and what it includes, each path relative to the folder of the file that names it.
+///
+/// Who may write a zone, or read the log, may not read all that the process can: of an included file that not everybody may read,
+/// an error gives the place and no text.
 ///
 /// # Errors
 /// When a file cannot be read, or the first thing that is wrong in one.
@@ -26,27 +30,56 @@ pub fn read_file(path: &Path, origin: NameRef<'_>) -> Result<Records, MasterErro
         rtype: None,
         reason: Reason::Unreadable(error.to_string()),
     })?;
-    let mut include = |path: &str, from: &str| read_regular(Path::new(&beside(path, from)), MAX_FILE).map_err(|error| error.to_string());
-    scan(&text, &file, &Options::new(origin), &mut include)
+    let mut closed = HashSet::new();
+    let mut include = |path: &str, from: &str| {
+        let path = beside(path, from);
+        let (text, mode) = read_regular_with_mode(Path::new(&path), MAX_FILE).map_err(|error| error.to_string())?;
+        if mode & READ_BY_ALL == 0 {
+            closed.insert(path);
+        }
+        Ok(text)
+    };
+    let scanned = scan(&text, &file, &Options::new(origin), &mut include);
+    scanned.map_err(|error| if closed.contains(&error.file) { error.without_text() } else { error })
 }
+
+/// Opens a regular file to read it, and nothing else: a pipe would be waited for, and a device has no end.
+///
+/// # Errors
+/// When it is something else, or cannot be opened.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    // Opening a pipe without a writer would wait for one.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+    }
+}
+
+/// The mode bit of a file that everybody may read.
+const READ_BY_ALL: u32 = 0o004;
 
 /// Reads a regular file of at most `most` octets: a device or a pipe has no end, and must not hold up or fill the daemon.
 ///
 /// # Errors
 /// When it is something else, too long, or cannot be read.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // Opening a pipe without a writer would wait for one.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    read_regular_with_mode(path, most).map(|(octets, _)| octets)
+}
+
+/// As [`read_regular`], with the mode of the file that was read.
+///
+/// # Errors
+/// As [`read_regular`].
+pub fn read_regular_with_mode(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
+    let file = open_regular(path)?;
     let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
     let mut text = Vec::with_capacity(about.len().min(most) as usize);
     file.take(most + 1).read_to_end(&mut text)?;
     if text.len() as u64 > most {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {most} octets")));
     }
-    Ok(text)
+    Ok((text, about.permissions().mode()))
 }
 
 #[cfg(test)]
@@ -63,5 +96,23 @@ mod tests {
         let error = read_file(&zone, Name::parse("example.").expect("name").as_ref()).map(drop).expect_err("an endless include");
         assert!(error.to_string().contains(":3:") && error.to_string().contains("not a regular file"), "{error}");
         assert!(read_regular(&zone, 10).is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge));
+    }
+
+    #[test]
+    fn what_is_not_for_all_is_not_quoted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (zone, included) = (folder.path().join("zone"), folder.path().join("included"));
+        std::fs::write(&zone, "$TTL 1\n$INCLUDE included\n").expect("written");
+        let origin = Name::parse("example.").expect("name");
+        for text in ["root:pass:1\n", "www A pass\n", "www MX 10 pass pass\n", "www TYPE1 pass\n", "$pass\n", "$INCLUDE pass\n", "pass\\\n"]
+        {
+            std::fs::write(&included, text).expect("written");
+            for (mode, is_quoted) in [(0o644, text != "pass\\\n"), (0o640, false), (0o600, false)] {
+                std::fs::set_permissions(&included, std::fs::Permissions::from_mode(mode)).expect("mode set");
+                let error = read_file(&zone, origin.as_ref()).map(drop).expect_err(text).to_string();
+                assert!(error.contains("included:1:"), "{error}");
+                assert_eq!(error.contains("pass"), is_quoted, "{mode:o} {error}");
+            }
+        }
     }
 }
