@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -15,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::durable::{self, FolderLock, LockError};
 use super::snapshot::{self, SnapshotError};
+use crate::dns::master::open_regular;
 use crate::dns::{Name, NameRef, Records, Serial};
 
 /// What is in force, as written at the last publish.
@@ -45,6 +45,12 @@ pub struct Compiled {
     pub published: BTreeMap<String, u64>,
     /// Names published, excluded and rejected.
     pub names: [u64; 3],
+    /// How many lines of the ledger of orders were in it.
+    #[serde(default)]
+    pub orders: u64,
+    /// SHA-256 of the last of them, hexadecimal; empty without any.
+    #[serde(default)]
+    pub orders_head: String,
     /// Apexes of the zones that came out.
     pub zones: Vec<String>,
 }
@@ -119,7 +125,7 @@ impl Journal {
     /// [`StateError`]; start with an empty one and [`Self::serials`] then.
     pub fn read(&self) -> Result<Saved, StateError> {
         let path = self.folder.join("state");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match open_regular(&path).and_then(|file| io::read_to_string(file.take(MAX_STATE))) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Saved::default()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(StateError::Damaged(path)),
@@ -152,7 +158,7 @@ impl Journal {
         if saved.file.contains('/') {
             return Err(SnapshotError::Malformed);
         }
-        let mut file = File::open(self.folder.join("zones").join(&saved.file)).map_err(SnapshotError::Io)?;
+        let mut file = open_regular(&self.folder.join("zones").join(&saved.file)).map_err(SnapshotError::Io)?;
         let (records, checksum) = snapshot::decode(apex, &mut file)?;
         if HEXLOWER.encode(&checksum) != saved.checksum { Err(SnapshotError::Checksum) } else { Ok(records) }
     }
@@ -196,6 +202,8 @@ impl Journal {
 }
 
 const HEADER: &str = "saola-state 1 ";
+/// Some 400 octets a zone; what is longer fails its checksum. Our choice.
+const MAX_STATE: u64 = 1 << 30;
 
 fn parse(text: &str) -> Option<Saved> {
     let (checksum, json) = text.strip_prefix(HEADER)?.split_once('\n')?;
