@@ -23,14 +23,23 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text(read(path, most)?)
 }
 
+/// Reads a regular file of at most `most` octets, and its mode: both of what was opened, whatever has the name by then.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_mode(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
+    let file = open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    Ok((to_end(file, most)?, mode))
+}
+
 /// Reads a secret of at most `most` octets of UTF-8, and its mode, which the caller judges before the secret is used.
 ///
 /// # Errors
 /// As [`read_text`].
 pub fn read_secret(path: &Path, most: u64) -> io::Result<(String, u32)> {
-    let file = open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o7777;
-    Ok((text(to_end(file, most)?)?, mode))
+    let (octets, mode) = read_with_mode(path, most)?;
+    Ok((text(octets)?, mode))
 }
 
 /// Opens a regular file to read; it never waits.

@@ -637,3 +637,15 @@ fn knot_reads_what_we_write_and_we_read_what_it_writes() {
     };
     same(&lower(sorted(records)), &lower(sorted(theirs)));
 }
+
+#[test]
+fn generated_text_is_bounded() {
+    let origin = name("example.");
+    let text = format!("$TTL 1\n$GENERATE 0-1000 h$ TXT {}\n", "a".repeat(100));
+    for (most, is_good) in [(1 << 20, true), (50_000, false)] {
+        let options = Options { max_generated_octets: most, ..Options::new(origin.as_ref()) };
+        let scanned = master::scan(text.as_bytes(), "t", &options, &mut |_, _| Err("none".into()));
+        let error = scanned.map(drop).map_err(|error| error.to_string());
+        assert_eq!(error, if is_good { Ok(()) } else { Err("t:2:1: more than 50000 octets by $GENERATE".into()) });
+    }
+}

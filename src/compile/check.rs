@@ -12,6 +12,9 @@ use crate::dns::idn::{ACE_PREFIX, IdnReject};
 use crate::orders::{InForce, Orders};
 use crate::registry::{Domain, DsRow, FeeState, HostId, Objects, RegistrantClass, RowId, Statuses};
 
+/// The most name servers, DS and addresses of a host that are published. Our choice: one name whose set fits no message would
+/// keep its whole zone from being published.
+pub(super) const MAX_SET: usize = 100;
 const DAY: u64 = 86_400;
 /// Rows below which threads cost more than they save; our choice.
 const MIN_ROWS_A_THREAD: usize = 10_000;
@@ -62,10 +65,10 @@ impl Checker<'_> {
             if !outcomes[row].findings.contains(Finding::DuplicateIdentical) {
                 continue;
             }
-            let rows: Vec<usize> = self.objects.rows_like(RowId(row as u32)).map(|row| row.0 as usize).collect();
-            if rows[0] != row {
+            if self.objects.rows_like(RowId(row as u32)).next() != Some(RowId(row as u32)) {
                 continue;
             }
+            let rows: Vec<usize> = self.objects.rows_like(RowId(row as u32)).map(|row| row.0 as usize).collect();
             let worst = rows.iter().find(|&&row| outcomes[row].verdict != Verdict::InZone).unwrap_or(&row);
             let mut common = outcomes[*worst];
             if common.verdict == Verdict::InZone {
@@ -84,10 +87,11 @@ impl Checker<'_> {
                 continue;
             }
             let text = self.objects.bytes(self.objects.domain(RowId(row as u32)).name);
-            let rows: Vec<RowId> = self.objects.rows_like(RowId(row as u32)).collect();
-            if rows[0].0 as usize != row || self.orders.in_force(text, self.at).is_some() {
+            let is_first = self.objects.rows_like(RowId(row as u32)).next() == Some(RowId(row as u32));
+            if !is_first || self.orders.in_force(text, self.at).is_some() {
                 continue;
             }
+            let rows: Vec<RowId> = self.objects.rows_like(RowId(row as u32)).collect();
             let name = Folded::new(text).expect("the name passed the checks before");
             let Place::Registrable(zone) = self.policy.second_levels.place(&name) else { continue };
             let apex = self.policy.second_levels.apexes()[zone.0 as usize].as_ref();
@@ -137,7 +141,8 @@ impl Checker<'_> {
             return Err(Verdict::Excluded(Exclusion::FeeOverdue));
         }
         self.check_name_servers(row, domain, zone, findings)?;
-        if self.objects.ds(row).iter().any(|ds| ds_rdata(self.objects, ds).is_none()) {
+        let ds = self.objects.ds(row);
+        if ds.len() > MAX_SET || ds.iter().any(|ds| ds_rdata(self.objects, ds).is_none()) {
             findings.add(Finding::BadDs);
         }
         Ok(zone)
@@ -166,6 +171,9 @@ impl Checker<'_> {
 
     /// Check 6: several rows of one name are one if roid and name servers agree, else nobody's.
     fn check_duplicate(&self, row: RowId, findings: &mut Findings) -> Result<(), Failed> {
+        if self.objects.domain(row).is_crowded {
+            return Err(Verdict::Rejected(Rejection::DuplicateName));
+        }
         let mut rows = self.objects.rows_like(row);
         let first = rows.next().unwrap_or(row);
         let Some(second) = rows.next() else { return Ok(()) };
@@ -331,6 +339,10 @@ impl Checker<'_> {
             if kept.contains(&host) {
                 continue;
             }
+            if kept.len() == MAX_SET {
+                left_out.bad_name = true;
+                break;
+            }
             let place = self.hosts.place(host);
             if place == HostPlace::BadLabel {
                 left_out.bad_name = true;
@@ -355,7 +367,7 @@ impl Checker<'_> {
 pub(super) struct LeftOut {
     /// One needs glue and has no address.
     pub no_glue: bool,
-    /// One has a name that none can have.
+    /// One has a name that none can have, or there are too many.
     pub bad_name: bool,
 }
 

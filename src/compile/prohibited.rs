@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::dns::idn::Repertoire;
+use crate::dns::idn::{self, Repertoire};
 use crate::registry::csv;
 
 /// The phrases, ready to be looked for.
@@ -32,7 +32,8 @@ impl Prohibited {
         let mut fault = None;
         csv::scan(text, &["token", "match", "note", "article"], |line, fields| {
             let value = |i: usize| String::from_utf8(fields[i].value(text)).expect("the scanner checks UTF-8");
-            let token = value(0).to_lowercase();
+            // U-labels are in normalization form C; a phrase in another form would never be found.
+            let token = idn::fold_case(&value(0));
             match &value(1)[..] {
                 _ if token.is_empty() => fault = fault.take().or(Some(format!("line {line}: the token is empty"))),
                 "exact" => drop(phrases.exact.insert(token.into_bytes())),
@@ -87,9 +88,9 @@ mod tests {
     #[test]
     fn phrases_are_found_where_they_count() {
         let idn = Repertoire::parse(include_str!("../../zones/idn-vi.txt")).expect("committed");
-        let text = "token,match,note,article\ncam,exact,,\ncumtucam,contains,\"a, b\",9.2\nbậy,fold,,\nCấm,contains,,\n9,contains,,\n";
+        let text = "token,match,note,article\ncam,exact,,\ncumtucam,contains,\"a, b\",9.2\nbậy,fold,,\nxa\u{302}\u{301}u,exact,,\nCấm,contains,,\n9,contains,,\n";
         let prohibited = Prohibited::parse(text.as_bytes(), &idn).expect("good");
-        for forbidden in ["cam", "cumtucam", "shop-cumtucam", "cụmtừcấm", "xcụmtừcấmx", "bay", "baybong", "bậy", "x9", "cấmđỗ"]
+        for forbidden in ["cam", "cumtucam", "shop-cumtucam", "cụmtừcấm", "xcụmtừcấmx", "bay", "baybong", "bậy", "x9", "cấmđỗ", "xấu"]
         {
             assert!(prohibited.forbids(forbidden, &idn), "{forbidden}");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::check::{Checker, Kept, ds_rdata};
+use super::check::{Checker, Kept, MAX_SET, ds_rdata};
 use super::host::HostPlace;
 use super::name::Folded;
 use super::outcome::{Finding, HostOutcome, HostResult, Outcome, Verdict, ZoneId};
@@ -118,10 +118,9 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
             zones.push(zone, name.as_name(), Rtype::CNAME, policy.ttls.ns, target.as_name().as_wire())?;
         } else {
             // Identical rows may carry their DS in either spelling of the name.
-            for row in objects.rows_like(row) {
-                for rdata in objects.ds(row).iter().filter_map(|ds| ds_rdata(objects, ds)) {
-                    zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, &rdata)?;
-                }
+            let ds = objects.rows_like(row).flat_map(|row| objects.ds(row)).filter_map(|ds| ds_rdata(objects, ds));
+            for rdata in ds.take(MAX_SET) {
+                zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, &rdata)?;
             }
         }
         zones.zones[zone.0 as usize].published += 1;
@@ -146,7 +145,7 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
         let id = HostId(i as u32);
         let result = judge_host(checker, id, &is_published, is_linked[i]);
         if let HostResult::Glue(zone) = result {
-            for &address in objects.addresses(id) {
+            for &address in objects.addresses(id).iter().take(MAX_SET) {
                 zones.push_address(zone, checker.hosts.name(id), address)?;
             }
         }

@@ -129,7 +129,11 @@ impl Reader<'_> {
         let denial = self.choice(table.denial, &key("denial"), &denials, &d.sign.denial)?.clone();
         let csk = self.choice(table.keys, &key("keys"), &[("ksk-zsk", false), ("csk", true)], d.sign.csk)?;
         // RFC 5702 §2 allows 512 to 4096 bits.
+        let written = table.rsa_bits.clone();
         let rsa_bits = self.number(table.rsa_bits, &key("rsa-bits"), d.rsa_bits, 2048..=4096)?;
+        if let Some(bits) = written.as_ref().filter(|_| !matches!(rsa_bits, 2048 | 3072 | 4096)) {
+            return Err(self.error(bits, &key("rsa-bits"), format!("there are no keys of {rsa_bits} bits, write 2048, 3072 or 4096")));
+        }
         let validity = self.seconds(table.validity, &key("validity"), d.sign.validity, 3600..=366 * DAY)?;
         let refresh_span = table.refresh.as_ref().map(Spanned::span);
         let refresh = self.seconds(table.refresh, &key("refresh"), validity / 2, 60..=366 * DAY)?;

@@ -9,6 +9,7 @@ mod machine;
 mod plan;
 mod show;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -59,7 +60,8 @@ pub fn main() -> ExitCode {
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("saolad: {error}");
+            // A log that cannot be written must not change how this ends.
+            let _ = writeln!(std::io::stderr(), "saolad: {error}");
             ExitCode::FAILURE
         }
     }

@@ -202,11 +202,15 @@ pub fn encode_name(name: &str) -> Option<String> {
         if label.is_ascii() {
             return Some(label.to_ascii_lowercase());
         }
-        let lower: String = label.to_lowercase().nfc().collect();
-        let encoded = format!("{ACE_PREFIX}{}", punycode::encode_str(&lower)?);
+        let encoded = format!("{ACE_PREFIX}{}", punycode::encode_str(&fold_case(label))?);
         (encoded.len() <= MAX_LABEL).then_some(encoded)
     };
     Some(name.split('.').map(label).collect::<Option<Vec<_>>>()?.join("."))
+}
+
+/// Text in lower case and normalization form C.
+pub fn fold_case(text: &str) -> String {
+    text.to_lowercase().nfc().collect()
 }
 
 fn parse_point(line: &str) -> Option<(char, char)> {

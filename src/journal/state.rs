@@ -45,6 +45,12 @@ pub struct Compiled {
     pub published: BTreeMap<String, u64>,
     /// Names published, excluded and rejected.
     pub names: [u64; 3],
+    /// How many lines of the ledger of orders were in it.
+    #[serde(default)]
+    pub orders: u64,
+    /// SHA-256 of the last of them, hexadecimal; empty without any.
+    #[serde(default)]
+    pub orders_head: String,
     /// Apexes of the zones that came out.
     pub zones: Vec<String>,
 }

@@ -90,8 +90,10 @@ impl Chain {
         if !order.prev_sha256.eq_ignore_ascii_case(&self.sha256) {
             return Err(LedgerFault::BrokenChain);
         }
-        order.domain = idn::encode_name(&order.domain)
-            .ok_or_else(|| LedgerFault::BadOrder(format!("'{}' cannot be written in A-labels", order.domain)))?;
+        // An order for `name.vn.` is one for `name.vn`: it must not miss its name for a dot.
+        let name = order.domain.strip_suffix('.').unwrap_or(&order.domain);
+        order.domain =
+            idn::encode_name(name).ok_or_else(|| LedgerFault::BadOrder(format!("'{}' cannot be written in A-labels", order.domain)))?;
         if let Some(detail) = order.fault() {
             return Err(LedgerFault::BadOrder(detail));
         }

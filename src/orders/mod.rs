@@ -109,6 +109,15 @@ impl Orders {
         &self.chain
     }
 
+    /// True if the ledger's line `seq` has this SHA-256, as far as the ledger as read can tell.
+    pub fn has_head(&self, seq: u64, sha256: &str) -> bool {
+        if seq == self.chain.seq {
+            return self.chain.sha256 == sha256;
+        }
+        let next = self.orders.iter().find(|order| order.seq == seq + 1);
+        next.is_none_or(|order| order.prev_sha256.eq_ignore_ascii_case(sha256))
+    }
+
     /// What an operator should look at: torn lines, restores that lift nothing.
     pub fn notes(&self) -> &[String] {
         &self.notes

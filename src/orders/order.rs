@@ -151,6 +151,9 @@ impl Order {
         if self.domain.split('.').any(str::is_empty) || !(2..=3).contains(&self.domain.split('.').count()) {
             return Some(format!("'{}' is no name of two or three labels", self.domain));
         }
+        if !self.domain.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.')) {
+            return Some(format!("'{}' holds what no registered name holds: the order finds no name", self.domain.escape_default()));
+        }
         if self.approver == self.operator || (self.approver.is_empty() && !self.urgent) {
             return Some("the approver must be somebody other than the operator".into());
         }

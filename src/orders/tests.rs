@@ -157,3 +157,26 @@ fn a_flipped_octet_is_found() {
         assert!(Orders::read(&damaged).is_err(), "flip at {at}");
     }
 }
+
+#[test]
+fn an_order_finds_its_name_however_it_is_written() {
+    for domain in ["vidu.vn", "VIDU.vn", "vidu.vn."] {
+        check(&[json!({"domain": domain})], 5, "suspend O-1");
+    }
+    check(&[json!({}), json!({"type": "restore", "refers_to": "O-1", "domain": "Vidu.VN."})], 5, "");
+    for odd in [" vidu.vn", "vi_du.vn", "vidu.vn.."] {
+        let orders = Orders::read(&ledger(&[json!({"domain": odd})])).expect("a good ledger");
+        assert_eq!(orders.notes().len(), 1, "{odd}");
+    }
+}
+
+#[test]
+fn a_ledger_goes_on_from_its_head() {
+    let read = |n: usize| Orders::read(&ledger(&vec![json!({}); n])).expect("a good ledger");
+    let (two, three) = (read(2), read(3));
+    let head = two.chain().clone();
+    assert!(two.has_head(head.seq, &head.sha256) && three.has_head(head.seq, &head.sha256));
+    let other = Orders::read(&ledger(&[json!({}), json!({"domain": "khac.vn"}), json!({})])).expect("a good ledger");
+    assert!(!other.has_head(head.seq, &head.sha256));
+    assert!(!Orders::read(&ledger(&[json!({"operator": "c"}), json!({})])).expect("good").has_head(head.seq, &head.sha256));
+}

@@ -56,6 +56,13 @@ fn load_where(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<(PathBuf,
     }
     public.sort();
     private.sort();
+    for stem in &public {
+        if let Err(place) = private.binary_search(stem)
+            && finish(dir, stem)?
+        {
+            private.insert(place, stem.clone());
+        }
+    }
     if let Some(alone) = public.iter().find(|stem| private.binary_search(stem).is_err()) {
         return Err(KeyFileError::PrivateMissing(dir.join(format!("{alone}.key"))));
     }
@@ -90,7 +97,8 @@ fn text(path: &Path, secret: bool) -> Result<String, KeyFileError> {
 
 /// Writes `key` into `dir`, which is made if needed: `.key` with mode 0644, `.private` with mode 0600. Both are on disk afterwards.
 ///
-/// The private file appears last and whole, so that a crash leaves no half key that [`load`] would take.
+/// A crash leaves either nothing that counts, or a `.key` beside the whole private part under another name, which the next
+/// [`load`] puts in place.
 ///
 /// # Errors
 /// [`KeyFileError`]; a file that is there is never overwritten.
@@ -102,25 +110,53 @@ pub fn store(dir: &Path, key: &Key) -> Result<PathBuf, KeyFileError> {
     if let Some(there) = [&public, &private].into_iter().find(|path| path.exists()) {
         return Err(KeyFileError::Exists(there.clone()));
     }
-    // `.private` without `.key` is refused by `load`; `.key` without `.private` as well: either tells of the crash.
-    place(dir, &private, &key.private_text(), 0o600)?;
-    place(dir, &public, &key.public_text(), 0o644)?;
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| KeyFileError::Io(dir.to_owned(), error))?;
+    let (new_public, new_private) = (dir.join(format!(".{stem}.key.new")), unfinished(dir, &stem));
+    write_new(&new_private, &key.private_text(), 0o600)?;
+    write_new(&new_public, &key.public_text(), 0o644)?;
+    let sync = || File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| KeyFileError::Io(dir.to_owned(), error));
+    sync()?;
+    // Linking fails when the name is taken: whoever has the `.key` owns the pair.
+    let linked = fs::hard_link(&new_public, &public);
+    let _ = fs::remove_file(&new_public);
+    if let Err(error) = linked {
+        let _ = fs::remove_file(&new_private);
+        return Err(match error.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::Exists(public),
+            _ => KeyFileError::Io(public, error),
+        });
+    }
+    sync()?;
+    finish(dir, &stem)?;
+    sync()?;
     Ok(private)
 }
 
-/// Puts a whole file in place: written beside it, synced, then linked under its name, which fails if that is taken.
-fn place(dir: &Path, path: &Path, text: &str, mode: u32) -> Result<(), KeyFileError> {
-    let temporary = dir.join(format!(".{}.{}.new", path.file_name().unwrap_or_default().display(), std::process::id()));
-    let error = |error: io::Error| match error.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
-        _ => KeyFileError::Io(path.to_owned(), error),
-    };
-    let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary).map_err(error)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::hard_link(&temporary, path));
-    let _ = fs::remove_file(&temporary);
-    written.map_err(error)
+/// Where the private part stands until the pair is whole. Hidden, so that nothing takes it for a key.
+fn unfinished(dir: &Path, stem: &str) -> PathBuf {
+    dir.join(format!(".{stem}.private.new"))
+}
+
+/// Puts the private part of a pair whose `.key` is there in its place; false when there is none to put there.
+fn finish(dir: &Path, stem: &str) -> Result<bool, KeyFileError> {
+    let (from, to) = (unfinished(dir, stem), dir.join(format!("{stem}.private")));
+    match fs::rename(&from, &to) {
+        Ok(()) => Ok(true),
+        // Another process that reads the folder was quicker.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(to.exists()),
+        Err(error) => Err(KeyFileError::Io(to, error)),
+    }
+}
+
+/// Writes a whole new file and syncs it.
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), KeyFileError> {
+    let error = |error: io::Error| KeyFileError::Io(path.to_owned(), error);
+    // Left behind by a crash that came before the pair counted.
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(error)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|failed| {
+        let _ = fs::remove_file(path);
+        error(failed)
+    })
 }
 
 /// Makes a key and stores it; tries again while its tag is one that another key of the zone has, so that a tag tells keys apart.

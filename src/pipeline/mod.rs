@@ -106,7 +106,7 @@ impl Pipeline {
             problems.push(Problem { zone: None, what: error.to_string() });
             Saved::default()
         });
-        let serials = journal.serials();
+        let mut serials = journal.serials();
         let zones: Vec<(Name, _)> = saved.zones.iter().filter_map(|(apex, zone)| Some((Name::parse(apex).ok()?, zone))).collect();
         let resumed = in_parallel(zones, |(apex, zone)| {
             let live = make::resume(&apex, zone, &journal);
@@ -119,7 +119,13 @@ impl Pipeline {
                     live.insert(apex, zone);
                 }
                 Err(what) => {
-                    saved.zones.remove(&key(&apex));
+                    // The state knows the serial also when the snapshot that bears it is gone.
+                    if let Some(zone) = saved.zones.remove(&key(&apex)) {
+                        let last = serials.entry(stem(apex.as_ref())).or_insert(Serial(zone.serial));
+                        if Serial(zone.serial).is_newer_than(*last) {
+                            *last = Serial(zone.serial);
+                        }
+                    }
                     problems.push(Problem { zone: Some(apex), what: format!("{what}, the zone is made anew") });
                 }
             }

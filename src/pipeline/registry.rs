@@ -51,7 +51,7 @@ pub struct Inputs {
 pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
     let deposit = newest_full(&plan.deposits).map_err(|error| error.to_string())?;
     let beside = deposit.parent().unwrap_or(Path::new("."));
-    let prohibited = plan.prohibited.clone().or_else(|| Some(beside.join("prohibited.csv")).filter(|path| path.is_file()));
+    let prohibited = plan.prohibited.clone().or_else(|| Some(beside.join("prohibited.csv")).filter(|path| is_there(path)));
     let delegated = plan.delegated.clone().or_else(|| delegated_beside(beside));
     let header = file_digest(&deposit.join("deposit.toml"))?;
 
@@ -61,7 +61,7 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
         add(&path.file_name().unwrap_or_default().to_string_lossy(), &file_digest(&path)?);
     }
     let named = [
-        ("orders", Some(&plan.orders).filter(|path| path.exists())),
+        ("orders", Some(&plan.orders).filter(|path| is_there(path))),
         ("second-level", Some(&plan.second_level)),
         ("infrastructure", Some(&plan.infrastructure)),
         ("profiles", plan.profiles.as_ref()),
@@ -105,15 +105,17 @@ pub fn compile(
     let options = ReadOptions { signatures: SignaturePolicy { keys, required }, ..ReadOptions::default() };
     let deposit = Deposit::read(&inputs.deposit, &options).map_err(|error| format!("'{}': {error}", inputs.deposit.display()))?;
     // The guards are about a new deposit. The same one compiled again gives less only by orders and by the clock, which are not held.
+    let last = applied;
     let applied = applied.filter(|applied| applied.header != inputs.header).and_then(as_applied);
     check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
 
     let policy = policy(plan, &inputs)?;
     let orders = match disk::read(&plan.orders, MAX_DATA) {
         Ok(text) => Orders::read(&text).map_err(|error| format!("'{}': {error}", plan.orders.display()))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders::none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_there(&plan.orders) => Orders::none(),
         Err(error) => return Err(format!("'{}': {error}", plan.orders.display())),
     };
+    check_orders_continue(last, &orders).map_err(|what| format!("'{}': {what}", plan.orders.display()))?;
     let at = if plan.at_watermark { deposit.header.watermark } else { now };
     let compiled = compile::compile(&deposit, &orders, &policy, at, Some(&Served(live))).map_err(|error| error.to_string())?;
     let published = compiled.published();
@@ -142,8 +144,32 @@ pub fn compile(
         published,
         names,
         zones: zones.iter().map(|(apex, _)| apex.to_string()).collect(),
+        orders: orders.chain().seq,
+        orders_head: orders.chain().sha256.clone(),
     };
     Ok(Export { account, zones, notes })
+}
+
+/// The ledger only grows: one that is gone, shorter or another would silently bring suspended names back.
+///
+/// # Errors
+/// `CHAIN_BROKEN`, with what to do.
+fn check_orders_continue(last: Option<&Compiled>, orders: &Orders) -> Result<(), String> {
+    let Some(last) = last.filter(|last| last.orders > 0) else { return Ok(()) };
+    let (n, is_same) = (orders.chain().seq, orders.has_head(last.orders, &last.orders_head));
+    if n >= last.orders && is_same {
+        return Ok(());
+    }
+    let found = if n < last.orders { format!("ends at line {n}") } else { "is another one".to_owned() };
+    Err(format!(
+        "CHAIN_BROKEN: the ledger {found}, {} lines were in force; bring it back: a restore ends an order, not its absence",
+        last.orders
+    ))
+}
+
+/// True for anything at the path, a dangling link as well.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 fn as_applied(compiled: &Compiled) -> Option<Applied> {
@@ -206,7 +232,7 @@ impl compile::Live for Served<'_> {
 pub fn delegated_beside(folder: &Path) -> Option<PathBuf> {
     let is_one = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        name.starts_with("delegated") && name.ends_with(".txt") && path.is_file()
+        name.starts_with("delegated") && name.ends_with(".txt")
     };
     fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).filter(is_one).min()
 }

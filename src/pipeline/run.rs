@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::make::{Job, Made};
+use super::signing::Past;
 use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{content, cores, in_parallel, make, registry, signing, zones_of};
 use crate::compile::Ttls;
@@ -200,7 +201,15 @@ impl<'a> Run<'a> {
         if content.is_none() && before.is_none() {
             return Err("there is nothing to make the zone from".into());
         }
-        let signing = policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, self.now)).transpose()?;
+        let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
+        let past = match before {
+            Some(before) if !before.signing.is_empty() => Past::Signed,
+            Some(_) => Past::Known,
+            None if last_serial.is_some() => Past::Known,
+            None => Past::New,
+        };
+        let signing =
+            policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, past, self.now)).transpose()?;
         let mut notes: Vec<String> = signing.iter().filter_map(|signing| signing.note.clone()).collect();
         if let Some(records) = &content {
             match &signing {
@@ -208,7 +217,6 @@ impl<'a> Run<'a> {
                 None => notes.extend(stale_digest(records, &apex)),
             }
         }
-        let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
         let job = Job { apex, content, before, last_serial, dated, signing };
         let made = make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())?;
         Ok((made, notes))

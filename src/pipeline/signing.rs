@@ -15,24 +15,48 @@ const KSK: u16 = 257;
 /// Zone key alone.
 const ZSK: u16 = 256;
 
+/// What was served of a zone until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// Nothing, ever.
+    New,
+    /// Something, but not signed, or it is not known how.
+    Known,
+    /// It is signed: the parent may refer to its keys.
+    Signed,
+}
+
 /// Reads the keys of `apex` in `folder`, or makes those that `policy` asks for when there are none at all.
 ///
 /// # Errors
-/// What is wrong with the keys; a zone is never signed with a part of its keys.
+/// What is wrong with the keys; a zone is never signed with a part of its keys, nor with new ones because the old are gone.
 pub fn signing<'a>(
     folder: &Path,
     apex: &Name,
     policy: &'a Policy,
     rsa_bits: u32,
     threads: usize,
+    past: Past,
     now: UnixTime,
 ) -> Result<Signing<'a>, String> {
     let mut found = keys::load(folder, apex.as_ref()).map_err(|error| format!("keys: {error}"))?;
-    if found.is_empty() {
-        let flags: &[u16] = if policy.csk { &[KSK] } else { &[KSK, ZSK] };
+    let both: &[u16] = if policy.csk { &[KSK] } else { &[KSK, ZSK] };
+    let wanted = match (&found[..], past) {
+        ([], Past::Signed) => {
+            return Err(format!(
+                "its keys are gone from '{}': bring them back; to sign with others nonetheless, make them with `saola key generate`",
+                folder.display()
+            ));
+        }
+        ([], Past::New | Past::Known) => both,
+        // A first start that was cut off between the two keys: nobody has seen the zone, so that the other can still be made.
+        ([ksk], Past::New) if ksk.is_sep() && ksk.algorithm() == policy.algorithm => &both[1..],
+        _ => &[],
+    };
+    if !wanted.is_empty() {
         // The other algorithms have keys of one size.
         let bits = (policy.algorithm == Algorithm::RsaSha256).then_some(rsa_bits);
-        for &flags in flags {
+        for &flags in wanted {
             let made = keys::generate(folder, apex.as_ref(), policy.algorithm, flags, bits, now);
             found.push(made.map_err(|error| format!("keys: {error}"))?);
         }

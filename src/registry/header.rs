@@ -135,6 +135,10 @@ impl Header {
         if deposit.id.is_empty() {
             return Err(refuse("the id is empty".into()));
         }
+        // They are shown on terminals and in logs.
+        if let Some(id) = [&deposit.id, &deposit.prev_id].into_iter().find(|id| id.chars().any(char::is_control)) {
+            return Err(refuse(format!("the id '{}' holds control characters", id.escape_debug())));
+        }
         let tld = deposit.tld.to_ascii_lowercase();
         let mut seen = HashSet::new();
         if let Some(twice) = files.iter().find(|file| !seen.insert(&file.name[..])) {
@@ -167,6 +171,8 @@ mod tests {
         refused("vn-rde-1", "vn-rde-2", 0);
         refused("FULL", "HALF", 3);
         refused("id = \"1\"", "id = \"\"", 0);
+        refused("id = \"1\"", "id = \"1\\n\"", 0);
+        refused("id = \"1\"", "id = \"1\"\nprev_id = \"\\u001b[2J\"", 0);
         refused("2026-11-21T", "2026-13-21T", 0);
         refused("host = 2", "host = 2\nhots = 3", 10);
         refused("host = 2", "host = -2", 9);

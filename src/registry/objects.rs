@@ -42,7 +42,12 @@ pub struct Domain {
     pub has_bad_value: bool,
     /// True when another row has the same name.
     pub shares_name: bool,
+    /// True when more than [`MAX_ROWS_OF_NAME`] rows have it: they were not given their children, and nobody has the name.
+    pub is_crowded: bool,
 }
+
+/// The most rows of one name that are compared; our choice. Each child of a name is looked up in all its rows.
+pub const MAX_ROWS_OF_NAME: u32 = 100;
 
 /// The kinds of registrant that rules tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,6 +323,7 @@ impl Builder {
             statuses: Statuses::default(),
             has_bad_value,
             shares_name: false,
+            is_crowded: false,
         };
         self.objects.domains.push(domain);
     }
@@ -329,16 +335,24 @@ impl Builder {
         same_name.resize(domains.len(), 0);
         let mut shared = Vec::new();
         by_name.reserve(domains.len());
-        // The tail of each chain, only for names that come twice.
-        let mut tails = std::collections::HashMap::new();
+        // The tail and length of each chain, only for names that come twice.
+        let mut chains = std::collections::HashMap::new();
         for row in 0..domains.len() as u32 {
             if let Some(first) = by_name.insert(row, name) {
-                let tail = tails.insert(first, row).unwrap_or(first);
-                same_name[tail as usize] = row + 1;
+                let (tail, rows) = chains.entry(first).or_insert((first, 1));
+                same_name[*tail as usize] = row + 1;
+                (*tail, *rows) = (row, *rows + 1);
                 shared.extend([first, row]);
             }
         }
         shared.into_iter().for_each(|row| domains[row as usize].shares_name = true);
+        for (first, _) in chains.into_iter().filter(|(_, (_, rows))| *rows > MAX_ROWS_OF_NAME) {
+            let mut next = first + 1;
+            while let Some(row) = next.checked_sub(1) {
+                domains[row as usize].is_crowded = true;
+                next = same_name[row as usize];
+            }
+        }
     }
 
     /// A row of domainStatuses.csv.
@@ -405,7 +419,9 @@ impl Builder {
     /// A row of nndn.csv.
     pub fn reserved(&mut self, fields: &[Span]) {
         let Objects { arena, reserved, by_reserved, .. } = &mut self.objects;
-        reserved.push(fields[0]);
+        // A name must not lose its protection for a dot.
+        let name = if arena.get(fields[0]).ends_with(b".") { fields[0].without_last() } else { fields[0] };
+        reserved.push(name);
         by_reserved.insert(reserved.len() as u32 - 1, |i| arena.get(reserved[i as usize]));
     }
 
@@ -448,6 +464,11 @@ impl Builder {
                 self.last_row = row;
                 return add(self, row);
             }
+        }
+        // Such a name is nobody's whatever its children say, and each of them would be looked up in every row.
+        let is_crowded = |row: RowId| self.objects.domain(row).is_crowded;
+        if self.objects.rows_of(self.objects.arena.get(name)).next().is_some_and(is_crowded) {
+            return;
         }
         let rows: Vec<u32> = self.objects.rows_of(self.objects.arena.get(name)).map(|row| row.0).collect();
         let same: Vec<u32> = rows.iter().copied().filter(|&row| exact(&self.objects, row)).collect();

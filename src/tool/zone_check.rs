@@ -7,7 +7,7 @@ use crate::dns::rdata::Soa;
 use crate::dns::{Name, Records, Rtype, master};
 use crate::sign::{ZonemdFault, check_zonemd};
 use crate::telemetry::count;
-use crate::zone::{Severity, check};
+use crate::zone::{Severity, Zone, check};
 
 /// The arguments of `saola zone check`.
 #[derive(Debug, clap::Args)]
@@ -35,13 +35,20 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for fault in &stale {
         super::say(format_args!("warning: '{}' ZONEMD: {fault}", args.origin))?;
     }
-    let n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
+    let mut n_errors = findings.iter().filter(|finding| finding.fault.severity() == Severity::Error).count();
     let n_warnings = findings.len() - n_errors + stale.len();
+    let n_kept = records.len();
+    // What the daemon would say, such as of a set that fits no message.
+    if n_errors == 0
+        && let Err(error) = Zone::build(args.origin.as_ref(), records)
+    {
+        super::say(format_args!("error: {}: {error}", args.origin))?;
+        n_errors = 1;
+    }
     let summary = format!(
-        "[{}] {}, {} after duplicates were dropped, {}, {}",
+        "[{}] {}, {n_kept} after duplicates were dropped, {}, {}",
         args.origin,
         count(n_read, "record"),
-        records.len(),
         count(n_errors, "error"),
         count(n_warnings, "warning"),
     );

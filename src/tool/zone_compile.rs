@@ -200,7 +200,7 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {
-    path.is_file().then_some(path)
+    path.symlink_metadata().is_ok().then_some(path)
 }
 
 fn read_key(path: &Path) -> Result<PublicKey, Failure> {

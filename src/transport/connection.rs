@@ -37,6 +37,17 @@ pub enum Phase {
     Lingering(CloseReason, Millis),
 }
 
+/// What a close costs the client, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leave {
+    /// Nothing: it has all it will get.
+    Done,
+    /// Time: nothing received waits, nothing is owed.
+    Idle,
+    /// A request that it has not sent whole.
+    Partial,
+}
+
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -154,17 +165,23 @@ impl Connection {
 
     /// True if a client would lose nothing but time by a close: nothing received waits, nothing is owed.
     pub fn is_idle(&self) -> bool {
-        self.held.is_empty() && self.owed.is_empty() && self.phase == Phase::Open
+        self.leave() == Some(Leave::Idle)
+    }
+
+    /// What a close would cost the client, if it can be closed at all: not while answers are on their way.
+    pub fn leave(&self) -> Option<Leave> {
+        match self.phase {
+            Phase::Lingering(..) => Some(Leave::Done),
+            Phase::Open if !self.owed.is_empty() => None,
+            Phase::Open if self.held.is_empty() => Some(Leave::Idle),
+            Phase::Open => Some(Leave::Partial),
+            Phase::Flushing(_) => None,
+        }
     }
 
     /// True if answers wait for the client.
     pub fn owes(&self) -> bool {
         !self.owed.is_empty()
-    }
-
-    /// True if a request is not complete, and nothing else is going on.
-    pub fn is_partial(&self) -> bool {
-        !self.held.is_empty() && self.owed.is_empty() && self.phase == Phase::Open
     }
 
     /// True if a request waits that can be answered without reading.

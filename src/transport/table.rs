@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
-use super::connection::{Connection, Millis};
+use super::connection::{Connection, Leave, Millis};
 
 /// Connections by slot number; a number is used again after a close.
 pub struct Table<S> {
@@ -86,8 +86,8 @@ impl<S> Table<S> {
 
     /// Which connection must go before one more of `address` can be taken in: `None` if there is room.
     ///
-    /// An idle connection can go at any time (RFC 7766 §6.2.3); after those, one that has sent half a request, longest quiet first. One
-    /// that waits for answers stays.
+    /// First go those that have got all they will get and whose client has not closed yet. An idle connection can go at any time
+    /// (RFC 7766 §6.2.3); after those, one that has sent half a request, longest quiet first. One that waits for answers stays.
     ///
     /// # Errors
     /// [`Refusal`] when a place is needed and all are busy.
@@ -96,9 +96,8 @@ impl<S> Table<S> {
             && slots.len() >= per_client
         {
             let peers = slots.iter().filter_map(|&slot| Some((slot, &self.slots[slot].as_ref()?.connection)));
-            let idle = peers.clone().filter(|(_, c)| c.is_idle()).min_by_key(|(_, c)| c.active());
-            let quiet = idle.or_else(|| peers.filter(|(_, c)| c.is_partial()).min_by_key(|(_, c)| c.active()));
-            return quiet.map(|(slot, _)| Some(slot)).ok_or(Refusal::Client);
+            let first = peers.filter_map(|(slot, c)| Some((c.leave()?, c.active(), slot))).min();
+            return first.map(|(_, _, slot)| Some(slot)).ok_or(Refusal::Client);
         }
         if self.open < total { Ok(None) } else { self.longest_idle().map(Some).ok_or(Refusal::Total) }
     }
@@ -108,17 +107,13 @@ impl<S> Table<S> {
         for _ in 0..2 {
             while let Some((slot, active)) = self.candidates.pop() {
                 let peer = self.slots.get(slot).and_then(Option::as_ref);
-                if peer
-                    .is_some_and(|peer| peer.connection.active() == active && (peer.connection.is_idle() || peer.connection.is_partial()))
-                {
+                if peer.is_some_and(|peer| peer.connection.active() == active && peer.connection.leave().is_some()) {
                     return Some(slot);
                 }
             }
             // Idle ones sort behind, the longest idle last of them: that one is popped first.
-            let mut found: Vec<(bool, Millis, usize)> = (self.slots())
-                .filter(|(_, peer)| peer.connection.is_idle() || peer.connection.is_partial())
-                .map(|(slot, peer)| (peer.connection.is_partial(), peer.connection.active(), slot))
-                .collect();
+            let mut found: Vec<(Leave, Millis, usize)> =
+                self.slots().filter_map(|(slot, peer)| Some((peer.connection.leave()?, peer.connection.active(), slot))).collect();
             if found.len() > CANDIDATES {
                 found.select_nth_unstable(CANDIDATES);
                 found.truncate(CANDIDATES);
@@ -165,6 +160,7 @@ impl<S> Table<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::connection::CloseReason;
     use super::*;
 
     const A: &str = "192.0.2.1";
@@ -204,6 +200,17 @@ mod tests {
         }
         assert_eq!(table.victim("192.0.2.9".parse().expect("an address"), 2, 4), Err(Refusal::Total));
         assert_eq!(table.longest_idle(), None);
+    }
+
+    #[test]
+    fn a_connection_that_only_waits_for_its_close_goes_first() {
+        let mut table = table(&[(A, 1), (A, 5)]);
+        let connection = &mut table.get_mut(1).expect("in use").connection;
+        connection.finish(CloseReason::Client);
+        assert_eq!(connection.leave(), None, "its answers are on the way");
+        connection.linger(1000);
+        assert_eq!(table.victim(A.parse().expect("an address"), 2, 4), Ok(Some(1)));
+        assert_eq!((table.longest_idle(), table.remove(1).is_some(), table.longest_idle()), (Some(1), true, Some(0)));
     }
 
     #[test]

@@ -77,6 +77,40 @@ fn check_6_duplicates() {
     assert_eq!(three.compile(&Rules::new()).outcomes(), ["rejected DUPLICATE_NAME"; 3]);
 }
 
+#[test]
+fn a_crowd_of_rows_is_nobodys_and_costs_little() {
+    let crowd = |rows: usize| {
+        let mut export = Export::new().domain("khac.vn", NS);
+        for _ in 0..rows {
+            export = export.domain("vidu.vn", NS);
+        }
+        export
+    };
+    let outcomes = |rows: usize| crowd(rows).compile(&Rules::new()).outcomes();
+    assert_eq!(outcomes(100)[1..], ["in_zone [DUPLICATE_IDENTICAL] vn"; 100]);
+    assert_eq!(outcomes(101)[1..], ["rejected DUPLICATE_NAME"; 101]);
+    // Each with its children: compared with each other, these would be 400 million places.
+    let many = outcomes(20_000);
+    assert_eq!((&many[0][..], &many[20_000][..]), ("in_zone vn", "rejected DUPLICATE_NAME"));
+}
+
+#[test]
+fn a_set_that_fits_no_message_does_not_keep_its_zone_back() {
+    let servers: Vec<String> = (0..5000).map(|i| format!("ns{i}.khac.example")).collect();
+    let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
+    let mut export = Export::new().domain("vidu.vn", &servers).domain("haiba.vn", &servers[..100]);
+    for tag in 0..2000 {
+        export = export.row("dnssec.csv", &format!("haiba.vn,D-haiba.vn,{tag},13,2,{}", "ab".repeat(32)));
+    }
+    let addresses: Vec<String> = (0..5000).map(|i| format!("198.51.{}.{}", i / 250, i % 250)).collect();
+    let export = export.host("ns.motba.vn", &addresses.iter().map(String::as_str).collect::<Vec<_>>()).domain("motba.vn", &["ns.motba.vn"]);
+    let answer = export.compile(&Rules::new());
+    assert_eq!(answer.outcomes(), ["in_zone [BAD_NS] vn", "in_zone [BAD_DS] vn", "in_zone [FEW_NS] vn"]);
+    let count = |what: &str| answer.records("vn").iter().filter(|record| record.starts_with(what)).count();
+    let found = ["vidu.vn. IN NS", "haiba.vn. IN NS", "haiba.vn. IN DS", "ns.motba.vn. IN A"].map(count);
+    assert_eq!(found, [100; 4]);
+}
+
 /// Serves vidu.vn with one name server.
 struct Served;
 

@@ -88,23 +88,71 @@ fn what_the_first_start_shows_is_exact() {
 #[test]
 fn a_changed_input_moves_the_serials_of_the_zones_it_changes() {
     let mut house = House::with_export("");
+    const LEDGER: &str = "zones/example-export/orders.jsonl";
+    let orders = house.read(LEDGER);
+    // Without the lines that lift the suspension of khoiphuc.com.vn and suspend haiorder.vn.
+    let fewer: String = orders.lines().take(3).map(|line| format!("{line}\n")).collect();
+    house.write(LEDGER, &fewer);
     house.start();
     let serials = |house: &House| ["vn", "com.vn", "edu.vn"].map(|zone| house.serial(zone));
     let before = serials(&house);
-    let orders = house.read("zones/example-export/orders.jsonl");
-    // Without the lines that lift the suspension of khoiphuc.com.vn and suspend haiorder.vn.
-    let fewer: String = orders.lines().take(3).map(|line| format!("{line}\n")).collect();
-    house.write("zones/example-export/orders.jsonl", &fewer);
+    assert_eq!(house.rcode("khoiphuc.com.vn"), ResponseCode::NXDomain);
+    assert_eq!(house.ask("haiorder.vn", RecordType::NS).metadata.response_code, ResponseCode::NoError);
+    house.write(LEDGER, &orders);
     let text = house.tool_ok(&["zone", "reload", "com.vn"]);
     assert!(text.contains("com.vn. ") && text.contains("content changed") && text.contains("78 zones unchanged"), "{text}");
     let after = serials(&house);
     assert_eq!(after, [before[0] + 1, before[1] + 1, before[2]]);
-    assert_eq!(house.rcode("khoiphuc.com.vn"), ResponseCode::NXDomain);
-    assert_eq!(house.ask("haiorder.vn", RecordType::NS).metadata.response_code, ResponseCode::NoError);
-    // Back again: forward, never back to the old serial.
-    house.write("zones/example-export/orders.jsonl", &orders);
+    assert_eq!(house.rcode("haiorder.vn"), ResponseCode::NXDomain);
+    // An order is not ended by its absence: not at a reload, and not at a start.
+    let other = orders.replace("\"operator\":\"op1\"", "\"operator\":\"op9\"");
+    house.write(LEDGER, &fewer);
+    house.tool_refuses(&["server", "reload"], "CHAIN_BROKEN: the ledger ends at line 3");
+    house.write(LEDGER, &other);
+    house.tool_refuses(&["server", "reload"], "CHAIN_BROKEN");
+    std::fs::remove_file(house.path(LEDGER)).expect("removed");
+    house.tool_refuses(&["server", "reload"], "CHAIN_BROKEN: the ledger ends at line 0");
+    std::os::unix::fs::symlink("nowhere", house.path(LEDGER)).expect("linked");
+    house.tool_refuses(&["server", "reload"], "No such file");
+    std::fs::remove_file(house.path(LEDGER)).expect("removed");
+    assert!(std::process::Command::new("mkfifo").arg(house.path(LEDGER)).status().expect("mkfifo").success());
+    house.tool_refuses(&["server", "reload"], "not a regular file");
+    house.stop();
+    house.start();
+    assert_eq!(serials(&house), after);
+    assert_eq!(house.rcode("haiorder.vn"), ResponseCode::NXDomain);
+    std::fs::remove_file(house.path(LEDGER)).expect("removed");
+    house.write(LEDGER, &orders);
     house.tool_ok(&["server", "reload"]);
-    assert_eq!(serials(&house), [after[0] + 1, after[1] + 1, after[2]]);
+    assert_eq!(serials(&house), after);
+}
+
+/// As `saola key generate` does.
+fn make_key(house: &House, zone: &str, algorithm: saola::sign::Algorithm, flags: u16) {
+    let zone = saola::dns::Name::parse(zone).expect("a name");
+    let now = saola::dns::UnixTime::now();
+    saola::pipeline::keys::generate(&house.path("keys"), zone.as_ref(), algorithm, flags, None, now).expect("a key");
+}
+
+#[test]
+fn keys_that_are_gone_are_missed_and_not_replaced() {
+    let mut house = House::with_export("");
+    // What a first start leaves that ends between the two keys of a zone.
+    make_key(&house, "hue.vn", saola::sign::Algorithm::EcdsaP256Sha256, 257);
+    house.start();
+    assert_eq!(files(&house.path("keys")).len(), 320);
+    let serials = |house: &House| ["vn", "com.vn", "hue.vn"].map(|zone| house.serial(zone));
+    let before = serials(&house);
+    house.stop();
+    std::fs::rename(house.path("keys"), house.path("keys.away")).expect("moved");
+    house.start();
+    assert_eq!(serials(&house), before);
+    assert!(house.read("err").contains("[com.vn.] its keys are gone from"), "{}", house.read("err"));
+    assert!(!house.path("keys").exists());
+    std::fs::rename(house.path("keys.away"), house.path("keys")).expect("moved");
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!(serials(&house), before);
+    assert!(!house.tool_ok(&["zone", "status", "com.vn"]).contains("problem"));
 }
 
 #[test]
@@ -199,6 +247,11 @@ fn keys_and_policies_reach_parent_and_child_together() {
     // Other keys for one child: its DNSKEY and the parent's DS change in one step, nothing else does.
     for path in &of_com {
         std::fs::remove_file(path).expect("removed");
+    }
+    house.tool_refuses(&["server", "reload"], "its keys are gone");
+    assert_eq!(serials(&house), at_start);
+    for flags in [257, 256] {
+        make_key(&house, "com.vn", saola::sign::Algorithm::Ed25519, flags);
     }
     let text = house.tool_ok(&["server", "reload"]);
     assert!(text.contains("78 zones unchanged"), "{text}");
@@ -481,6 +534,11 @@ fn a_damaged_state_is_made_anew_and_serials_go_on() {
         serial = now;
         house.stop();
     }
+    // Without the snapshot, the state still knows the serial.
+    std::fs::remove_dir_all(house.path("var/zones")).expect("removed");
+    house.start();
+    let now = house.serial("example.org");
+    assert!(now > serial, "without snapshots: {serial} -> {now}");
     assert_eq!(files(&house.path("keys")), keys, "keys are never made anew");
 }
 

@@ -75,6 +75,31 @@ fn bind_and_saola_read_each_others_keys() {
 }
 
 #[test]
+fn a_pair_cut_off_by_a_crash_is_finished() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let zone = name("vn.");
+    let key = make(Algorithm::Ed25519, KSK);
+    let private = store(dir.path(), &key).expect("stored");
+    let unfinished = dir.path().join(format!(".{}.private.new", files::file_stem(&key)));
+    // As if the process had ended between the two names.
+    fs::rename(&private, &unfinished).expect("moved");
+    let read = load(dir.path(), zone.as_ref()).expect("finished");
+    assert_eq!((read.len(), mode(&private), unfinished.exists()), (1, 0o600, false));
+    // Before either name: nothing of it counts, and nothing is in the way of a further try.
+    fs::rename(&private, &unfinished).expect("moved");
+    fs::remove_file(private.with_extension("key")).expect("removed");
+    assert_eq!(load(dir.path(), zone.as_ref()).expect("no keys").len(), 0);
+    store(dir.path(), &key).expect("stored");
+    assert_eq!(load(dir.path(), zone.as_ref()).expect("whole").len(), 1);
+    // The private part of another key does not make a pair.
+    let other = make(Algorithm::Ed25519, KSK);
+    fs::write(&unfinished, other.private_text()).expect("written");
+    fs::remove_file(&private).expect("removed");
+    fs::set_permissions(&unfinished, fs::Permissions::from_mode(0o600)).expect("mode set");
+    assert!(matches!(load(dir.path(), zone.as_ref()), Err(KeyFileError::Broken(..))));
+}
+
+#[test]
 fn bad_key_files_are_refused() {
     let zone = name("vn.");
     let setup = || {

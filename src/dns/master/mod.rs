@@ -46,15 +46,25 @@ pub struct Options<'a> {
     pub max_includes: usize,
     /// How many records all `$GENERATE` may make together.
     pub max_generated: usize,
+    /// How many octets of text all `$GENERATE` may make together: one short line can ask for gigabytes.
+    pub max_generated_octets: usize,
     /// How many records there may be in all.
     pub max_records: usize,
 }
 
 impl<'a> Options<'a> {
-    /// The usual bounds: 8 deep, 4,096 `$INCLUDE`, 2^20 generated records, 2^27 records.
+    /// The usual bounds: 8 deep, 4,096 `$INCLUDE`, 2^20 generated records of 128 MiB of text, 2^27 records.
     pub fn new(origin: NameRef<'a>) -> Self {
         // Our choice: a /12 of reverse names by $GENERATE, ten times the zone we plan for in all.
-        Self { origin, default_ttl: None, max_depth: 8, max_includes: 4096, max_generated: 1 << 20, max_records: 1 << 27 }
+        Self {
+            origin,
+            default_ttl: None,
+            max_depth: 8,
+            max_includes: 4096,
+            max_generated: 1 << 20,
+            max_generated_octets: 128 << 20,
+            max_records: 1 << 27,
+        }
     }
 }
 
@@ -93,6 +103,13 @@ impl fmt::Display for MasterError {
 }
 
 impl std::error::Error for MasterError {}
+
+impl MasterError {
+    /// The place alone, without a word of the file.
+    fn without_text(self) -> Self {
+        Self { owner: None, rtype: None, reason: Reason::NotShown, ..self }
+    }
+}
 
 /// What can be wrong in a master file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +178,8 @@ pub enum Reason {
     },
     /// The file could not be read; says why.
     Unreadable(String),
+    /// Something is wrong in an included file whose text is not for everybody.
+    NotShown,
     /// A file includes itself, by itself or through others.
     IncludeLoop(String),
     /// A bound of [`Options`] is reached.
@@ -209,6 +228,7 @@ impl fmt::Display for Reason {
             Self::Utf16 => f.write_str("the file is UTF-16; save it as UTF-8"),
             Self::Include { path, error } => write!(f, "cannot include '{path}': {error}"),
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::NotShown => f.write_str("not a master file from here on; the text is not shown, as not everybody may read the file"),
             Self::IncludeLoop(path) => write!(f, "'{path}' includes itself"),
             Self::TooMany { what, most } => write!(f, "more than {most} {what}"),
             Self::Generated { number, reason } => write!(f, "$GENERATE at {number}: {reason}"),

@@ -34,6 +34,7 @@ pub fn scan(text: &[u8], file: &str, options: &Options<'_>, include: &mut Includ
         last_ttl: None,
         n_includes: 0,
         n_generated: 0,
+        n_generated_octets: 0,
         files: Vec::new(),
         scratch: Scratch::default(),
         rdata: Vec::with_capacity(512),
@@ -78,6 +79,7 @@ struct Scanner<'s> {
     last_ttl: Option<u32>,
     n_includes: usize,
     n_generated: usize,
+    n_generated_octets: usize,
     /// The files being read, outermost first.
     files: Vec<String>,
     scratch: Scratch,
@@ -273,6 +275,11 @@ impl Scanner<'_> {
             line.clear();
             let made = match pattern.line(number, &mut line) {
                 Ok(()) => {
+                    self.n_generated_octets += line.len();
+                    let most = self.options.max_generated_octets;
+                    if self.n_generated_octets > most {
+                        return fault(directive_at, Reason::TooMany { what: "octets by $GENERATE", most });
+                    }
                     let mut inner = Cursor::new(&line);
                     self.record(&mut inner, place, false).and_then(|()| inner.end())
                 }
