@@ -3,8 +3,7 @@
 //! RFC 4035 §3.1.3, RFC 5155 §7.2; below an empty non-terminal that opt-out leaves out of the chain, the closest
 //! *provable* encloser (RFC 5155 §1.3 and §7.2.4).
 
-use super::reply::{Owner, Reply, Truncated};
-use crate::dns::NameRef;
+use super::reply::{Full, Owner, Reply, Truncated};
 use crate::zone::{CutLink, Denial, Node, Sought, Walk, Zone, nsec_set};
 
 /// One proof.
@@ -160,9 +159,9 @@ impl Proofs {
         match proof {
             Proof::Link(link) => {
                 if self.is_new(link)
-                    && let Some(piece) = zone.link_piece(link)
+                    && let Some(set) = zone.link_set(link)
                 {
-                    reply.require(piece, Owner::At(0), apex, apex)?;
+                    reply.require(set.whole(), Owner::At(0), Full { below: &[], apex })?;
                 }
                 Ok(())
             }
@@ -172,21 +171,13 @@ impl Proofs {
                     return Ok(());
                 }
                 let prefix = node.prefix();
-                let mut name = [0u8; 256];
-                name[..prefix.len()].copy_from_slice(prefix);
-                name[prefix.len()..prefix.len() + apex.as_wire().len()].copy_from_slice(apex.as_wire());
-                let name = NameRef::from_wire(&name).map_err(|_| Truncated)?;
+                let full = Full { below: prefix, apex };
                 let owner = if prefix.is_empty() { Owner::At(reply.apex_at) } else { Owner::Labels(prefix) };
-                let at = reply.require(set.records(), owner, name, apex)?;
-                if !set.signatures().is_empty() {
-                    // The owner that was just written out serves its signatures.
-                    let owner = if prefix.is_empty() { owner } else { Owner::At(at) };
-                    reply.require(set.signatures(), owner, name, apex)?;
-                }
-                Ok(())
+                reply.require(set.whole(), owner, full).map(drop)
             }
         }
     }
+
     fn is_new(&mut self, id: u32) -> bool {
         if self.given[..self.n].contains(&id) {
             return false;

@@ -165,7 +165,7 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply
     match found {
         Found::Zone(zone) => {
             describe(zone, request, reply);
-            resolve::answer(zone, question.name, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
+            resolve::answer(zone, &sought, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
         }
         Found::Unavailable => error(reply, SERVFAIL, NOT_READY),
         Found::None => error(reply, REFUSED, NOT_AUTHORITATIVE),

@@ -80,6 +80,15 @@ pub enum Owner<'n> {
     Labels(&'n [u8]),
 }
 
+/// An owner in full, in two parts.
+#[derive(Clone, Copy)]
+pub struct Full<'n> {
+    /// Its labels below the apex, at most a name's worth.
+    pub below: &'n [u8],
+    /// The apex of the zone.
+    pub apex: NameRef<'n>,
+}
+
 /// A set that has to be in the reply did not fit; the reply is marked truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Truncated;
@@ -154,14 +163,14 @@ impl<'b> Reply<'b> {
 
     /// Adds a piece whole, or marks the reply truncated. Returns where it starts.
     ///
-    /// `name` is the owner in full, `apex` the zone's, both for the case that pointers do not reach any more.
+    /// `full` is the owner in full, for the case that pointers do not reach any more.
     #[inline]
-    pub fn require(&mut self, piece: Piece<'_>, owner: Owner<'_>, name: NameRef<'_>, apex: NameRef<'_>) -> Result<usize, Truncated> {
+    pub fn require(&mut self, piece: Piece<'_>, owner: Owner<'_>, full: Full<'_>) -> Result<usize, Truncated> {
         if self.truncated {
             return Err(Truncated);
         }
         let at = self.at;
-        if self.offer(piece, owner, name, apex) {
+        if self.offer(piece, owner, full) {
             Ok(at)
         } else {
             self.truncated = true;
@@ -171,7 +180,7 @@ impl<'b> Reply<'b> {
 
     /// Adds a piece whole if there is room. Returns whether it was added.
     #[inline]
-    pub fn offer(&mut self, piece: Piece<'_>, owner: Owner<'_>, name: NameRef<'_>, apex: NameRef<'_>) -> bool {
+    pub fn offer(&mut self, piece: Piece<'_>, owner: Owner<'_>, full: Full<'_>) -> bool {
         let base = self.at;
         match owner {
             Owner::At(owner_at) if owner_at <= POINTER_MAX && piece.fits_pointers(base) => {
@@ -185,18 +194,18 @@ impl<'b> Reply<'b> {
                 let mut written = [0u8; MAX_NAME + 2];
                 written[..labels.len()].copy_from_slice(labels);
                 // A root apex is one octet, every other a pointer into the question.
-                let len = if apex.is_root() {
+                let len = if full.apex.is_root() {
                     labels.len() + 1
                 } else {
                     written[labels.len()..labels.len() + 2].copy_from_slice(&(0xc000 | self.apex_at as u16).to_be_bytes());
                     labels.len() + 2
                 };
                 if len < 2 || base + piece.len() - 2 + len > self.room {
-                    return len < 2 && self.offer_expanded(piece, name, apex);
+                    return len < 2 && self.offer_expanded(piece, full);
                 }
                 self.at += piece.copy_with_owner(self.message, base, &written[..len], self.apex_at);
             }
-            Owner::At(_) | Owner::Labels(_) => return self.offer_expanded(piece, name, apex),
+            Owner::At(_) | Owner::Labels(_) => return self.offer_expanded(piece, full),
         }
         self.counts[self.section as usize] += piece.records;
         true
@@ -204,10 +213,15 @@ impl<'b> Reply<'b> {
 
     /// Adds a piece without compression: past 16 KiB, where pointers do not reach.
     #[cold]
-    fn offer_expanded(&mut self, piece: Piece<'_>, name: NameRef<'_>, apex: NameRef<'_>) -> bool {
+    fn offer_expanded(&mut self, piece: Piece<'_>, full: Full<'_>) -> bool {
         let start = self.at;
         let mut fits = true;
-        piece.expand(name, apex, |owner, rtype, ttl, rdata| {
+        let apex = full.apex.as_wire();
+        let mut wire = [0u8; 2 * MAX_NAME];
+        wire[..full.below.len()].copy_from_slice(full.below);
+        wire[full.below.len()..full.below.len() + apex.len()].copy_from_slice(apex);
+        let Ok(name) = NameRef::from_wire(&wire) else { return false };
+        piece.expand(name, full.apex, |owner, rtype, ttl, rdata| {
             let owner = owner.as_wire();
             let len = owner.len() + 10 + rdata.len();
             if !fits || self.at + len > self.room {

@@ -3,12 +3,12 @@
 //! RFC 1034 §4.3.2, RFC 2308, RFC 4035 §3.1, RFC 4592, RFC 6604, RFC 6672, RFC 8482, RFC 9471.
 
 use super::denial::{self, Proof, Proofs, Prover};
-use super::reply::{Owner, Reply, Section, Truncated};
+use super::reply::{Full, Owner, Reply, Section, Truncated};
 use super::request::read_name;
 use super::{NOERROR, NXDOMAIN, YXDOMAIN};
 use crate::dns::name::{MAX_NAME, NameRef};
 use crate::dns::{Class, Rtype};
-use crate::zone::piece::POINTER_MAX;
+use crate::zone::piece::{POINTER_MAX, Piece};
 use crate::zone::{End, Node, Set, Sought, Walk, Zone};
 
 /// The most CNAME and DNAME records that one answer follows; a chain that goes on is the resolver's to follow.
@@ -16,10 +16,9 @@ pub const MAX_HOPS: usize = 16;
 /// The most names of one set whose addresses are looked up for the additional section.
 const MAX_TARGETS: usize = 16;
 
-/// Answers a question of class IN from `zone`, which encloses the name. Returns the RCODE.
-pub fn answer(zone: &Zone, name: NameRef<'_>, rtype: Rtype, dnssec_ok: bool, reply: &mut Reply<'_>) -> u16 {
-    let sought = Sought::new(name);
-    reply.apex_at = 12 + sought.start_of(zone.apex().label_count());
+/// Answers a question of class IN for the name `sought` from `zone`, which encloses it. Returns the RCODE.
+pub fn answer(zone: &Zone, sought: &Sought, rtype: Rtype, dnssec_ok: bool, reply: &mut Reply<'_>) -> u16 {
+    reply.apex_at = 12 + sought.start_of(zone.apex_labels());
     let mut resolver = Resolver {
         zone,
         rtype,
@@ -54,8 +53,9 @@ struct Resolver<'z, 'r, 'b> {
 }
 
 /// The name that is looked up now, and where the message has it.
-struct Current {
-    sought: Sought,
+#[derive(Clone, Copy)]
+struct Current<'s> {
+    sought: &'s Sought,
     at: usize,
     /// True if it stands there as plain labels, so that pointers into its middle are right.
     is_plain: bool,
@@ -65,17 +65,18 @@ struct Current {
 // A box would be an allocation in the answer path.
 #[allow(clippy::large_enum_variant)]
 enum Next {
-    /// A name in this zone.
-    Follow(Current),
+    /// A name in this zone, where the message has it, and whether as plain labels.
+    Follow(Sought, usize, bool),
     /// Nothing more to say.
     Stop(u16),
 }
 
 impl<'z, 'b> Resolver<'z, '_, 'b> {
-    fn run(&mut self, sought: Sought) -> Result<u16, Truncated> {
+    fn run(&mut self, sought: &Sought) -> Result<u16, Truncated> {
+        let mut followed;
         let mut current = Current { sought, at: 12, is_plain: true };
         loop {
-            let walk = self.zone.walk(&current.sought);
+            let walk = self.zone.walk(current.sought);
             let next = match walk.end {
                 End::Cut(cut) if self.rtype == Rtype::DS && walk.depth == current.sought.labels() => return self.ds(&current, &walk, cut),
                 End::Cut(cut) => return self.referral(&current, &walk, cut),
@@ -89,7 +90,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                     let answers = self.reply.answers();
                     let next = self.node(&current, wildcard)?;
                     if self.reply.answers() > answers && self.dnssec_ok {
-                        self.expansions[self.hops] = denial::of_expansion(self.zone, &current.sought, &walk);
+                        self.expansions[self.hops] = denial::of_expansion(self.zone, current.sought, &walk);
                     }
                     match next {
                         Some(next) => next,
@@ -98,19 +99,20 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 }
             };
             match next {
-                Next::Follow(to) if self.hops + 1 < MAX_HOPS => {
+                Next::Follow(to, at, is_plain) if self.hops + 1 < MAX_HOPS => {
                     self.hops += 1;
-                    self.trail[self.hops] = to.at;
-                    current = to;
+                    self.trail[self.hops] = at;
+                    followed = to;
+                    current = Current { sought: &followed, at, is_plain };
                 }
-                Next::Follow(_) => return self.finish(NOERROR),
+                Next::Follow(..) => return self.finish(NOERROR),
                 Next::Stop(rcode) => return self.finish(rcode),
             }
         }
     }
 
     /// A node that answers for the name. `None`: it has nothing of the type.
-    fn node(&mut self, current: &Current, node: Node<'z>) -> Result<Option<Next>, Truncated> {
+    fn node(&mut self, current: &Current<'_>, node: Node<'z>) -> Result<Option<Next>, Truncated> {
         self.reply.set_authoritative();
         let owner = Owner::At(current.at);
         match self.rtype {
@@ -121,15 +123,14 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 };
                 if !self.is_given(rtype, node) {
                     let at = self.set(current, owner, set)?;
-                    self.last = Some((rtype, at, set.records().records));
+                    self.last = Some((rtype, at, set.records.records));
                 }
                 return Ok(Some(Next::Stop(NOERROR)));
             }
             // Signatures are no set of their own; those of one set, as for ANY.
             Rtype::RRSIG => {
-                let Some((_, set)) = node.sets().find(|(_, set)| !set.signatures().is_empty()) else { return Ok(None) };
-                let (name, apex) = (name_of(&current.sought), self.zone.apex());
-                self.reply.require(set.signatures(), owner, name, apex)?;
+                let Some((_, set)) = node.sets().find(|(_, set)| set.is_signed()) else { return Ok(None) };
+                self.reply.require(set.signatures(), owner, self.full(current, current.sought.labels()))?;
                 return Ok(Some(Next::Stop(NOERROR)));
             }
             _ => {}
@@ -137,7 +138,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         if let Some(set) = node.set(self.rtype) {
             if !self.is_given(self.rtype, node) {
                 let at = self.set(current, owner, set)?;
-                self.last = Some((self.rtype, at, set.records().records));
+                self.last = Some((self.rtype, at, set.records.records));
             }
             return Ok(Some(Next::Stop(NOERROR)));
         }
@@ -165,27 +166,22 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             return Next::Stop(NOERROR);
         }
         match NameRef::from_wire(&wire[..len]) {
-            Ok(name) if name.is_at_or_below(self.zone.apex()) => Next::Follow(Current {
-                sought: Sought::new(name),
-                at,
-                is_plain: self.reply.message().get(at..at + len) == Some(&wire[..len]),
-            }),
+            Ok(name) if name.is_at_or_below(self.zone.apex()) => {
+                Next::Follow(Sought::new(name), at, self.reply.message().get(at..at + len) == Some(&wire[..len]))
+            }
             _ => Next::Stop(NOERROR),
         }
     }
 
     /// Writes a set and, where asked for, its signatures. Returns where the set starts.
-    fn set(&mut self, current: &Current, owner: Owner<'_>, set: Set<'_>) -> Result<usize, Truncated> {
-        let (name, apex) = (name_of(&current.sought), self.zone.apex());
-        let at = self.reply.require(set.records(), owner, name, apex)?;
-        if self.dnssec_ok && !set.signatures().is_empty() {
-            let owner = match owner {
-                Owner::At(_) => owner,
-                Owner::Labels(_) => Owner::At(at),
-            };
-            self.reply.require(set.signatures(), owner, name, apex)?;
-        }
-        Ok(at)
+    fn set(&mut self, current: &Current<'_>, owner: Owner<'_>, set: Set<'_>) -> Result<usize, Truncated> {
+        let full = self.full(current, current.sought.labels());
+        self.reply.require(self.wanted(set), owner, full)
+    }
+
+    /// A set, with its signatures where they are asked for.
+    fn wanted<'s>(&self, set: Set<'s>) -> Piece<'s> {
+        if self.dnssec_ok { set.whole() } else { set.records }
     }
 
     /// Where the name made of the last `labels` labels of the current name stands.
@@ -194,28 +190,31 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         if current.is_plain || start == 0 {
             Owner::At(current.at + start)
         } else {
-            Owner::Labels(&current.sought.wire()[start..current.sought.start_of(self.zone.apex().label_count())])
+            Owner::Labels(&current.sought.wire()[start..current.sought.start_of(self.zone.apex_labels())])
         }
     }
 
-    fn dname(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<Next, Truncated> {
+    /// The name made of the last `labels` labels of the current name, in full.
+    fn full<'c>(&self, current: &Current<'c>, labels: usize) -> Full<'c>
+    where
+        'z: 'c,
+    {
+        Full { below: current.sought.between(labels, self.zone.apex_labels()), apex: self.zone.apex() }
+    }
+
+    fn dname(&mut self, current: &Current<'_>, walk: &Walk<'z>, node: Node<'z>) -> Result<Next, Truncated> {
         self.reply.set_authoritative();
         let Some(set) = node.set(Rtype::DNAME) else { return Ok(Next::Stop(NOERROR)) };
         let owner = self.owner(current, walk.depth);
         let start = current.sought.start_of(walk.depth);
-        let name = suffix_of(&current.sought, walk.depth);
-        let apex = self.zone.apex();
+        let full = self.full(current, walk.depth);
         // The same DNAME again is one record in the answer all the same.
         if !self.is_given(Rtype::DNAME, node) {
-            let at = self.reply.require(set.records(), owner, name, apex)?;
-            if self.dnssec_ok && !set.signatures().is_empty() {
-                let owner = if matches!(owner, Owner::At(_)) { owner } else { Owner::At(at) };
-                self.reply.require(set.signatures(), owner, name, apex)?;
-            }
+            self.reply.require(self.wanted(set), owner, full)?;
         }
         self.dnames[self.hops] = Some(node);
         let mut target = [0u8; MAX_NAME];
-        let (rdata, ttl) = set.records().first_plain();
+        let (rdata, ttl) = set.records.first_plain();
         let len = start + rdata.len();
         // The new name would be too long (RFC 6672 §2.2).
         if len > MAX_NAME {
@@ -234,13 +233,14 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         Ok(self.follow(at))
     }
 
-    fn referral(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
+    fn referral(&mut self, current: &Current<'_>, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
         let cut = node.cut();
         let owner = self.owner(current, walk.depth);
-        let (name, apex) = (suffix_of(&current.sought, walk.depth), self.zone.apex());
+        let full = self.full(current, walk.depth);
         self.reply.set_section(Section::Authority);
-        let ns = cut.ns().records();
-        let ns_at = self.reply.require(ns, owner, name, apex)?;
+        let set = cut.ns();
+        let ns = set.records;
+        let ns_at = self.reply.require(ns, owner, full)?;
         // An owner written out pushes the names of the set back; where pointers stop to reach, nothing can lean on them.
         let shift = self.reply.message().len() - ns_at - ns.len();
         let names_reach = ns_at + ns.len() + MAX_NAME <= POINTER_MAX;
@@ -248,18 +248,17 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         if self.dnssec_ok {
             match cut.ds() {
                 // Without signatures a DS proves nothing and stays out: the zone is not signed.
-                Some(ds) if ds.signatures().is_empty() => {}
+                Some(ds) if !ds.is_signed() => {}
                 Some(ds) => {
-                    self.reply.require(ds.records(), owner, name, apex)?;
-                    self.reply.require(ds.signatures(), owner, name, apex)?;
+                    self.reply.require(ds.whole(), owner, full)?;
                 }
-                None => self.prover(&current.sought).no_ds(walk, node)?,
+                None => self.prover(current.sought).no_ds(walk, node)?,
             }
         }
         self.prove_expansions()?;
         self.reply.set_section(Section::Additional);
         for in_domain in [true, false] {
-            for host in cut.hosts().filter(|host| host.in_domain == in_domain) {
+            for host in cut.hosts(&set).filter(|host| host.in_domain == in_domain) {
                 let host_at = if names_reach { ns_at + shift + host.name_at as usize } else { usize::MAX };
                 if let Some(node) = self.zone.today(host.node) {
                     self.addresses(node, host_at, in_domain)?;
@@ -271,29 +270,24 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
 
     /// The addresses of a name server. Those of an in-domain one have to be there (RFC 9471 §3.1), others as far as there is room.
     fn addresses(&mut self, node: Node<'_>, name_at: usize, required: bool) -> Result<(), Truncated> {
-        let apex = self.zone.apex();
-        let mut wire = [0u8; MAX_NAME + 1];
-        let prefix = node.prefix();
-        wire[..prefix.len()].copy_from_slice(prefix);
-        wire[prefix.len()..prefix.len() + apex.as_wire().len()].copy_from_slice(apex.as_wire());
-        let Ok(name) = NameRef::from_wire(&wire) else { return Ok(()) };
+        let full = Full { below: node.prefix(), apex: self.zone.apex() };
         for rtype in [Rtype::A, Rtype::AAAA] {
             let Some(set) = node.set(rtype) else { continue };
             let owner = Owner::At(name_at);
             if required {
-                self.reply.require(set.records(), owner, name, apex)?;
-            } else if self.reply.is_truncated() || !self.reply.offer(set.records(), owner, name, apex) {
+                self.reply.require(set.records, owner, full)?;
+            } else if self.reply.is_truncated() || !self.reply.offer(set.records, owner, full) {
                 continue;
             }
-            if self.dnssec_ok && !set.signatures().is_empty() {
+            if self.dnssec_ok && set.is_signed() {
                 // Without room the set stays without them (RFC 4035 §3.1.1).
-                self.reply.offer(set.signatures(), owner, name, apex);
+                self.reply.offer(set.signatures(), owner, full);
             }
         }
         Ok(())
     }
 
-    fn ds(&mut self, current: &Current, walk: &Walk<'z>, cut: Node<'z>) -> Result<u16, Truncated> {
+    fn ds(&mut self, current: &Current<'_>, walk: &Walk<'z>, cut: Node<'z>) -> Result<u16, Truncated> {
         self.reply.set_authoritative();
         match cut.cut().ds() {
             Some(set) => {
@@ -303,7 +297,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             None => {
                 self.soa()?;
                 if self.dnssec_ok {
-                    self.prover(&current.sought).no_ds(walk, cut)?;
+                    self.prover(current.sought).no_ds(walk, cut)?;
                 }
                 self.prove_expansions()?;
                 Ok(NOERROR)
@@ -311,36 +305,36 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         }
     }
 
-    fn no_data(&mut self, current: &Current, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
+    fn no_data(&mut self, current: &Current<'_>, walk: &Walk<'z>, node: Node<'z>) -> Result<u16, Truncated> {
         self.soa()?;
         if self.dnssec_ok {
-            self.prover(&current.sought).no_data(walk, node)?;
+            self.prover(current.sought).no_data(walk, node)?;
         }
         self.prove_expansions()?;
         Ok(NOERROR)
     }
 
-    fn wildcard_no_data(&mut self, current: &Current, walk: &Walk<'z>, wildcard: Node<'z>) -> Result<u16, Truncated> {
+    fn wildcard_no_data(&mut self, current: &Current<'_>, walk: &Walk<'z>, wildcard: Node<'z>) -> Result<u16, Truncated> {
         self.reply.set_authoritative();
         self.soa()?;
         if self.dnssec_ok {
-            self.prover(&current.sought).expanded_no_data(walk, wildcard)?;
+            self.prover(current.sought).expanded_no_data(walk, wildcard)?;
         }
         self.prove_expansions()?;
         Ok(NOERROR)
     }
 
-    fn name_error(&mut self, current: &Current, walk: &Walk<'z>) -> Result<u16, Truncated> {
+    fn name_error(&mut self, current: &Current<'_>, walk: &Walk<'z>) -> Result<u16, Truncated> {
         self.reply.set_authoritative();
         let written = self.negative(current, walk);
         // The RCODE stands even where the proof did not fit.
         written.map_or(Ok(NXDOMAIN), |()| Ok(NXDOMAIN))
     }
 
-    fn negative(&mut self, current: &Current, walk: &Walk<'z>) -> Option<()> {
+    fn negative(&mut self, current: &Current<'_>, walk: &Walk<'z>) -> Option<()> {
         self.soa().ok()?;
         if self.dnssec_ok {
-            self.prover(&current.sought).name_error(walk).ok()?;
+            self.prover(current.sought).name_error(walk).ok()?;
         }
         self.prove_expansions().ok()
     }
@@ -348,13 +342,10 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
     /// The SOA of a negative answer (RFC 2308 §2).
     fn soa(&mut self) -> Result<(), Truncated> {
         self.reply.set_section(Section::Authority);
-        let (set, apex) = (self.zone.negative_soa(), self.zone.apex());
+        let set = self.zone.negative_soa();
+        let full = Full { below: &[], apex: self.zone.apex() };
         let owner = Owner::At(self.reply.apex_at);
-        self.reply.require(set.records(), owner, apex, apex)?;
-        if self.dnssec_ok && !set.signatures().is_empty() {
-            self.reply.require(set.signatures(), owner, apex, apex)?;
-        }
-        Ok(())
+        self.reply.require(self.wanted(set), owner, full).map(drop)
     }
 
     fn prover<'p>(&'p mut self, sought: &'p Sought) -> Prover<'p, 'p, 'b> {
@@ -402,12 +393,4 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         }
         Ok(rcode)
     }
-}
-
-fn name_of(sought: &Sought) -> NameRef<'_> {
-    suffix_of(sought, sought.labels())
-}
-
-fn suffix_of(sought: &Sought, labels: usize) -> NameRef<'_> {
-    NameRef::from_wire(sought.suffix(labels)).expect("the labels of a name")
 }

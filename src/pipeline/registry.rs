@@ -219,7 +219,7 @@ impl compile::Live for Served<'_> {
         let node = zone.node(name).filter(|node| node.is_cut())?;
         let rdata = |set: Set<'_>| {
             let mut all = Vec::new();
-            set.records().expand(name, zone.apex(), |_, _, _, rdata| all.push(rdata.to_vec()));
+            set.records.expand(name, zone.apex(), |_, _, _, rdata| all.push(rdata.to_vec()));
             all
         };
         let cut = node.cut();

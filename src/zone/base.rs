@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::chain::Chain;
 use super::hash::{Index, NameHash};
-use super::piece::Piece;
+use super::piece::Set;
 use crate::dns::{Name, Rtype};
 
 /// The flat arrays.
@@ -235,7 +235,7 @@ impl<'a> Node<'a> {
             }
             _ => body.u16(),
         };
-        (0..n).map(move |_| (Rtype(body.u16()), Set::at(arena, body.u32())))
+        (0..n).map(move |_| (Rtype(body.u16()), Set::at(&arena.pieces, body.u32())))
     }
 
     /// The RRset of one type among [`Self::sets`].
@@ -292,40 +292,6 @@ fn some(n: u32) -> Option<u32> {
     (n != NONE).then_some(n)
 }
 
-/// An RRset and its signatures as pieces.
-#[derive(Clone, Copy)]
-pub struct Set<'a> {
-    pieces: &'a [u8],
-    at: u32,
-}
-
-impl<'a> Set<'a> {
-    fn at(arena: &'a Arena, at: u32) -> Self {
-        Self { pieces: &arena.pieces, at }
-    }
-
-    pub(super) fn in_pieces(pieces: &'a [u8], at: u32) -> Self {
-        Self { pieces, at }
-    }
-
-    /// Where the set stands: tells sets of one zone apart.
-    pub fn id(self) -> u32 {
-        self.at
-    }
-
-    /// The records.
-    #[inline]
-    pub fn records(self) -> Piece<'a> {
-        Piece::at(self.pieces, self.at as usize)
-    }
-
-    /// Their signatures; an empty piece where there are none.
-    #[inline]
-    pub fn signatures(self) -> Piece<'a> {
-        Piece::at(self.pieces, self.at as usize + self.records().size())
-    }
-}
-
 /// A zone cut: what a referral is made of.
 #[derive(Clone, Copy)]
 pub struct Cut<'a> {
@@ -352,13 +318,13 @@ impl<'a> Cut<'a> {
     /// The NS set; it has no signatures.
     #[inline]
     pub fn ns(&self) -> Set<'a> {
-        Set::at(self.arena, self.ns)
+        Set::at(&self.arena.pieces, self.ns)
     }
 
     /// The DS set.
     #[inline]
     pub fn ds(&self) -> Option<Set<'a>> {
-        some(self.ds).map(|at| Set::at(self.arena, at))
+        some(self.ds).map(|at| Set::at(&self.arena.pieces, at))
     }
 
     /// The NSEC3 proof.
@@ -374,20 +340,18 @@ impl<'a> Cut<'a> {
 
     /// The NSEC set of the cut in a zone with an NSEC chain.
     pub fn nsec(&self) -> Option<Set<'a>> {
-        (self.flags & LINK_IS_NSEC != 0).then(|| Set::at(self.arena, self.link))
+        (self.flags & LINK_IS_NSEC != 0).then(|| Set::at(&self.arena.pieces, self.link))
     }
 
     fn has_others(&self) -> bool {
         self.flags & HAS_OTHERS != 0
     }
 
-    /// The hosts of the NS set inside the zone: where the host's name stands in the NS piece, which node has
+    /// The hosts of the NS set `ns` inside the zone: where the host's name stands in the NS piece, which node has
     /// its addresses, and whether it is at or below this cut.
     #[inline]
-    pub fn hosts(&self) -> Hosts<'a> {
-        let ns = Piece::at(&self.arena.pieces, self.ns as usize);
-        let signatures = self.ns as usize + ns.size();
-        let at = signatures + Piece::at(&self.arena.pieces, signatures).size();
+    pub fn hosts(&self, ns: &Set<'_>) -> Hosts<'a> {
+        let at = self.ns as usize + ns.size();
         let mut own = Reader { bytes: self.rest };
         if self.has_others() {
             let n = own.u16();

@@ -12,7 +12,7 @@ use super::base::{
 };
 use super::chain::{Chain, Nsec3Chain, Nsec3Params, hash_of_owner};
 use super::hash::{Index, NameHash};
-use super::piece::{Anchors, PieceWriter, TooBig};
+use super::piece::{Anchors, SetWriter, TooBig};
 use crate::dns::{Name, NameRecords, NameRef, Records, Rrset, Rtype};
 
 /// Builds the arrays for the zone `apex` from its sorted records.
@@ -230,7 +230,7 @@ struct Build<'a> {
     apex: NameRef<'a>,
     drafts: Vec<Draft<'a>>,
     base: Base,
-    writer: PieceWriter,
+    writer: SetWriter,
     /// NS pieces with their hosts, by content.
     ns_sets: HashMap<Vec<u8>, u32>,
 }
@@ -239,7 +239,7 @@ impl<'a> Build<'a> {
     fn new(apex: NameRef<'a>, plan: Plan<'a>, seed: u64) -> Self {
         let mut base = Base { seed, index: plan.index, ..Base::default() };
         base.arena.nodes = Vec::with_capacity(plan.nodes_len);
-        Self { apex, drafts: plan.drafts, base, writer: PieceWriter::default(), ns_sets: HashMap::new() }
+        Self { apex, drafts: plan.drafts, base, writer: SetWriter::default(), ns_sets: HashMap::new() }
     }
 
     fn finish(mut self, records: &'a Records) -> Result<Base, ZoneError> {
@@ -280,11 +280,12 @@ impl<'a> Build<'a> {
             let at = self.place()?;
             let anchors = Anchors { owner: None, apex: self.apex };
             let too_big = |TooBig| ZoneError::RrsetTooBig(owner.to_owned(), Rtype::NSEC3);
-            self.writer.clear();
-            self.writer.push_hashed(&label.as_ref().as_wire()[1..33], anchors, Rtype::NSEC3, set.ttl(), rdata).map_err(too_big)?;
+            let label = label.as_ref().as_wire()[1..33].try_into().expect("32 octets");
+            self.writer.start_hashed(label, self.apex);
+            self.writer.push(anchors, Rtype::NSEC3, set.ttl(), rdata).map_err(too_big)?;
             if let Some(signatures) = name.signatures(Rtype::NSEC3) {
                 for signature in signatures.rdata() {
-                    self.writer.push_hashed(b"", anchors, Rtype::RRSIG, signatures.ttl(), signature).map_err(too_big)?;
+                    self.writer.push_signature(signatures.ttl(), signature).map_err(too_big)?;
                 }
             }
             self.writer.finish(&mut self.base.arena.pieces);
@@ -437,8 +438,6 @@ impl<'a> Build<'a> {
         }
         let mut content = Vec::with_capacity(256);
         self.writer.finish(&mut content);
-        self.writer.clear();
-        self.writer.finish(&mut content);
         content.push(hosts.len() as u8);
         for (at, host) in hosts {
             content.extend_from_slice(&at.to_le_bytes());
@@ -489,11 +488,9 @@ impl<'a> Build<'a> {
         for rdata in set.rdata() {
             self.writer.push(anchors, set.rtype(), set.ttl(), rdata).map_err(too_big)?;
         }
-        self.writer.finish(&mut self.base.arena.pieces);
-        self.writer.clear();
         if let Some(signatures) = records.signatures(set.rtype()) {
             for rdata in signatures.rdata() {
-                self.writer.push(anchors, Rtype::RRSIG, signatures.ttl(), rdata).map_err(too_big)?;
+                self.writer.push_signature(signatures.ttl(), rdata).map_err(too_big)?;
             }
         }
         self.writer.finish(&mut self.base.arena.pieces);
@@ -536,18 +533,17 @@ fn is_of(rdata: &[u8], params: &Nsec3Params) -> bool {
 /// The SOA as a negative answer carries it: TTL the smaller of its own and its minimum (RFC 2308 §3 and §5).
 pub(super) fn negative_soa(apex: NameRef<'_>, records: &NameRecords<'_>, minimum: u32) -> Result<Vec<u8>, ZoneError> {
     let mut pieces = Vec::new();
-    let mut writer = PieceWriter::default();
+    let mut writer = SetWriter::default();
+    writer.clear();
     let anchors = Anchors { owner: Some(apex), apex };
     let too_big = |TooBig| ZoneError::RrsetTooBig(apex.to_owned(), Rtype::SOA);
     if let Some(set) = records.rrset(Rtype::SOA) {
         for rdata in set.rdata() {
             writer.push(anchors, Rtype::SOA, set.ttl().min(minimum), rdata).map_err(too_big)?;
         }
-        writer.finish(&mut pieces);
-        writer.clear();
         if let Some(signatures) = records.signatures(Rtype::SOA) {
             for rdata in signatures.rdata() {
-                writer.push(anchors, Rtype::RRSIG, set.ttl().min(minimum), rdata).map_err(too_big)?;
+                writer.push_signature(set.ttl().min(minimum), rdata).map_err(too_big)?;
             }
         }
         writer.finish(&mut pieces);

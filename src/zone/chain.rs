@@ -4,8 +4,8 @@
 
 use sha1::{Digest, Sha1};
 
-use super::base::{Base, Node, Set};
-use super::piece::Piece;
+use super::base::{Base, Node};
+use super::piece::Set;
 use crate::dns::NameRef;
 
 /// A zone's chain.
@@ -27,8 +27,8 @@ pub struct Nsec3Chain {
     pub params: Nsec3Params,
     /// Hashes in ascending order.
     hashes: Vec<[u8; 20]>,
-    /// The piece of each link: the NSEC3 record and its signatures.
-    pieces: Vec<u32>,
+    /// The set of each link: the NSEC3 record and its signatures.
+    sets: Vec<u32>,
     /// For each value of a hash's top bits, the first hash that is not below it.
     starts: Vec<u32>,
     shift: u32,
@@ -56,7 +56,7 @@ impl Nsec3Params {
 }
 
 impl Nsec3Chain {
-    /// A chain of links, each a hash and the place of its piece; they are sorted here.
+    /// A chain of links, each a hash and the place of its set; they are sorted here.
     pub(super) fn new(params: Nsec3Params, mut links: Vec<([u8; 20], u32)>) -> Self {
         links.sort_unstable();
         links.dedup_by_key(|link| link.0);
@@ -71,8 +71,8 @@ impl Nsec3Chain {
             starts.push(at as u32);
         }
         starts.push(links.len() as u32);
-        let (hashes, pieces) = links.into_iter().unzip();
-        Self { params, hashes, pieces, starts, shift }
+        let (hashes, sets) = links.into_iter().unzip();
+        Self { params, hashes, sets, starts, shift }
     }
 
     /// Hashes a name in lower-case wire form.
@@ -102,8 +102,8 @@ impl Nsec3Chain {
         &self.hashes[link as usize]
     }
 
-    pub(super) fn pieces(&self) -> &[u32] {
-        &self.pieces
+    pub(super) fn sets(&self) -> &[u32] {
+        &self.sets
     }
 }
 
@@ -129,11 +129,11 @@ impl Chain {
 }
 
 impl Base {
-    /// The piece of a link.
+    /// The NSEC3 record of a link.
     #[inline]
-    pub(super) fn link_piece(&self, link: u32) -> Option<Piece<'_>> {
+    pub(super) fn link_set(&self, link: u32) -> Option<Set<'_>> {
         match &self.chain {
-            Chain::Nsec3(chain) => Some(Piece::at(&self.arena.pieces, chain.pieces[link as usize] as usize)),
+            Chain::Nsec3(chain) => Some(Set::at(&self.arena.pieces, chain.sets[link as usize])),
             Chain::None | Chain::Nsec(_) => None,
         }
     }

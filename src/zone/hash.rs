@@ -1,4 +1,4 @@
-//! The hash of names below an apex, label by label from the right, and the open-addressing index over it.
+//! The hash of names below an apex, label by label from the right, and the index over it.
 //!
 //! Seeded: who chooses names must not be able to choose collisions.
 
@@ -29,12 +29,16 @@ impl NameHash {
         Self(fold(h))
     }
 
-    fn slot(self, mask: usize) -> usize {
-        self.0 as usize & mask
+    /// The bucket of an index with `n` buckets.
+    #[inline]
+    fn bucket(self, n: usize) -> usize {
+        (self.0 & 0xffff_ffff).wrapping_mul(n as u64) as usize >> 32
     }
 
-    fn fingerprint(self) -> u32 {
-        (self.0 >> 32) as u32
+    /// What tells the entries of a bucket apart before their names are read; never 0.
+    #[inline]
+    fn tag(self) -> u8 {
+        ((self.0 >> 56) as u8).max(1)
     }
 }
 
@@ -45,20 +49,51 @@ fn fold(h: u64) -> u64 {
     (wide as u64) ^ (wide >> 64) as u64
 }
 
-/// Maps a hash to offsets of nodes: 8-byte slots of fingerprint and offset, linear probing, at most three quarters full.
-#[derive(Clone, Debug, Default)]
-pub struct Index {
-    slots: Vec<u64>,
-    used: usize,
+/// Entries of a bucket.
+const BUCKET: usize = 12;
+/// Of a hundred places, how many are used: most names stand in the bucket where they belong, and most buckets send nobody on.
+const FILL: usize = 80;
+
+/// One cache line of an index.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Bucket {
+    /// The tags of the entries, 0 for free places; the 13th tells whether the bucket [sends on](Self::sends_on).
+    tags: [u8; 16],
+    offsets: [u32; BUCKET],
 }
 
-/// No slot holds this offset.
-const EMPTY: u64 = u64::MAX;
+const EMPTY: Bucket = Bucket { tags: [0; 16], offsets: [0; BUCKET] };
+
+impl Bucket {
+    /// True if entries that belong here stand in the next bucket.
+    #[inline]
+    fn sends_on(&self) -> bool {
+        self.tags[BUCKET] != 0
+    }
+
+    /// A bit for each place with this tag.
+    #[inline]
+    fn matches(&self, tag: u8) -> u32 {
+        let mut found = 0;
+        for (i, &t) in self.tags[..BUCKET].iter().enumerate() {
+            found |= u32::from(t == tag) << i;
+        }
+        found
+    }
+}
+
+/// Maps a hash to offsets of nodes: buckets of one cache line, so that a look-up is one miss; a full bucket sends on to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    buckets: Vec<Bucket>,
+    used: usize,
+}
 
 impl Index {
     /// An index with room for `n` entries.
     pub fn with_capacity(n: usize) -> Self {
-        Self { slots: vec![EMPTY; (n * 4 / 3 + 2).next_power_of_two()], used: 0 }
+        Self { buckets: vec![EMPTY; n * 100 / (FILL * BUCKET) + 1], used: 0 }
     }
 
     /// Adds an entry; the caller knows that its name is not in yet.
@@ -66,40 +101,49 @@ impl Index {
     /// # Panics
     /// When more entries are added than there was room for.
     pub fn insert(&mut self, hash: NameHash, offset: u32) {
-        assert!((self.used + 1) * 4 <= self.slots.len() * 3, "an index never grows");
-        let mask = self.slots.len() - 1;
-        let mut i = hash.slot(mask);
-        while self.slots[i] != EMPTY {
-            i = (i + 1) & mask;
+        assert!(self.used < self.buckets.len() * BUCKET, "an index never grows");
+        let n = self.buckets.len();
+        let mut at = hash.bucket(n);
+        loop {
+            let bucket = &mut self.buckets[at];
+            if let Some(place) = bucket.tags[..BUCKET].iter().position(|&tag| tag == 0) {
+                bucket.tags[place] = hash.tag();
+                bucket.offsets[place] = offset;
+                self.used += 1;
+                return;
+            }
+            bucket.tags[BUCKET] = 1;
+            at = if at + 1 == n { 0 } else { at + 1 };
         }
-        self.slots[i] = u64::from(hash.fingerprint()) << 32 | u64::from(offset);
-        self.used += 1;
     }
 
-    /// The offset for which `is_it` is true, among those whose hash is `hash`.
+    /// The offset for which `is_it` is true, among those whose hash is like `hash`.
     #[inline]
     pub fn find(&self, hash: NameHash, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let mask = self.slots.len() - 1;
-        let mut i = hash.slot(mask);
-        // Ends: at least a quarter of the slots is empty.
-        loop {
-            let slot = self.slots[i];
-            if slot == EMPTY {
+        let n = self.buckets.len();
+        let mut at = hash.bucket(n);
+        // Not more often than there are buckets, though all may be full.
+        for _ in 0..n {
+            let bucket = &self.buckets[at];
+            let mut found = bucket.matches(hash.tag());
+            while found != 0 {
+                let offset = bucket.offsets[found.trailing_zeros() as usize];
+                if is_it(offset) {
+                    return Some(offset);
+                }
+                found &= found - 1;
+            }
+            if !bucket.sends_on() {
                 return None;
             }
-            if (slot >> 32) as u32 == hash.fingerprint() && is_it(slot as u32) {
-                return Some(slot as u32);
-            }
-            i = (i + 1) & mask;
+            at = if at + 1 == n { 0 } else { at + 1 };
         }
+        None
     }
 
     /// Bytes held.
     pub fn size(&self) -> usize {
-        self.slots.len() * 8
+        self.buckets.len() * size_of::<Bucket>()
     }
 }
 

@@ -20,18 +20,18 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-pub use base::{Counts, Cut, CutLink, Host, Hosts, Node, Set};
+pub use base::{Counts, Cut, CutLink, Host, Hosts, Node};
 pub use chain::{Nsec3Params, nsec_set};
 pub use check::check;
 pub use diff::{Diff, DiffError};
 pub use finding::{Fault, Finding, Severity};
+pub use piece::Set;
 pub use set::{Found, ZoneSet};
 pub use walk::{End, Provable, Sought, Walk};
 
 use base::Base;
 use chain::Chain;
 use overlay::Overlay;
-use piece::Piece;
 
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial};
@@ -116,6 +116,12 @@ impl Zone {
         self.apex.as_ref()
     }
 
+    /// How many labels the apex has.
+    #[inline]
+    pub fn apex_labels(&self) -> usize {
+        self.apex_labels
+    }
+
     /// The serial of the SOA.
     pub fn serial(&self) -> Serial {
         Serial(self.soa.serial)
@@ -158,12 +164,12 @@ impl Zone {
     /// The SOA as negative answers carry it (RFC 2308 §3).
     #[inline]
     pub fn negative_soa(&self) -> Set<'_> {
-        Set::in_pieces(&self.negative_soa, 0)
+        Set::at(&self.negative_soa, 0)
     }
 
     /// The NSEC3 record of a link with its signatures.
-    pub fn link_piece(&self, link: u32) -> Option<Piece<'_>> {
-        self.piece_of_link(link)
+    pub fn link_set(&self, link: u32) -> Option<Set<'_>> {
+        self.set_of_link(link)
     }
 
     /// The node whose NSEC covers the missing name (or empty non-terminal) `lower`, in lower-case wire form below the apex.
@@ -176,21 +182,20 @@ impl Zone {
     /// Cost: the whole zone once more in memory.
     pub fn records(&self) -> Records {
         let mut records = Records::with_capacity(self.base.counts.records);
-        let mut add = |piece: Piece<'_>, owner: &Name| {
-            piece.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
+        let mut add = |set: Set<'_>, owner: &Name| {
+            set.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
                 records.push(owner, rtype, ttl, rdata).expect("a zone was built from as much");
             });
         };
         for node in self.base.nodes() {
             let owner = node.name(&self.apex);
             for (_, set) in node.all_sets() {
-                add(set.records(), &owner);
-                add(set.signatures(), &owner);
+                add(set, &owner);
             }
         }
         if let Chain::Nsec3(chain) = &self.base.chain {
-            for &at in chain.pieces() {
-                add(Piece::at(&self.base.arena.pieces, at as usize), &self.apex);
+            for &at in chain.sets() {
+                add(Set::at(&self.base.arena.pieces, at), &self.apex);
             }
         }
         records.sort();
@@ -290,13 +295,14 @@ mod tests {
         let (zone, _) = zone(LINES);
         let hosts = |text: &str| {
             let node = zone.node(Name::parse(text).expect("name").as_ref()).expect("there");
-            node.cut().hosts().map(|host| format!("{} {}", host.node.name(&zone.apex), host.in_domain)).collect::<Vec<_>>()
+            let cut = node.cut();
+            cut.hosts(&cut.ns()).map(|host| format!("{} {}", host.node.name(&zone.apex), host.in_domain)).collect::<Vec<_>>()
         };
         assert_eq!(hosts("b.com.vn"), ["a.dns.vn. false", "ns1.b.com.vn. true"]);
         assert_eq!(hosts("c.com.vn"), ["ns1.b.com.vn. false"]);
         assert_eq!(hosts("d.com.vn"), ["ns1.d.com.vn. true"]);
         assert_eq!(hosts("e.com.vn"), ["ns1.e.com.vn. true"]);
-        let ns = |text: &str| zone.node(Name::parse(text).expect("name").as_ref()).expect("there").cut().ns().id();
+        let ns = |text: &str| zone.node(Name::parse(text).expect("name").as_ref()).expect("there").cut().ns().id;
         assert_eq!(ns("d.com.vn"), ns("e.com.vn"), "equal sets are one");
     }
 

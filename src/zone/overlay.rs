@@ -11,7 +11,7 @@ use super::build::{self, hash_prefix};
 use super::chain::{Chain, hash_of_owner};
 use super::diff::{Diff, DiffError};
 use super::hash::{Index, NameHash};
-use super::piece::Piece;
+use super::piece::Set;
 use super::{Zone, ZoneError};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Record, Records, Rtype};
@@ -256,9 +256,9 @@ impl Zone {
             }
             if was.is_some() && !is_cut {
                 // What stood below the cut must have gone with it.
-                let left = was?
-                    .cut()
-                    .hosts()
+                let cut = was?.cut();
+                let left = cut
+                    .hosts(&cut.ns())
                     .any(|host| host.in_domain && !owners.get(&host.node.name(&self.apex)).is_some_and(Records::is_empty));
                 if left {
                     return None;
@@ -302,20 +302,19 @@ impl Zone {
     fn records_of(&self, name: NameRef<'_>) -> Records {
         let mut records = Records::new();
         let lower = name.to_lowercase();
-        let mut add = |piece: Piece<'_>| {
-            piece.expand(lower.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
+        let mut add = |set: Set<'_>| {
+            set.expand(lower.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
                 records.push(owner, rtype, ttl, rdata).expect("one name of a zone");
             });
         };
         if let Some(node) = self.node(name) {
             for (_, set) in node.all_sets() {
-                add(set.records());
-                add(set.signatures());
+                add(set);
             }
         } else if let (Chain::Nsec3(chain), Some(hash)) = (&self.base.chain, hash_of_owner(name, self.apex()))
             && let Ok(link) = chain.find(&hash)
         {
-            add(Piece::at(&self.base.arena.pieces, chain.pieces()[link as usize] as usize));
+            add(Set::at(&self.base.arena.pieces, chain.sets()[link as usize]));
         }
         records.sort();
         records
@@ -372,10 +371,10 @@ impl Zone {
         Some(if found == *hash { Ok(link) } else { Err(link) })
     }
 
-    pub(super) fn piece_of_link(&self, link: u32) -> Option<Piece<'_>> {
+    pub(super) fn set_of_link(&self, link: u32) -> Option<Set<'_>> {
         match &self.overlay {
-            Some(overlay) if link & OVER != 0 => overlay.mini.link_piece(link & !OVER),
-            _ => self.base.link_piece(link),
+            Some(overlay) if link & OVER != 0 => overlay.mini.link_set(link & !OVER),
+            _ => self.base.link_set(link),
         }
     }
 }

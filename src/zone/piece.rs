@@ -1,55 +1,122 @@
-//! Ready wire pieces: an RRset in the form in which a message carries it, but for its compression pointers.
+//! Ready wire pieces: an RRset and its signatures in the form in which a message carries them, but for compression pointers.
 //!
-//! Each pointer is of one of three kinds: to the owner (wherever the message has it), to the apex
-//! inside the question, to a place in the piece itself. The kinds and places are listed beside the
-//! bytes, so one piece serves every owner and every message. RFC 1035 §4.1.4, RFC 3597 §4.
+//! Each pointer is of one of three kinds: to the owner (wherever the message has it), to the apex inside the question, to a place in
+//! the piece itself. Owners of records are found by walking the records; the pointers in RDATA are listed in front of the bytes. So one
+//! piece serves every owner and every message. RFC 1035 §4.1.4, RFC 3597 §4.
 
 use std::collections::HashMap;
 
 use crate::dns::rdata::{self, Part};
 use crate::dns::{Class, NameRef, Rtype};
 
-/// Octets in front of the pointer lists: length of the bytes, records, and how many pointers of each kind.
-const HEADER: usize = 10;
+/// Octets in front of a set: length of the records and of the signatures, how many of each, pointers in RDATA, length of the first
+/// owner.
+const HEADER: usize = 11;
 /// The highest place that a compression pointer reaches.
 pub const POINTER_MAX: usize = 0x3fff;
 /// The highest place in a piece that its own pointers lead to: header and question stand in front of it in every message,
 /// so that a set of any size is compressed where it comes first.
 const SELF_MAX: usize = POINTER_MAX - 512;
+/// Octets of an owner that is a pointer.
+const POINTER: usize = 2;
 
-/// A piece in an arena.
+/// What a pointer in RDATA leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Owner = 0,
+    Apex = 1,
+    Itself = 2,
+}
+
+/// Octets of a pointer's entry in the list: its place in the piece, and its kind.
+const ENTRY: usize = 3;
+/// In the octet for the length of the first owner: pointers lead into the piece.
+const LEANS_ON_ITSELF: u8 = 0x80;
+
+/// An RRset and its signatures.
+#[derive(Clone, Copy)]
+pub struct Set<'a> {
+    /// Where the set stands: tells sets of one zone apart.
+    pub id: u32,
+    /// The records.
+    pub records: Piece<'a>,
+    signatures: u16,
+    /// Records, then signatures.
+    bytes: &'a [u8],
+}
+
+impl<'a> Set<'a> {
+    /// Reads the set that starts at `at`.
+    #[inline]
+    pub fn at(arena: &'a [u8], at: u32) -> Self {
+        let set = &arena[at as usize..];
+        let (head, set) = set.split_first_chunk::<HEADER>().expect("sets have heads");
+        let number = |i: usize| u16::from_le_bytes([head[2 * i], head[2 * i + 1]]);
+        let (pointers, set) = set.split_at(ENTRY * number(4) as usize);
+        let records = number(0) as usize;
+        let bytes = &set[..records + number(1) as usize];
+        Self {
+            id: at,
+            records: Piece {
+                records: number(2),
+                lead: head[10] & !LEANS_ON_ITSELF,
+                leans_on_itself: head[10] & LEANS_ON_ITSELF != 0,
+                pointers,
+                bytes: &bytes[..records],
+            },
+            signatures: number(3),
+            bytes,
+        }
+    }
+
+    /// True if it has signatures.
+    #[inline]
+    pub fn is_signed(&self) -> bool {
+        self.signatures > 0
+    }
+
+    /// The signatures alone, for an owner that stands in the message.
+    pub fn signatures(&self) -> Piece<'a> {
+        Piece {
+            records: self.signatures,
+            lead: POINTER as u8,
+            leans_on_itself: false,
+            pointers: &[],
+            bytes: &self.bytes[self.records.bytes.len()..],
+        }
+    }
+
+    /// The records and their signatures.
+    #[inline]
+    pub fn whole(&self) -> Piece<'a> {
+        // More than 65,535 records and signatures do not fit into 65,535 octets.
+        Piece { records: self.records.records.saturating_add(self.signatures), bytes: self.bytes, ..self.records }
+    }
+
+    /// Gives every record uncompressed: owner, type, TTL, RDATA; signatures last.
+    pub fn expand(&self, owner: NameRef<'_>, apex: NameRef<'_>, each: impl FnMut(NameRef<'_>, Rtype, u32, &[u8])) {
+        self.whole().expand(owner, apex, each);
+    }
+
+    /// Octets in the arena.
+    pub fn size(&self) -> usize {
+        HEADER + self.records.pointers.len() + self.bytes.len()
+    }
+}
+
+/// Records of one owner and type.
 #[derive(Clone, Copy)]
 pub struct Piece<'a> {
     /// How many records it has.
     pub records: u16,
-    owners: &'a [u8],
-    apexes: &'a [u8],
-    selves: &'a [u8],
+    /// Octets of the first owner: two where it is a pointer to be set.
+    lead: u8,
+    leans_on_itself: bool,
+    pointers: &'a [u8],
     bytes: &'a [u8],
 }
 
 impl<'a> Piece<'a> {
-    /// Reads the piece that starts at `at`.
-    #[inline]
-    pub fn at(arena: &'a [u8], at: usize) -> Self {
-        let piece = &arena[at..];
-        let head = |i: usize| u16::from_le_bytes([piece[2 * i], piece[2 * i + 1]]) as usize;
-        let (owners, apexes, selves) = (HEADER, HEADER + 2 * head(2), HEADER + 2 * head(2) + 2 * head(3));
-        let bytes = selves + 2 * head(4);
-        Self {
-            records: head(1) as u16,
-            owners: &piece[owners..apexes],
-            apexes: &piece[apexes..selves],
-            selves: &piece[selves..bytes],
-            bytes: &piece[bytes..bytes + head(0)],
-        }
-    }
-
-    /// Octets in the arena, header and lists included.
-    pub fn size(&self) -> usize {
-        HEADER + self.owners.len() + self.apexes.len() + self.selves.len() + self.bytes.len()
-    }
-
     /// Octets in a message.
     #[inline]
     pub fn len(&self) -> usize {
@@ -72,7 +139,7 @@ impl<'a> Piece<'a> {
     /// True if the pointers of a copy at `base` all reach their targets.
     #[inline]
     pub fn fits_pointers(&self, base: usize) -> bool {
-        self.selves.is_empty() || base + self.bytes.len().min(SELF_MAX) <= POINTER_MAX
+        !self.leans_on_itself || base + self.bytes.len().min(SELF_MAX) <= POINTER_MAX
     }
 
     /// Copies the piece to `base` in `message` and sets its pointers.
@@ -83,20 +150,13 @@ impl<'a> Piece<'a> {
     pub fn copy_to(&self, message: &mut [u8], base: usize, owner: usize, apex: usize) {
         let out = &mut message[base..base + self.bytes.len()];
         out.copy_from_slice(self.bytes);
-        let mut set = |list: &[u8], target: usize| {
-            let pointer = (0xc000 | target as u16).to_be_bytes();
-            for place in list.chunks_exact(2) {
-                let at = u16::from_le_bytes([place[0], place[1]]) as usize;
-                out[at..at + 2].copy_from_slice(&pointer);
-            }
-        };
-        set(self.owners, owner);
-        set(self.apexes, apex);
-        for place in self.selves.chunks_exact(2) {
-            let at = u16::from_le_bytes([place[0], place[1]]) as usize;
-            let target = base + u16::from_be_bytes([out[at], out[at + 1]]) as usize;
-            out[at..at + 2].copy_from_slice(&(0xc000 | target as u16).to_be_bytes());
+        if self.lead as usize == POINTER {
+            self.set_owners(out, 0, owner);
+        } else {
+            // The first owner is written out; the others point to it.
+            self.set_owners(out, self.second(), base);
         }
+        self.set_pointers(out, 0, [owner, apex, base]);
     }
 
     /// Copies the piece to `base` with the owner written out in front of its first record, for an owner that
@@ -105,26 +165,41 @@ impl<'a> Piece<'a> {
     ///
     /// The caller has checked the room (`len() - 2 + owner.len()`) and that pointers reach.
     pub fn copy_with_owner(&self, message: &mut [u8], base: usize, owner: &[u8], apex: usize) -> usize {
-        let shift = owner.len() - 2;
-        message[base..base + owner.len()].copy_from_slice(owner);
-        let len = self.bytes.len() + shift;
-        let out = &mut message[base..base + len];
-        out[owner.len()..].copy_from_slice(&self.bytes[2..]);
-        let mut set = |list: &[u8], target: usize| {
-            let pointer = (0xc000 | target as u16).to_be_bytes();
-            for place in list.chunks_exact(2) {
-                let at = u16::from_le_bytes([place[0], place[1]]) as usize + shift;
-                out[at..at + 2].copy_from_slice(&pointer);
-            }
-        };
-        set(&self.owners[2..], base);
-        set(self.apexes, apex);
-        for place in self.selves.chunks_exact(2) {
-            let at = u16::from_le_bytes([place[0], place[1]]) as usize + shift;
-            let target = base + shift + u16::from_be_bytes([out[at], out[at + 1]]) as usize;
-            out[at..at + 2].copy_from_slice(&(0xc000 | target as u16).to_be_bytes());
+        let shift = owner.len() - POINTER;
+        let out = &mut message[base..base + self.bytes.len() + shift];
+        out[..owner.len()].copy_from_slice(owner);
+        out[owner.len()..].copy_from_slice(&self.bytes[POINTER..]);
+        self.set_owners(out, self.second() + shift, base);
+        self.set_pointers(out, shift, [base, apex, base + shift]);
+        out.len()
+    }
+
+    /// Where the second record starts.
+    fn second(&self) -> usize {
+        let lead = self.lead as usize;
+        lead + 10 + u16::from_be_bytes([self.bytes[lead + 8], self.bytes[lead + 9]]) as usize
+    }
+
+    /// Sets the owners of the records from `at` on.
+    #[inline]
+    fn set_owners(&self, out: &mut [u8], mut at: usize, owner: usize) {
+        let pointer = (0xc000 | owner as u16).to_be_bytes();
+        while let Some(fixed) = out.get_mut(at..at + POINTER + 10) {
+            fixed[..POINTER].copy_from_slice(&pointer);
+            at += POINTER + 10 + u16::from_be_bytes([fixed[10], fixed[11]]) as usize;
         }
-        len
+    }
+
+    /// Sets the pointers in RDATA, which stand `shift` octets further on than listed; `targets` are those of owner, apex and piece.
+    #[inline]
+    fn set_pointers(&self, out: &mut [u8], shift: usize, targets: [usize; 3]) {
+        for entry in self.pointers.chunks_exact(ENTRY) {
+            let (at, kind) = read_pointer(entry);
+            // Pointers to owner and apex have a zero here, those into the piece their place in it.
+            let inside = u16::from_be_bytes([out[at + shift], out[at + shift + 1]]);
+            let target = targets[kind as usize] as u16 + inside;
+            out[at + shift..at + shift + 2].copy_from_slice(&(0xc000 | target).to_be_bytes());
+        }
     }
 
     /// Gives every record uncompressed: owner, type, TTL, RDATA.
@@ -133,9 +208,13 @@ impl<'a> Piece<'a> {
     pub fn expand(&self, owner: NameRef<'_>, apex: NameRef<'_>, mut each: impl FnMut(NameRef<'_>, Rtype, u32, &[u8])) {
         let mut at = 0;
         let mut rdata = Vec::new();
-        for _ in 0..self.records {
-            let mut name = Vec::with_capacity(64);
-            at = self.expand_name(at, owner, apex, &mut name);
+        let mut written = Vec::new();
+        if self.lead as usize != POINTER {
+            self.expand_name(0, owner, apex, &mut written);
+        }
+        let owner = NameRef::from_wire(&written).unwrap_or(owner);
+        for i in 0..self.records {
+            at += if i == 0 { self.lead as usize } else { POINTER };
             let fixed = &self.bytes[at..at + 10];
             let rtype = Rtype(u16::from_be_bytes([fixed[0], fixed[1]]));
             let ttl = u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]);
@@ -159,7 +238,7 @@ impl<'a> Piece<'a> {
             }
             rdata.extend_from_slice(&self.bytes[at..end]);
             at = end;
-            each(NameRef::from_wire(&name).expect("pieces are made of whole names"), rtype, ttl, &rdata);
+            each(owner, rtype, ttl, &rdata);
         }
     }
 
@@ -167,20 +246,16 @@ impl<'a> Piece<'a> {
     fn expand_name(&self, mut at: usize, owner: NameRef<'_>, apex: NameRef<'_>, out: &mut Vec<u8>) -> usize {
         let mut end = None;
         loop {
-            // The lists come first: a pointer that is not set yet looks like a root label.
-            if self.is_listed(self.owners, at) {
-                out.extend_from_slice(owner.as_wire());
-                return end.unwrap_or(at + 2);
-            }
-            if self.is_listed(self.apexes, at) {
-                out.extend_from_slice(apex.as_wire());
-                return end.unwrap_or(at + 2);
-            }
-            if self.is_listed(self.selves, at) {
-                end.get_or_insert(at + 2);
-                // Targets lie in front of their pointers, so this ends.
-                at = u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]]) as usize;
-                continue;
+            // The list comes first: a pointer that is not set yet looks like a root label.
+            if let Some(kind) = self.pointer(at) {
+                let end = *end.get_or_insert(at + 2);
+                if kind == Kind::Itself as u8 {
+                    // Targets lie in front of their pointers, so this ends.
+                    at = u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]]) as usize;
+                    continue;
+                }
+                out.extend_from_slice(if kind == Kind::Owner as u8 { owner } else { apex }.as_wire());
+                return end;
             }
             let n = self.bytes[at];
             if n == 0 {
@@ -192,30 +267,38 @@ impl<'a> Piece<'a> {
         }
     }
 
-    fn is_listed(&self, list: &[u8], at: usize) -> bool {
+    /// The kind of the pointer at `at`, if one stands there.
+    fn pointer(&self, at: usize) -> Option<u8> {
+        let entry = |i: usize| read_pointer(&self.pointers[ENTRY * i..]);
         // Places ascend as the writer went.
-        let place = |i: usize| u16::from_le_bytes([list[2 * i], list[2 * i + 1]]) as usize;
-        let (mut low, mut high) = (0, list.len() / 2);
+        let (mut low, mut high) = (0, self.pointers.len() / ENTRY);
         while low < high {
             let middle = (low + high) / 2;
-            match place(middle).cmp(&at) {
-                std::cmp::Ordering::Equal => return true,
+            match entry(middle).0.cmp(&at) {
+                std::cmp::Ordering::Equal => return Some(entry(middle).1),
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
             }
         }
-        false
+        None
     }
 }
 
-/// Writes one piece; used again and again so that its buffers are.
+/// Place and kind in an entry of the list.
+#[inline]
+fn read_pointer(entry: &[u8]) -> (usize, u8) {
+    (u16::from_le_bytes([entry[0], entry[1]]) as usize, entry[2])
+}
+
+/// Writes one set; used again and again so that its buffers are.
 #[derive(Default)]
-pub struct PieceWriter {
+pub struct SetWriter {
     records: u16,
-    owners: Vec<u16>,
-    apexes: Vec<u16>,
-    selves: Vec<u16>,
+    signatures: u16,
+    lead: u8,
+    pointers: Vec<(u16, Kind)>,
     bytes: Vec<u8>,
+    signature_bytes: Vec<u8>,
     /// Where each lower-cased suffix was written first.
     seen: HashMap<Box<[u8]>, u16>,
 }
@@ -233,94 +316,91 @@ pub struct Anchors<'a> {
     pub apex: NameRef<'a>,
 }
 
-impl PieceWriter {
-    /// Starts a new piece.
+impl SetWriter {
+    /// Starts a new set.
     pub fn clear(&mut self) {
-        self.records = 0;
-        self.owners.clear();
-        self.apexes.clear();
-        self.selves.clear();
+        (self.records, self.signatures, self.lead) = (0, 0, POINTER as u8);
+        self.pointers.clear();
         self.bytes.clear();
+        self.signature_bytes.clear();
         self.seen.clear();
     }
 
-    /// Adds a record whose owner is the owner of the piece. Returns where its last RDATA name starts.
+    /// Starts the set of an NSEC3 record, whose owner is written out: `label` below the apex.
+    pub fn start_hashed(&mut self, label: &[u8; 32], apex: NameRef<'_>) {
+        self.clear();
+        self.bytes.push(label.len() as u8);
+        self.bytes.extend_from_slice(label);
+        if apex.is_root() {
+            self.bytes.push(0);
+        } else {
+            self.push_pointer(Kind::Apex, 0);
+        }
+        self.lead = self.bytes.len() as u8;
+    }
+
+    /// Adds a record. Returns where its last RDATA name starts.
     ///
     /// # Errors
     /// [`TooBig`] past 64 KiB.
     pub fn push(&mut self, anchors: Anchors<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<u16, TooBig> {
-        self.owners.push(self.here()?);
-        self.bytes.extend_from_slice(&[0, 0]);
-        self.push_after_owner(anchors, rtype, ttl, rdata)
-    }
-
-    /// Adds a record with an owner of its own, one label below the apex: the NSEC3 of a chain, then its signatures,
-    /// which point back to the name.
-    ///
-    /// # Errors
-    /// [`TooBig`] past 64 KiB.
-    pub fn push_hashed(&mut self, label: &[u8], anchors: Anchors<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<(), TooBig> {
-        if self.bytes.is_empty() {
-            self.bytes.push(label.len() as u8);
-            self.bytes.extend_from_slice(label);
-            self.push_apex(anchors.apex)?;
-        } else {
-            self.selves.push(self.here()?);
+        if self.records > 0 || self.lead as usize == POINTER {
             self.bytes.extend_from_slice(&[0, 0]);
         }
-        self.push_after_owner(anchors, rtype, ttl, rdata).map(drop)
-    }
-
-    fn push_after_owner(&mut self, anchors: Anchors<'_>, rtype: Rtype, ttl: u32, rdata: &[u8]) -> Result<u16, TooBig> {
         self.records = self.records.checked_add(1).ok_or(TooBig)?;
-        self.bytes.extend_from_slice(&rtype.0.to_be_bytes());
-        self.bytes.extend_from_slice(&Class::IN.0.to_be_bytes());
-        self.bytes.extend_from_slice(&ttl.to_be_bytes());
-        let len_at = self.bytes.len();
-        self.bytes.extend_from_slice(&[0, 0]);
-        let mut last_name = self.here()?;
+        push_fixed(&mut self.bytes, rtype, ttl);
+        let start = self.bytes.len();
+        let mut last_name = start;
         let mut copied = 0;
         if rdata::is_compressible(rtype) {
             for (at, name) in rdata::names(rtype, rdata) {
                 self.bytes.extend_from_slice(&rdata[copied..at]);
-                last_name = self.here()?;
-                self.push_name(anchors, name)?;
+                last_name = self.bytes.len();
+                self.push_name(anchors, name);
                 copied = at + name.as_wire().len();
             }
         } else if let Some((at, _)) = rdata::names(rtype, rdata).last() {
-            last_name += at as u16;
+            last_name += at;
         }
         self.bytes.extend_from_slice(&rdata[copied..]);
-        let len = u16::try_from(self.bytes.len() - len_at - 2).map_err(|_| TooBig)?;
-        self.bytes[len_at..len_at + 2].copy_from_slice(&len.to_be_bytes());
-        self.here()?;
-        Ok(last_name)
+        set_length(&mut self.bytes, start)?;
+        Ok(last_name as u16)
     }
 
-    fn push_name(&mut self, anchors: Anchors<'_>, name: NameRef<'_>) -> Result<(), TooBig> {
+    /// Adds a signature of the set.
+    ///
+    /// # Errors
+    /// [`TooBig`] past 64 KiB.
+    pub fn push_signature(&mut self, ttl: u32, rdata: &[u8]) -> Result<(), TooBig> {
+        self.signatures = self.signatures.checked_add(1).ok_or(TooBig)?;
+        self.signature_bytes.extend_from_slice(&[0, 0]);
+        push_fixed(&mut self.signature_bytes, Rtype::RRSIG, ttl);
+        let start = self.signature_bytes.len();
+        // The signer's name is not compressed (RFC 4034 §3.1.7).
+        self.signature_bytes.extend_from_slice(rdata);
+        set_length(&mut self.signature_bytes, start)
+    }
+
+    fn push_name(&mut self, anchors: Anchors<'_>, name: NameRef<'_>) {
         let mut rest = name;
         loop {
             if rest.is_root() {
-                self.bytes.push(0);
-                return Ok(());
+                return self.bytes.push(0);
             }
-            if anchors.owner == Some(rest) {
-                self.owners.push(self.here()?);
-                self.bytes.extend_from_slice(&[0, 0]);
-                return Ok(());
-            }
-            if anchors.apex == rest {
-                return self.push_apex(anchors.apex);
-            }
-            let lower = rest.to_lowercase();
-            if let Some(&target) = self.seen.get(lower.as_ref().as_wire()) {
-                self.selves.push(self.here()?);
-                self.bytes.extend_from_slice(&target.to_be_bytes());
-                return Ok(());
-            }
-            let here = self.here()?;
-            if (here as usize) <= SELF_MAX {
-                self.seen.insert(lower.as_ref().as_wire().into(), here);
+            if self.bytes.len() <= usize::from(u16::MAX) {
+                if anchors.owner == Some(rest) {
+                    return self.push_pointer(Kind::Owner, 0);
+                }
+                if anchors.apex == rest {
+                    return self.push_pointer(Kind::Apex, 0);
+                }
+                let lower = rest.to_lowercase();
+                if let Some(&target) = self.seen.get(lower.as_ref().as_wire()) {
+                    return self.push_pointer(Kind::Itself, target);
+                }
+                if self.bytes.len() <= SELF_MAX {
+                    self.seen.insert(lower.as_ref().as_wire().into(), self.bytes.len() as u16);
+                }
             }
             let n = 1 + rest.as_wire()[0] as usize;
             self.bytes.extend_from_slice(&rest.as_wire()[..n]);
@@ -328,32 +408,44 @@ impl PieceWriter {
         }
     }
 
-    fn push_apex(&mut self, apex: NameRef<'_>) -> Result<(), TooBig> {
-        if apex.is_root() {
-            self.bytes.push(0);
-        } else {
-            self.apexes.push(self.here()?);
-            self.bytes.extend_from_slice(&[0, 0]);
-        }
-        Ok(())
+    fn push_pointer(&mut self, kind: Kind, target: u16) {
+        self.pointers.push((self.bytes.len() as u16, kind));
+        self.bytes.extend_from_slice(&target.to_be_bytes());
     }
 
-    fn here(&self) -> Result<u16, TooBig> {
-        u16::try_from(self.bytes.len()).map_err(|_| TooBig)
-    }
-
-    /// Appends the finished piece to `arena`.
+    /// Appends the finished set to `arena`.
     pub fn finish(&self, arena: &mut Vec<u8>) {
-        for n in [self.bytes.len(), self.records as usize, self.owners.len(), self.apexes.len(), self.selves.len()] {
-            arena.extend_from_slice(&(n as u16).to_le_bytes());
+        let lengths = [self.bytes.len() as u16, self.signature_bytes.len() as u16];
+        for n in lengths.into_iter().chain([self.records, self.signatures, self.pointers.len() as u16]) {
+            arena.extend_from_slice(&n.to_le_bytes());
         }
-        for list in [&self.owners, &self.apexes, &self.selves] {
-            for place in list {
-                arena.extend_from_slice(&place.to_le_bytes());
-            }
+        let leans_on_itself = self.pointers.iter().any(|&(_, kind)| kind == Kind::Itself);
+        arena.push(self.lead | if leans_on_itself { LEANS_ON_ITSELF } else { 0 });
+        for &(at, kind) in &self.pointers {
+            arena.extend_from_slice(&at.to_le_bytes());
+            arena.push(kind as u8);
         }
         arena.extend_from_slice(&self.bytes);
+        arena.extend_from_slice(&self.signature_bytes);
     }
+}
+
+/// Type, class, TTL, and room for the length of RDATA.
+fn push_fixed(bytes: &mut Vec<u8>, rtype: Rtype, ttl: u32) {
+    bytes.extend_from_slice(&rtype.0.to_be_bytes());
+    bytes.extend_from_slice(&Class::IN.0.to_be_bytes());
+    bytes.extend_from_slice(&ttl.to_be_bytes());
+    bytes.extend_from_slice(&[0, 0]);
+}
+
+/// Fills in the length of the RDATA that starts at `start` and ends here.
+fn set_length(bytes: &mut [u8], start: usize) -> Result<(), TooBig> {
+    if bytes.len() > usize::from(u16::MAX) {
+        return Err(TooBig);
+    }
+    let len = (bytes.len() - start) as u16;
+    bytes[start - 2..start].copy_from_slice(&len.to_be_bytes());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -369,15 +461,17 @@ mod tests {
     fn expands_to_what_was_pushed() {
         let (owner, apex) = (name("vidu.com.vn"), name("vn"));
         let anchors = Anchors { owner: Some(owner.as_ref()), apex: apex.as_ref() };
-        let mut writer = PieceWriter::default();
+        let mut writer = SetWriter::default();
+        writer.clear();
         let hosts = ["ns1.vidu.com.vn", "vidu.com.vn", "a.dns.vn", "ns1.out.example", "ns2.out.example", "vn", "."];
         for host in hosts {
             writer.push(anchors, Rtype::NS, 3600, name(host).as_ref().as_wire()).expect("small");
         }
         let mut arena = vec![9; 3];
         writer.finish(&mut arena);
-        let piece = Piece::at(&arena, 3);
-        assert_eq!(piece.size(), arena.len() - 3);
+        let set = Set::at(&arena, 3);
+        assert_eq!(set.size(), arena.len() - 3);
+        let piece = set.records;
         let mut got = vec![];
         piece.expand(owner.as_ref(), apex.as_ref(), |o, t, ttl, r| {
             assert_eq!((o, t, ttl), (owner.as_ref(), Rtype::NS, 3600));

@@ -59,6 +59,12 @@ impl Sought {
         &self.wire[self.start_of(n)..self.len]
     }
 
+    /// The labels of the name made of the last `n` labels, less the last `apex` labels.
+    #[inline]
+    pub fn between(&self, n: usize, apex: usize) -> &[u8] {
+        &self.wire[self.start_of(n)..self.start_of(apex)]
+    }
+
     /// The label at place `n` from the right, 1 being the last one.
     #[inline]
     pub(super) fn label(&self, n: usize) -> &[u8] {
