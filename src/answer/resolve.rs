@@ -82,13 +82,13 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 End::Cut(cut) => return self.referral(&current, &walk, cut),
                 End::Dname(node) => self.dname(&current, &walk, node)?,
                 End::Missing(None) => return self.name_error(&current, &walk),
-                End::Exact(node) => match self.node(&current, node)? {
+                End::Exact(node) => match self.node(&current, node, true)? {
                     Some(next) => next,
                     None => return self.no_data(&current, &walk, node),
                 },
                 End::Missing(Some(wildcard)) => {
                     let answers = self.reply.answers();
-                    let next = self.node(&current, wildcard)?;
+                    let next = self.node(&current, wildcard, false)?;
                     if self.reply.answers() > answers && self.dnssec_ok {
                         self.expansions[self.hops] = denial::of_expansion(self.zone, current.sought, &walk);
                     }
@@ -111,8 +111,8 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         }
     }
 
-    /// A node that answers for the name. `None`: it has nothing of the type.
-    fn node(&mut self, current: &Current<'_>, node: Node<'z>) -> Result<Option<Next>, Truncated> {
+    /// A node that answers for the name, which is its own or, for a wildcard, another. `None`: it has nothing of the type.
+    fn node(&mut self, current: &Current<'_>, node: Node<'z>, is_own: bool) -> Result<Option<Next>, Truncated> {
         self.reply.set_authoritative();
         let owner = Owner::At(current.at);
         match self.rtype {
@@ -121,7 +121,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 let Some((rtype, set)) = node.sets().find(|(rtype, _)| *rtype != Rtype::NSEC).or_else(|| node.sets().next()) else {
                     return Ok(None);
                 };
-                if !self.is_given(rtype, node) {
+                if !(is_own && self.is_given(rtype, node)) {
                     let at = self.set(current, owner, set)?;
                     self.last = Some((rtype, at, set.records.records));
                 }
@@ -136,7 +136,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             _ => {}
         }
         if let Some(set) = node.set(self.rtype) {
-            if !self.is_given(self.rtype, node) {
+            if !(is_own && self.is_given(self.rtype, node)) {
                 let at = self.set(current, owner, set)?;
                 self.last = Some((self.rtype, at, set.records.records));
             }

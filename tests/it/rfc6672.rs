@@ -160,3 +160,12 @@ fn a_dname_at_the_apex() {
         check_proof(&world, "a.vn. A", Proven::Answer);
     }
 }
+
+/// RFC 4592 §4.4: a DNAME at a wildcard redirects what is below `*` itself, and answers as plain data for names that it is expanded to.
+#[test]
+fn a_dname_at_a_wildcard_is_another_record_once_it_is_expanded() {
+    let text = "@ 60 SOA ns.elsewhere.example. h.elsewhere.example. 1 1 1 1 60\n@ 60 NS ns.elsewhere.example.\n* 60 DNAME *.q\n";
+    let world = World::new().with("w.", scan(text.as_bytes(), "wildcard", "w."));
+    world.check("a.*.w. DNAME", "NOERROR aa answer: *.w. DNAME *.q.w. | a.*.w. CNAME a.*.q.w. | a.*.q.w. DNAME *.q.w.");
+    world.check("a.w. DNAME", "NOERROR aa answer: a.w. DNAME *.q.w.");
+}
