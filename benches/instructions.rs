@@ -1,5 +1,7 @@
 //! User-space instructions of one answer, counted by callgrind: the same on every machine and every run, so that a rise is seen at once.
 //!
+//! Budgets are what was measured and five hundredths; who makes an answer cheaper lowers them.
+//!
 //! `cargo bench --bench instructions` prints a table and ends with 1 where an answer costs more than its budget. Needs valgrind, which
 //! emulates a processor without SHA extensions: a hash counts about 900 instructions here, and far fewer where they are real.
 
@@ -29,16 +31,16 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case { name: "referral_insecure", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.insecure, Rtype::A), budget: 2500 },
-    Case { name: "referral_signed", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.secure, Rtype::A), budget: 2500 },
-    Case { name: "nxdomain_optout", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.missing, Rtype::A), budget: 4500 },
-    Case { name: "nxdomain_nsec3", denial: Denial::NSEC3, ask: |tld| all(&tld.missing, Rtype::A), budget: 4500 },
-    Case { name: "nxdomain_nsec", denial: Denial::Nsec, ask: |tld| all(&tld.missing, Rtype::A), budget: 9000 },
+    Case { name: "referral_insecure", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.insecure, Rtype::A), budget: 3350 },
+    Case { name: "referral_signed", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.secure, Rtype::A), budget: 2800 },
+    Case { name: "nxdomain_optout", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.missing, Rtype::A), budget: 5050 },
+    Case { name: "nxdomain_nsec3", denial: Denial::NSEC3, ask: |tld| all(&tld.missing, Rtype::A), budget: 5050 },
+    Case { name: "nxdomain_nsec", denial: Denial::Nsec, ask: |tld| all(&tld.missing, Rtype::A), budget: 14_300 },
     Case {
         name: "apex_dnskey",
         denial: Denial::NSEC3_OPT_OUT,
         ask: |_| all(&[Name::parse("vn.").expect("a name")], Rtype::DNSKEY),
-        budget: 2000,
+        budget: 2200,
     },
 ];
 
