@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use reply::{Opt, Reply, opt_for};
 use request::{Edns, Opcode, Reject, Request, Tsig, read_name};
 
-use crate::dns::{Class, Rtype, UnixTime};
+use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 
 pub use resolve::MAX_HOPS;
@@ -106,14 +106,48 @@ const NOT_AUTHORITATIVE: u16 = 20;
 /// The most octets of a message without EDNS over UDP (RFC 1035 §4.2.1).
 const PLAIN_UDP: usize = 512;
 
+/// A request that was read: what one answer needs before it looks at a zone.
+///
+/// A worker that has many requests reads them all, [warms](warm) what their answers will need, and then answers one after the other.
+pub struct Prepared<'a> {
+    message: &'a [u8],
+    request: Result<Request<'a>, (Reject, Option<Edns<'a>>)>,
+    sought: Sought,
+}
+
+impl<'a> Prepared<'a> {
+    /// Reads `message`. What is wrong with it is told when it is answered.
+    pub fn new(message: &'a [u8]) -> Self {
+        let request = Request::parse(message);
+        let sought = Sought::new(request.as_ref().map_or(NameRef::ROOT, |request| request.question.name));
+        Self { message, request, sought }
+    }
+
+    /// The octets that were read.
+    pub fn message(&self) -> &'a [u8] {
+        self.message
+    }
+}
+
+/// Brings near what the answers to `requests` will need of `zones`: their misses of the cache overlap, instead of being waited for one
+/// after the other. Has no effect on any answer.
+pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p Prepared<'q>>) {
+    zones.warm(requests.map(|prepared| &prepared.sought));
+}
+
 /// Answers one request.
 ///
 /// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation (but for messages past
 /// 16 KiB), no panic on any input.
 pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
-    let request = match Request::parse(request) {
+    respond_to(zones, face, now, meta, &Prepared::new(request), buffer)
+}
+
+/// As [`respond`], for a request that was read before.
+pub fn respond_to(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Outcome {
+    let request = match &prepared.request {
         Ok(request) => request,
-        Err((reject, edns)) => return refuse(reject, edns, face, now, meta, request, buffer),
+        Err((reject, edns)) => return refuse(*reject, edns.as_ref(), face, now, meta, prepared.message, buffer),
     };
     let qtype = request.question.rtype.0;
     let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len());
@@ -127,21 +161,21 @@ pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request
             // No key is known here: unsigned, BADKEY (RFC 8945 §5.2.1).
             Some(tsig) => {
                 let len = reply.finish(NOTAUTH, face.udp_limit, &face.identity, &face.report_channel);
-                let len = append_bad_key(&request, tsig, &mut buffer[..limit], len);
+                let len = append_bad_key(request, tsig, &mut buffer[..limit], len);
                 return Outcome::Reply { len, rcode: NOTAUTH, qtype };
             }
-            None => answer(zones, face, &request, &mut reply),
+            None => answer(zones, face, request, &prepared.sought, &mut reply),
         },
     };
     let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
     Outcome::Reply { len, rcode, qtype }
 }
 
-fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply<'_>) -> u16 {
+fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, reply: &mut Reply<'_>) -> u16 {
     let question = &request.question;
     if request.opcode != Opcode::Query {
         // Nobody may notify or update yet; whose the zone is decides how it is refused (RFC 1996 §3.11, RFC 2136 §3.1.2).
-        return if is_apex(zones, request) { REFUSED } else { NOTAUTH };
+        return if is_apex(zones, request, sought) { REFUSED } else { NOTAUTH };
     }
     match question.class {
         Class::IN => {}
@@ -149,13 +183,12 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply
         _ => return REFUSED,
     }
     if matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) {
-        return if is_apex(zones, request) { REFUSED } else { NOTAUTH };
+        return if is_apex(zones, request, sought) { REFUSED } else { NOTAUTH };
     }
-    let sought = Sought::new(question.name);
-    let mut found = zones.find(&sought, sought.labels());
+    let mut found = zones.find(sought, sought.labels());
     // DS at an apex is the parent's to answer, where the parent is ours too (RFC 4035 §3.1.4.1).
     if question.rtype == Rtype::DS && sought.labels() > 0 {
-        match (found, zones.find(&sought, sought.labels() - 1)) {
+        match (found, zones.find(sought, sought.labels() - 1)) {
             (Found::Zone(zone), parent @ (Found::Zone(_) | Found::Unavailable)) if zone.apex() == question.name => found = parent,
             // Another zone encloses what is above the name: the one that is not ready is the child.
             (Found::Unavailable, parent @ Found::Zone(_)) => found = parent,
@@ -165,7 +198,7 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, reply: &mut Reply
     match found {
         Found::Zone(zone) => {
             describe(zone, request, reply);
-            resolve::answer(zone, &sought, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
+            resolve::answer(zone, sought, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
         }
         Found::Unavailable => error(reply, SERVFAIL, NOT_READY),
         Found::None => error(reply, REFUSED, NOT_AUTHORITATIVE),
@@ -184,10 +217,9 @@ fn describe(zone: &Zone, request: &Request<'_>, reply: &mut Reply<'_>) {
     }
 }
 
-fn is_apex(zones: &ZoneSet, request: &Request<'_>) -> bool {
-    let sought = Sought::new(request.question.name);
+fn is_apex(zones: &ZoneSet, request: &Request<'_>, sought: &Sought) -> bool {
     request.question.class == Class::IN
-        && match zones.find(&sought, sought.labels()) {
+        && match zones.find(sought, sought.labels()) {
             Found::Zone(zone) => zone.apex() == request.question.name,
             Found::Unavailable => true,
             Found::None => false,
@@ -226,7 +258,7 @@ fn opt(edns: &Edns<'_>, face: &Face, now: UnixTime, meta: &Meta) -> Opt {
     }
 }
 
-fn refuse(reject: Reject, edns: Option<Edns<'_>>, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
+fn refuse(reject: Reject, edns: Option<&Edns<'_>>, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
     let rcode = match reject {
         Reject::Ignore => return Outcome::Dropped,
         Reject::NotImplemented => NOTIMP,
@@ -234,8 +266,8 @@ fn refuse(reject: Reject, edns: Option<Edns<'_>>, face: &Face, now: UnixTime, me
         Reject::CookieOnly => NOERROR,
     };
     // Header only: what could not be read is not sent back.
-    let mut reply = Reply::new(buffer, request, 0, limit(face, meta, edns.as_ref()));
-    if let Some(edns) = &edns {
+    let mut reply = Reply::new(buffer, request, 0, limit(face, meta, edns));
+    if let Some(edns) = edns {
         reply.set_opt(opt(edns, face, now, meta));
     }
     let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);

@@ -181,6 +181,9 @@ pub fn unescape(rest: &[u8]) -> Option<(u8, usize)> {
 }
 
 impl<'a> NameRef<'a> {
+    /// The root, `.`.
+    pub const ROOT: NameRef<'static> = NameRef(&[0]);
+
     /// Takes the name at the start of `wire`, which must be uncompressed; more may follow it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::answer::{self, Face, Meta, Outcome, Transport};
+use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 use crate::zone::ZoneSet;
@@ -44,8 +44,36 @@ impl Served {
     }
 }
 
+// A fault met by one request must not take the worker, and with it a share of all clients, away. Nothing that outlives the calls below is
+// changed inside them but the buffer, whose content is given up.
+
+/// Reads a request.
+pub(super) fn read<'q>(counters: &Counters, request: &'q [u8]) -> Option<Prepared<'q>> {
+    caught(counters, || Prepared::new(request))
+}
+
+fn caught<T>(counters: &Counters, work: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if result.is_err() {
+        counters.add(Counter::Panics, 1);
+    }
+    result.ok()
+}
+
+/// Brings near what the answers to `requests` will need; only ever a matter of time.
+pub(super) fn warm<'p, 'q: 'p>(served: &Served, counters: &Counters, requests: impl Iterator<Item = &'p Prepared<'q>>) {
+    caught(counters, || answer::warm(&served.zones, requests));
+}
+
 /// Answers `request` into `buffer` (65,535 octets) and counts it; `None` where nothing is to be sent.
-pub(super) fn answer(served: &Served, now: UnixTime, meta: &Meta, counters: &Counters, request: &[u8], buffer: &mut [u8]) -> Option<usize> {
+pub(super) fn answer(
+    served: &Served,
+    now: UnixTime,
+    meta: &Meta,
+    counters: &Counters,
+    request: &Prepared<'_>,
+    buffer: &mut [u8],
+) -> Option<usize> {
     counters.add(
         match (meta.transport, meta.client) {
             (Transport::Udp, IpAddr::V4(_)) => Counter::QueriesUdp4,
@@ -55,14 +83,8 @@ pub(super) fn answer(served: &Served, now: UnixTime, meta: &Meta, counters: &Cou
         },
         1,
     );
-    counters.add(Counter::BytesIn, request.len() as u64);
-    // A fault met by one query must not take the worker, and with it a share of all clients, away. Nothing that outlives the call
-    // is changed inside it but the buffer, whose content is given up.
-    let outcome = catch_unwind(AssertUnwindSafe(|| answer::respond(&served.zones, &served.face, now, meta, request, buffer)));
-    let Ok(outcome) = outcome else {
-        counters.add(Counter::Panics, 1);
-        return None;
-    };
+    counters.add(Counter::BytesIn, request.message().len() as u64);
+    let outcome = caught(counters, || answer::respond_to(&served.zones, &served.face, now, meta, request, buffer))?;
     match outcome {
         Outcome::Dropped => {
             counters.add(Counter::Dropped, 1);

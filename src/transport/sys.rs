@@ -10,19 +10,38 @@ use std::mem::size_of;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Datagrams of one batch: requests as they came, and the answers to some of them.
+/// Datagrams of one batch: requests as they came, and the answers to some of them. Its parts are apart, so that answers are written
+/// while requests are read.
+pub struct Batch {
+    /// What came.
+    pub requests: Requests,
+    /// What goes.
+    pub answers: Answers,
+    /// What sends.
+    pub calls: Calls,
+}
+
+/// The requests of a batch.
 ///
 /// A slot holds the largest datagram there is; only the pages that were written are in memory.
-pub struct Batch {
-    requests: Box<[u8]>,
+pub struct Requests {
+    octets: Box<[u8]>,
     names: Box<[RawName]>,
     controls: Box<[RawControl]>,
     lens: Box<[Received]>,
     received: usize,
-    /// Answers lie one behind the other, so that a batch of small ones stays in few cache lines.
-    answers: Box<[u8]>,
+}
+
+/// The answers of a batch.
+pub struct Answers {
+    /// They lie one behind the other, so that a batch of small ones stays in few cache lines.
+    octets: Box<[u8]>,
     filled: usize,
     outgoing: Vec<Outgoing>,
+}
+
+/// What the system calls are given; filled in directly before each.
+pub struct Calls {
     vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
 }
@@ -55,7 +74,8 @@ pub struct Sent {
 struct Received {
     octets: u32,
     name: u32,
-    control: usize,
+    /// Length of the control message that says where to send from; 0 = let the system choose.
+    source: usize,
     flags: i32,
 }
 
@@ -89,16 +109,15 @@ impl Batch {
         // SAFETY: iovec and mmsghdr are plain C structs for which all-zero octets are a valid value.
         let (vector, header) = unsafe { (std::mem::zeroed::<libc::iovec>(), std::mem::zeroed::<libc::mmsghdr>()) };
         Self {
-            requests: vec![0; slots * STRIDE].into_boxed_slice(),
-            names: vec![RawName([0; 32]); slots].into_boxed_slice(),
-            controls: vec![RawControl([0; 64]); slots].into_boxed_slice(),
-            lens: vec![Received::default(); slots].into_boxed_slice(),
-            received: 0,
-            answers: vec![0; ANSWERS].into_boxed_slice(),
-            filled: 0,
-            outgoing: Vec::with_capacity(slots),
-            vectors: vec![vector; slots].into_boxed_slice(),
-            headers: vec![header; slots].into_boxed_slice(),
+            requests: Requests {
+                octets: vec![0; slots * STRIDE].into_boxed_slice(),
+                names: vec![RawName([0; 32]); slots].into_boxed_slice(),
+                controls: vec![RawControl([0; 64]); slots].into_boxed_slice(),
+                lens: vec![Received::default(); slots].into_boxed_slice(),
+                received: 0,
+            },
+            answers: Answers { octets: vec![0; ANSWERS].into_boxed_slice(), filled: 0, outgoing: Vec::with_capacity(slots) },
+            calls: Calls { vectors: vec![vector; slots].into_boxed_slice(), headers: vec![header; slots].into_boxed_slice() },
         }
     }
 
@@ -109,17 +128,18 @@ impl Batch {
     /// # Errors
     /// `WouldBlock` when nothing waits; others as recvmmsg(2).
     pub fn receive(&mut self, socket: BorrowedFd<'_>, with_control: bool) -> io::Result<usize> {
-        self.received = 0;
-        self.outgoing.clear();
-        self.filled = 0;
-        for (i, slot) in self.requests.chunks_exact_mut(STRIDE).enumerate() {
-            self.vectors[i] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: MESSAGE_MAX + 1 };
-            let header = &mut self.headers[i].msg_hdr;
-            header.msg_name = (&raw mut self.names[i]).cast();
+        let Self { requests, answers, calls } = self;
+        requests.received = 0;
+        answers.outgoing.clear();
+        answers.filled = 0;
+        for (i, slot) in requests.octets.chunks_exact_mut(STRIDE).enumerate() {
+            calls.vectors[i] = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: MESSAGE_MAX + 1 };
+            let header = &mut calls.headers[i].msg_hdr;
+            header.msg_name = (&raw mut requests.names[i]).cast();
             header.msg_namelen = size_of::<RawName>() as libc::socklen_t;
-            header.msg_iov = &raw mut self.vectors[i];
+            header.msg_iov = &raw mut calls.vectors[i];
             header.msg_iovlen = 1;
-            header.msg_control = if with_control { (&raw mut self.controls[i]).cast() } else { std::ptr::null_mut() };
+            header.msg_control = if with_control { (&raw mut requests.controls[i]).cast() } else { std::ptr::null_mut() };
             header.msg_controllen = if with_control { size_of::<RawControl>() as _ } else { 0 };
             header.msg_flags = 0;
         }
@@ -128,72 +148,83 @@ impl Batch {
         let n = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                self.headers.as_mut_ptr(),
-                self.headers.len() as libc::c_uint,
+                calls.headers.as_mut_ptr(),
+                calls.headers.len() as libc::c_uint,
                 libc::MSG_DONTWAIT as _,
                 std::ptr::null_mut(),
             )
         };
         let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-        for (lens, header) in self.lens.iter_mut().zip(&self.headers[..n]) {
+        for ((lens, control), header) in requests.lens.iter_mut().zip(&mut requests.controls).zip(&calls.headers[..n]) {
             *lens = Received {
                 octets: header.msg_len,
                 name: header.msg_hdr.msg_namelen,
-                control: header.msg_hdr.msg_controllen,
+                source: control.make_source(header.msg_hdr.msg_controllen),
                 flags: header.msg_hdr.msg_flags,
             };
         }
-        self.received = n;
+        requests.received = n;
         Ok(n)
     }
+}
 
-    /// True if there is room for one more answer; if not, [`send`](Self::send) first.
+impl Requests {
+    /// Datagram `slot` of those received.
+    pub fn get(&self, slot: usize) -> Option<Datagram<'_>> {
+        let lens = self.lens[..self.received].get(slot)?;
+        let client = self.names[slot].read(lens.name as usize)?;
+        let octets = &self.octets[slot * STRIDE..][..(lens.octets as usize).min(MESSAGE_MAX + 1)];
+        Some(Datagram { octets, client, cut: lens.flags & libc::MSG_TRUNC != 0 })
+    }
+}
+
+impl Answers {
+    /// True if there is room for one more answer; if not, they have to be sent first.
     pub fn has_room(&self) -> bool {
-        ANSWERS - self.filled >= MESSAGE_MAX && self.outgoing.len() < self.names.len()
+        ANSWERS - self.filled >= MESSAGE_MAX && self.outgoing.len() < self.outgoing.capacity()
     }
 
-    /// Writes the answer to datagram `slot`: `write` gets the request, its sender and 65,535 octets of room, and says how many it used.
+    /// Writes the answer to datagram `slot`: `write` gets 65,535 octets of room, and says how many it used.
     ///
-    /// Does nothing without room ([`has_room`](Self::has_room)) or without such a datagram.
-    pub fn answer(&mut self, slot: usize, write: impl FnOnce(Datagram<'_>, &mut [u8]) -> Option<usize>) {
-        if !self.has_room() || slot >= self.received {
+    /// Does nothing without room ([`has_room`](Self::has_room)).
+    pub fn write(&mut self, slot: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        if !self.has_room() {
             return;
         }
-        let lens = self.lens[slot];
-        let Some(client) = self.names[slot].read(lens.name as usize) else { return };
-        let octets = &self.requests[slot * STRIDE..][..(lens.octets as usize).min(MESSAGE_MAX + 1)];
-        let datagram = Datagram { octets, client, cut: lens.flags & libc::MSG_TRUNC != 0 };
-        let room = &mut self.answers[self.filled..][..MESSAGE_MAX];
-        if let Some(len) = write(datagram, room) {
+        let room = &mut self.octets[self.filled..][..MESSAGE_MAX];
+        if let Some(len) = write(room) {
             let len = len.min(MESSAGE_MAX);
             self.outgoing.push(Outgoing { slot: slot as u16, from: self.filled as u32, octets: len as u32 });
             // The next answer starts in a cache line of its own.
             self.filled = (self.filled + len).next_multiple_of(64).min(ANSWERS);
         }
     }
+}
 
+impl Calls {
     /// Sends the answers written so far, each to who asked and from the address that was asked. Never waits.
-    pub fn send(&mut self, socket: BorrowedFd<'_>) -> Sent {
+    pub fn send(&mut self, socket: BorrowedFd<'_>, requests: &Requests, answers: &mut Answers) -> Sent {
         let mut total = Sent::default();
-        let n = self.outgoing.len();
-        for (i, out) in self.outgoing.iter().enumerate() {
+        let n = answers.outgoing.len();
+        for (i, out) in answers.outgoing.iter().enumerate() {
             let slot = out.slot as usize;
-            let bytes = &mut self.answers[out.from as usize..][..out.octets as usize];
+            let bytes = &mut answers.octets[out.from as usize..][..out.octets as usize];
             self.vectors[i] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
-            let control = self.controls[slot].make_source(self.lens[slot].control);
+            let source = requests.lens[slot].source;
             let header = &mut self.headers[i].msg_hdr;
-            header.msg_name = (&raw mut self.names[slot]).cast();
-            header.msg_namelen = self.lens[slot].name;
+            // The kernel only reads both.
+            header.msg_name = (&raw const requests.names[slot]).cast_mut().cast();
+            header.msg_namelen = requests.lens[slot].name;
             header.msg_iov = &raw mut self.vectors[i];
             header.msg_iovlen = 1;
-            header.msg_control = if control > 0 { (&raw mut self.controls[slot]).cast() } else { std::ptr::null_mut() };
-            header.msg_controllen = control as _;
+            header.msg_control = if source > 0 { (&raw const requests.controls[slot]).cast_mut().cast() } else { std::ptr::null_mut() };
+            header.msg_controllen = source as _;
             header.msg_flags = 0;
         }
         let mut done = 0;
         while done < n {
-            // SAFETY: as in `receive`: headers `done..n` were just filled with pointers into `self`, lengths as given, and `self` is
-            // borrowed mutably for the whole call.
+            // SAFETY: as in `receive`: headers `done..n` were just filled with pointers into `self`, `requests` and `answers`, lengths as
+            // given, and all three are borrowed for the whole call.
             let sent = unsafe {
                 libc::sendmmsg(
                     socket.as_raw_fd(),
@@ -204,7 +235,7 @@ impl Batch {
             };
             if let Ok(sent) = usize::try_from(sent) {
                 total.sent += sent;
-                total.octets += self.outgoing[done..][..sent].iter().map(|out| out.octets as usize).sum::<usize>();
+                total.octets += answers.outgoing[done..][..sent].iter().map(|out| out.octets as usize).sum::<usize>();
                 // Zero is not in the manual; taken for a datagram that cannot go, it cannot hold us here.
                 total.refused += usize::from(sent == 0);
                 done += sent.max(1);
@@ -223,8 +254,8 @@ impl Batch {
                 }
             }
         }
-        self.outgoing.clear();
-        self.filled = 0;
+        answers.outgoing.clear();
+        answers.filled = 0;
         total
     }
 }
@@ -421,10 +452,15 @@ mod tests {
         (server, client)
     }
 
+    fn send(batch: &mut Batch, socket: &UdpSocket) -> Sent {
+        batch.calls.send(socket.as_fd(), &batch.requests, &mut batch.answers)
+    }
+
     /// Answers each datagram with itself.
     fn echo(batch: &mut Batch, n: usize) {
         for slot in 0..n {
-            batch.answer(slot, |datagram, room| {
+            let Some(datagram) = batch.requests.get(slot) else { continue };
+            batch.answers.write(slot, |room| {
                 assert!(!datagram.cut);
                 room[..datagram.octets.len()].copy_from_slice(datagram.octets);
                 Some(datagram.octets.len())
@@ -440,15 +476,15 @@ mod tests {
         assert_eq!(batch.receive(server.as_fd(), false).expect("datagrams"), 5);
         echo(&mut batch, 5);
         // Port 0, and an address family that does not exist.
-        batch.names[1].0[2..4].fill(0);
-        batch.names[3].0[..2].fill(0xee);
-        assert_eq!(batch.send(server.as_fd()), Sent { sent: 3, octets: 60, full: 0, refused: 2 });
+        batch.requests.names[1].0[2..4].fill(0);
+        batch.requests.names[3].0[..2].fill(0xee);
+        assert_eq!(send(&mut batch, &server), Sent { sent: 3, octets: 60, full: 0, refused: 2 });
         for i in [0, 2, 4] {
             let mut reply = [0; 30];
             assert_eq!((client.recv(&mut reply).expect("a reply"), &reply[..20]), (20, &[i; 20][..]));
         }
         assert_eq!(batch.receive(server.as_fd(), false).expect_err("nothing").kind(), io::ErrorKind::WouldBlock);
-        assert_eq!(batch.send(server.as_fd()), Sent::default());
+        assert_eq!(send(&mut batch, &server), Sent::default());
     }
 
     #[test]
@@ -464,15 +500,16 @@ mod tests {
             }
             let n = batch.receive(server.as_fd(), false).expect("datagrams");
             for slot in 0..n {
-                if !batch.has_room() {
-                    sent += batch.send(server.as_fd()).sent;
+                if !batch.answers.has_room() {
+                    sent += send(&mut batch, &server).sent;
                 }
-                batch.answer(slot, |datagram, room| {
+                let datagram = batch.requests.get(slot).expect("received");
+                batch.answers.write(slot, |room| {
                     assert_eq!((datagram.octets.len(), room.len()), (65_507, MESSAGE_MAX));
                     Some(65_507)
                 });
             }
-            sent += batch.send(server.as_fd()).sent;
+            sent += send(&mut batch, &server).sent;
         }
         assert!(sent >= 6, "{sent}");
     }

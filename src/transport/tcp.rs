@@ -340,9 +340,9 @@ impl Worker {
         }
         answers.clear();
         let meta = Meta { transport: Transport::Tcp, client: peer.address };
-        let step = peer
-            .connection
-            .take(scratch, fresh, now, answers, |message, room| request::answer(served, time, &meta, counters, message, room));
+        let step = peer.connection.take(scratch, fresh, now, answers, |message, room| {
+            request::answer(served, time, &meta, counters, &request::read(counters, message)?, room)
+        });
         let mut octets = answers.octets();
         while !octets.is_empty() {
             match peer.stream.write(octets) {

@@ -2,16 +2,16 @@
 //!
 //! Per batch: one receive call, one clock read, one look whether other zones are served, one send call.
 
-use std::net::UdpSocket;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
 
 use super::request::{self, Served};
-use super::sys::{self, Batch, Waiting};
-use crate::answer::{Meta, Transport};
+use super::sys::{self, Batch, Sent, Waiting};
+use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 
@@ -42,6 +42,8 @@ pub struct Worker {
 
 /// Datagrams a call. More gains little (the call's own cost is spread thin already) and costs latency and cache.
 const BATCH: usize = 64;
+/// Requests whose cache misses overlap: more than that the processor does not have under way at once.
+const GROUP: usize = 16;
 /// Full batches of one socket before the next socket has its turn.
 const TURN: usize = 16;
 /// An idle worker looks this often for newly served zones, so that it does not keep the old ones alive.
@@ -103,27 +105,34 @@ impl Worker {
             }
         };
         let now = UnixTime::now();
-        for slot in 0..n {
-            if !batch.has_room() {
-                send(batch, socket, counters);
-            }
-            batch.answer(slot, |datagram, room| {
-                // Nobody can receive at port 0; a forger may want us to try.
-                if datagram.client.port() == 0 || datagram.cut {
-                    counters.add(Counter::Dropped, 1);
-                    return None;
+        let Batch { requests, answers, calls } = batch;
+        for first in (0..n).step_by(GROUP) {
+            // Read all, bring near what they need, then answer each.
+            let mut group: [Option<(IpAddr, Prepared<'_>)>; GROUP] = [const { None }; GROUP];
+            for (slot, place) in (first..n).zip(&mut group) {
+                match requests.get(slot) {
+                    // Nobody can receive at port 0; a forger may want us to try.
+                    Some(datagram) if datagram.client.port() != 0 && !datagram.cut => {
+                        *place = request::read(counters, datagram.octets).map(|prepared| (datagram.client.ip(), prepared));
+                    }
+                    _ => counters.add(Counter::Dropped, 1),
                 }
-                let meta = Meta { transport: Transport::Udp, client: datagram.client.ip() };
-                request::answer(served, now, &meta, counters, datagram.octets, room)
-            });
+            }
+            request::warm(served, counters, group.iter().flatten().map(|(_, prepared)| prepared));
+            for (slot, (client, prepared)) in group.iter().enumerate().filter_map(|(i, place)| Some((first + i, place.as_ref()?))) {
+                if !answers.has_room() {
+                    count(calls.send(socket, requests, answers), counters);
+                }
+                let meta = Meta { transport: Transport::Udp, client: *client };
+                answers.write(slot, |room| request::answer(served, now, &meta, counters, prepared, room));
+            }
         }
-        send(batch, socket, counters);
+        count(calls.send(socket, requests, answers), counters);
         n
     }
 }
 
-fn send(batch: &mut Batch, socket: BorrowedFd<'_>, counters: &Counters) {
-    let sent = batch.send(socket);
+fn count(sent: Sent, counters: &Counters) {
     if sent.full > 0 {
         counters.add(Counter::SendFull, sent.full as u64);
     }

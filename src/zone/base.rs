@@ -103,22 +103,30 @@ impl Reader<'_> {
 
     #[inline]
     fn u16(&mut self) -> u16 {
-        let n = u16::from_le_bytes([self.bytes[0], self.bytes[1]]);
-        self.bytes = &self.bytes[2..];
-        n
+        let (n, rest) = self.bytes.split_first_chunk().expect("nodes are whole");
+        self.bytes = rest;
+        u16::from_le_bytes(*n)
     }
 
     #[inline]
     fn u32(&mut self) -> u32 {
-        let n = u32::from_le_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]]);
-        self.bytes = &self.bytes[4..];
-        n
+        let (n, rest) = self.bytes.split_first_chunk().expect("nodes are whole");
+        self.bytes = rest;
+        u32::from_le_bytes(*n)
     }
 }
 
 impl<'a> Node<'a> {
     pub(super) fn new(arena: &'a Arena, at: u32) -> Self {
         Self { arena, at }
+    }
+
+    /// Reads of the node what brings it near; the value means nothing.
+    #[inline]
+    pub(super) fn touch(self) -> u8 {
+        let at = self.at as usize;
+        let byte = |at: usize| self.arena.nodes.get(at).copied().unwrap_or(0);
+        byte(at) ^ byte(at + 48)
     }
 
     /// Where the node stands in its arena: tells nodes of one zone apart.
@@ -327,6 +335,12 @@ impl<'a> Cut<'a> {
         some(self.ds).map(|at| Set::at(&self.arena.pieces, at))
     }
 
+    /// Where the DS set stands.
+    #[inline]
+    pub(super) fn ds_place(&self) -> Option<u32> {
+        some(self.ds)
+    }
+
     /// The NSEC3 proof.
     #[inline]
     pub fn link(&self) -> CutLink {
@@ -418,6 +432,12 @@ impl Base {
     #[inline]
     pub(super) fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
         self.index.find(hash, |at| Node::new(&self.arena, at).prefix() == prefix).map(|at| Node::new(&self.arena, at))
+    }
+
+    /// The node at a place that the index gave.
+    #[inline]
+    pub(super) fn node_at(&self, at: u32) -> Node<'_> {
+        Node::new(&self.arena, at)
     }
 
     /// The apex.

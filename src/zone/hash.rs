@@ -141,6 +141,20 @@ impl Index {
         None
     }
 
+    /// Reads of the bucket of `hash` what brings it near; the value means nothing.
+    #[inline]
+    pub fn touch(&self, hash: NameHash) -> u8 {
+        self.buckets.get(hash.bucket(self.buckets.len())).map_or(0, |bucket| bucket.tags[0])
+    }
+
+    /// The first offset that may be the one of `hash`, the next bucket aside.
+    #[inline]
+    pub fn guess(&self, hash: NameHash) -> Option<u32> {
+        let bucket = self.buckets.get(hash.bucket(self.buckets.len()))?;
+        let found = bucket.matches(hash.tag());
+        (found != 0).then(|| bucket.offsets[found.trailing_zeros() as usize])
+    }
+
     /// Bytes held.
     pub fn size(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()

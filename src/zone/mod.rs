@@ -15,6 +15,7 @@ pub mod piece;
 mod proof;
 mod set;
 mod walk;
+mod warm;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
