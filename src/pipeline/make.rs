@@ -143,7 +143,14 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         signing: &live.signing,
         refresh_at: live.refresh_at,
     });
-    let Some(why) = decide::change(before, &digest, signing_digest, now) else { return Ok(None) };
+    // Who edits a file may raise nothing but its serial, so that secondaries look again.
+    let raised = match (&content, job.before) {
+        (Some(records), Some(live)) if !job.dated => {
+            content::serial(records, apex).is_some_and(|file| decide::edited_serial(Some(live.zone.serial()), file) == file)
+        }
+        _ => false,
+    };
+    let Some(why) = decide::change(before, &digest, signing_digest, now).or(raised.then_some(Why::Content)) else { return Ok(None) };
     let mut records = match (content, job.before) {
         (Some(records), _) => records,
         (None, Some(before)) => {

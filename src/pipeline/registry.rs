@@ -16,7 +16,9 @@ use crate::dns::idn::Repertoire;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::Compiled;
 use crate::orders::Orders;
-use crate::registry::{Applied, Approval, Deposit, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full};
+use crate::registry::{
+    Applied, Approval, Deposit, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full,
+};
 use crate::zone::Set;
 
 /// The most octets of an orders ledger or a data file: our choice, far above any real one.
@@ -36,6 +38,8 @@ pub struct Export {
 pub struct Inputs {
     /// SHA-256 over all of it, hexadecimal.
     pub digest: String,
+    /// Deposits that an operator may have meant instead of the one taken.
+    pub passed_over: Vec<String>,
     deposit: PathBuf,
     header: String,
     prohibited: Option<PathBuf>,
@@ -49,7 +53,7 @@ pub struct Inputs {
 /// # Errors
 /// When there is no deposit, or a file cannot be read.
 pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
-    let deposit = newest_full(&plan.deposits).map_err(|error| error.to_string())?;
+    let Newest { folder: deposit, passed_over } = newest_full(&plan.deposits).map_err(|error| error.to_string())?;
     let beside = deposit.parent().unwrap_or(Path::new("."));
     let prohibited = plan.prohibited.clone().or_else(|| Some(beside.join("prohibited.csv")).filter(|path| is_there(path)));
     let delegated = plan.delegated.clone().or_else(|| delegated_beside(beside));
@@ -84,7 +88,7 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
         // Names expire by the clock; an hour is fine enough for that.
         add("hour", &(now.0 / 3600).to_string());
     }
-    Ok(Inputs { digest: HEXLOWER.encode(&hasher.finalize()), deposit, header, prohibited, delegated })
+    Ok(Inputs { digest: HEXLOWER.encode(&hasher.finalize()), passed_over, deposit, header, prohibited, delegated })
 }
 
 /// Reads the newest FULL deposit and compiles it with the orders.
@@ -190,7 +194,7 @@ fn policy(plan: &RegistryPlan, inputs: &Inputs) -> Result<Policy, String> {
     let profile = profiles
         .into_iter()
         .find(|profile| profile.name == plan.profile)
-        .ok_or_else(|| format!("there is no legal profile '{}', write one of {}", plan.profile, known.join(", ")))?;
+        .ok_or_else(|| format!("[registry] profile: there is no '{}', write one of {}", plan.profile, known.join(", ")))?;
     let second_levels = SecondLevels::parse(&text(&plan.second_level)?).map_err(|error| at(&plan.second_level, error))?;
     let tld = second_levels.apexes().first().ok_or_else(|| at(&plan.second_level, "has no top-level domain"))?;
     let infrastructure = &plan.infrastructure;

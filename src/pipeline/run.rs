@@ -118,6 +118,9 @@ impl<'a> Run<'a> {
             return None;
         }
         let result = registry::inputs(plan, self.now).and_then(|inputs| {
+            if *self.scope != Scope::Timer {
+                self.next.report.warnings.extend(inputs.passed_over.iter().cloned());
+            }
             let same = applied.is_some_and(|compiled| compiled.inputs == inputs.digest);
             if complete && same { Ok(None) } else { registry::compile(plan, inputs, self.now, applied, live).map(Some) }
         });

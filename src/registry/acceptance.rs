@@ -59,7 +59,7 @@ pub fn check_not_stale(header: &Header, applied: Option<&Applied>, approval: App
                 return Ok(());
             }
             let detail = format!(
-                "the watermark {} is older than {} of '{}', which is applied; raise the resend and confirm to go back",
+                "the watermark {} is older than {} of '{}', which is applied; send a FULL with a newer one (an older one, its resend raised, needs an approval)",
                 header.watermark, applied.watermark, applied.id
             );
             Err(DepositError::new(Reason::Stale, detail))

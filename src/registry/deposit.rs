@@ -178,29 +178,56 @@ impl Deposit {
     }
 }
 
+/// The deposit to take, see [`newest_full`].
+#[derive(Debug)]
+pub struct Newest {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Deposits that look newer by the names of their folders, and why they are not taken.
+    pub passed_over: Vec<String>,
+}
+
 /// The folder itself when it is a deposit; else the newest FULL below it, by watermark and then resend.
 ///
 /// Deposits whose header cannot be read are passed over: they would be refused anyway.
 ///
 /// # Errors
 /// `UNREADABLE` or `FILE_SET` when there is nothing to take.
-pub fn newest_full(folder: &Path) -> Result<PathBuf, DepositError> {
+pub fn newest_full(folder: &Path) -> Result<Newest, DepositError> {
     if folder.join(HEADER_FILE).exists() {
-        return Ok(folder.to_owned());
+        return Ok(Newest { folder: folder.to_owned(), passed_over: Vec::new() });
     }
     let unreadable = |error: std::io::Error| DepositError::new(Reason::Unreadable, format!("{}: {error}", folder.display()));
     let mut newest = None;
+    let mut others = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let Ok(text) = read_small(&path, HEADER_FILE) else { continue };
-        let Some(header) = std::str::from_utf8(&text).ok().and_then(|text| Header::parse(text).ok()) else { continue };
-        let rank = (header.watermark, header.resend, path);
-        if header.kind == DepositKind::Full && newest.as_ref().is_none_or(|best| *best < rank) {
-            newest = Some(rank);
+        // Not a deposit at all.
+        if path.join(HEADER_FILE).symlink_metadata().is_err() {
+            continue;
+        }
+        let text = read_small(&path, HEADER_FILE)
+            .and_then(|text| String::from_utf8(text).map_err(|_| DepositError::in_file(Reason::Header, HEADER_FILE, "not UTF-8")));
+        match text.and_then(|text| Header::parse(&text)) {
+            Ok(header) if header.kind == DepositKind::Full => {
+                others.push((path.clone(), format!("its watermark {} is older", header.watermark)));
+                let rank = (header.watermark, header.resend, path);
+                if newest.as_ref().is_none_or(|best| *best < rank) {
+                    newest = Some(rank);
+                }
+            }
+            // Changes build on a FULL; they are not taken for one.
+            Ok(_) => {}
+            Err(error) => others.push((path, error.to_string())),
         }
     }
     let nothing = || DepositError::new(Reason::FileSet, format!("{}: neither a deposit nor a folder with a FULL", folder.display()));
-    newest.map(|(_, _, path)| path).ok_or_else(nothing)
+    let (_, _, folder) = newest.ok_or_else(nothing)?;
+    others.retain(|(path, _)| *path > folder);
+    others.sort();
+    let taken = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let passed_over = others.into_iter().map(|(path, why)| format!("'{}' is passed over for '{taken}': {why}", path.display())).collect();
+    Ok(Newest { folder, passed_over })
 }
 
 /// The names in the folder.

@@ -14,7 +14,7 @@ mod signature;
 
 pub use acceptance::{Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, check_not_stale, check_shrink};
 pub use arena::Span;
-pub use deposit::{Deposit, ReadOptions, newest_full};
+pub use deposit::{Deposit, Newest, ReadOptions, newest_full};
 pub use header::{DepositKind, Header, Totals};
 pub use objects::{Domain, DsRow, FeeState, Host, HostId, Objects, RegistrantClass, RowId, Statuses};
 pub use refusal::{DepositError, Reason};

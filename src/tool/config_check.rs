@@ -1,14 +1,15 @@
 //! `saola config check FILE`: reads a configuration as the daemon would, and says what is wrong with it and where keys do not fit their policy.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Failure;
 use super::online::write;
-use crate::compile::SecondLevels;
+use crate::compile::{Profile, SecondLevels};
 use crate::config::Config;
+use crate::disk;
 use crate::dns::{Name, UnixTime};
-use crate::pipeline::keys;
+use crate::pipeline::{MAX_DATA, keys};
 use crate::sign::Key;
 
 /// Arguments.
@@ -28,6 +29,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::read(&args.file).map_err(|error| Failure::Refused(error.to_string()))?;
     let mut warnings = config.warnings.clone();
+    warnings.extend(missing_files(&config));
     warnings.extend(keys_and_policies(&config, UnixTime::now()));
     if args.json {
         return write(&format!("{:#}\n", serde_json::json!({"ok": true, "warnings": warnings})));
@@ -35,6 +37,32 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut text: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     text.push_str(&format!("{}: good\n", args.file.display()));
     write(&text)
+}
+
+/// What the daemon will not find, and names that it will not serve twice.
+fn missing_files(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut look = |what: String, path: &Path| {
+        if let Err(error) = std::fs::metadata(path) {
+            warnings.push(format!("{what}: '{}': {error}", path.display()));
+        }
+    };
+    for zone in &config.zones {
+        look(format!("[[zone]] {}", zone.name), &zone.file);
+    }
+    let Some(registry) = &config.registry else { return warnings };
+    look("[registry] deposits".into(), &registry.deposits);
+    look("[registry] second-level".into(), &registry.second_level);
+    look("[registry] infrastructure".into(), &registry.infrastructure);
+    if registry.profiles.is_none() && Profile::named(&registry.profile).is_none() {
+        let known: Vec<String> = Profile::built_in().into_iter().map(|profile| profile.name).collect();
+        warnings.push(format!("[registry] profile: there is no '{}', write one of {}", registry.profile, known.join(", ")));
+    }
+    let second_levels = disk::read_text(&registry.second_level, MAX_DATA).ok().and_then(|text| SecondLevels::parse(&text).ok());
+    for zone in config.zones.iter().filter(|zone| second_levels.as_ref().is_some_and(|levels| levels.apexes().contains(&zone.name))) {
+        warnings.push(format!("[[zone]] {}: this zone is made from the export, take it out of one", zone.name));
+    }
+    warnings
 }
 
 /// Where keys that are there are not what the policy of their zone asks for; keys that cannot be read are told as well.
@@ -48,7 +76,7 @@ fn keys_and_policies(config: &Config, now: UnixTime) -> Vec<String> {
         by_zone.entry(key.zone().to_owned()).or_default().push(key);
     }
     // The names of the registry's zones stand in a data file; what is wrong with that is found when it is compiled.
-    let second_levels = config.registry.as_ref().and_then(|registry| std::fs::read_to_string(&registry.second_level).ok());
+    let second_levels = config.registry.as_ref().and_then(|registry| disk::read_text(&registry.second_level, MAX_DATA).ok());
     let second_levels = second_levels.and_then(|text| SecondLevels::parse(&text).ok());
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (zone, keys) in &by_zone {

@@ -18,7 +18,7 @@ use crate::dns::{Records, Serial, UnixTime, master};
 use crate::orders::Orders;
 use crate::pipeline::{MAX_DATA, delegated_beside};
 use crate::registry::{
-    Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, PublicKey, ReadOptions, SignaturePolicy, check_not_stale,
+    Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale,
     check_shrink, newest_full,
 };
 use crate::telemetry::count;
@@ -94,7 +94,8 @@ enum GovNs {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let started = Instant::now();
     let at = time(&args.at)?;
-    let folder = newest_full(&args.deposit).map_err(refused)?;
+    let Newest { folder, passed_over } = newest_full(&args.deposit).map_err(refused)?;
+    passed_over.iter().for_each(|what| super::complain(&format!("warning: {what}")));
     let beside = folder.canonicalize().ok().and_then(|folder| folder.parent().map(Path::to_owned)).unwrap_or_default();
     let policy = read_policy(args, &beside)?;
     let keys = args.deposit_key.iter().map(|path| read_key(path)).collect::<Result<Vec<_>, _>>()?;

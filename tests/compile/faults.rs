@@ -256,17 +256,24 @@ fn limits_and_odd_folders() {
 
 #[test]
 fn the_newest_full_is_found() {
-    assert_eq!(newest_full(&example()).expect("itself"), example());
-    let found = newest_full(example().parent().expect("parent")).expect("the FULL, not the DIFF");
-    assert_eq!(found, example());
+    let check = |from: &Path, taken: &Path, passed_over: &[&str]| {
+        let found = newest_full(from).expect("a FULL");
+        assert_eq!(found.folder, taken);
+        assert_eq!(found.passed_over.len(), passed_over.len(), "{:?}", found.passed_over);
+        assert!(found.passed_over.iter().zip(passed_over).all(|(found, expected)| found.contains(expected)), "{:?}", found.passed_over);
+    };
+    check(&example(), &example(), &[]);
+    // The FULL, not the DIFF.
+    check(example().parent().expect("parent"), &example(), &[]);
     let folder = TempDir::new().expect("folder");
     for (name, watermark, resend) in [("a", "2026-01-02T00:00:00Z", 0), ("b", "2026-01-02T00:00:00Z", 1), ("c", "2026-01-01T00:00:00Z", 9)]
     {
         Export { watermark: watermark.into(), resend, ..Export::new() }.write(&folder.path().join(name));
     }
-    assert_eq!(newest_full(folder.path()).expect("newest"), folder.path().join("b"));
+    let older = "c' is passed over for 'b': its watermark 2026-01-01T00:00:00Z is older";
+    check(folder.path(), &folder.path().join("b"), &[older]);
     fs::create_dir(folder.path().join("d")).expect("made");
     fs::write(folder.path().join("d/deposit.toml"), "junk").expect("written");
-    assert_eq!(newest_full(folder.path()).expect("passed over"), folder.path().join("b"));
+    check(folder.path(), &folder.path().join("b"), &[older, "d' is passed over for 'b': HEADER"]);
     assert!(newest_full(&folder.path().join("none")).is_err());
 }

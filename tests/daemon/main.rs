@@ -277,6 +277,27 @@ fn keys_and_policies_reach_parent_and_child_together() {
     }
 }
 
+/// The serial of an edited zone is the file's as long as it moves forward, also where nothing else in it has changed.
+#[test]
+fn a_serial_that_is_raised_alone_is_taken_over() {
+    let mut house = House::new(&format!("{}{}", zone_table("signed.test.", "sign = \"default\""), zone_table("plain.test.", "")));
+    let edit = |house: &House, serial: u32| {
+        for zone in ["signed.test", "plain.test"] {
+            house.write(&format!("{zone}.zone"), &format!("$TTL 60\n@ SOA a h {serial} 1 1 1 60\n@ NS a\na A 192.0.2.1\n"));
+        }
+    };
+    edit(&house, 5);
+    house.start();
+    for serial in [5, 9, 9] {
+        edit(&house, serial);
+        house.tool_ok(&["server", "reload"]);
+        assert_eq!((house.serial("signed.test."), house.serial("plain.test.")), (serial, serial));
+    }
+    edit(&house, 7);
+    house.tool_ok(&["zone", "reload", "signed.test."]);
+    assert_eq!(house.serial("signed.test."), 9, "it never goes back");
+}
+
 /// A policy makes keys only where there are none: a changed one changes no key, and that is said at each occasion.
 #[test]
 fn keys_that_do_not_fit_their_policy_are_told() {
@@ -305,6 +326,28 @@ fn keys_that_do_not_fit_their_policy_are_told() {
     house.stop();
     house.start();
     assert!(house.read("err").contains(what), "{}", house.read("err"));
+}
+
+/// What the daemon would not find, or would not serve, is told before it sees it.
+#[test]
+fn a_check_of_the_configuration_looks_at_what_it_names() {
+    let house = House::with_export(&format!("{}{}", zone_table("com.vn.", ""), zone_table("absent.test.", "")));
+    house.write("com.vn.zone", ZONE);
+    let config = house.read("saola.toml");
+    let check = || {
+        let file = house.path("saola.toml");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_saola")).args(["config", "check"]).arg(file).output().expect("saola");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let text = check();
+    assert!(
+        text.contains("warning: [[zone]] com.vn.: this zone is made from the export") && text.contains("[[zone]] absent.test.: "),
+        "{text}"
+    );
+    house.write("saola.toml", &config.replace("deposits = \"", "profile = \"zzz\"\ndeposits = \"none-"));
+    let text = check();
+    assert!(text.contains("[registry] profile: there is no 'zzz', write one of ") && text.contains("[registry] deposits: "), "{text}");
 }
 
 /// A digest over the zone follows the signer; one of a zone that is served as it stands is looked at.
