@@ -42,7 +42,7 @@ pub struct Domain {
     pub has_bad_value: bool,
     /// True when another row has the same name.
     pub shares_name: bool,
-    /// True when more than [`MAX_ROWS_OF_NAME`] rows have it: they were not given their children, and nobody has the name.
+    /// True when more than 100 rows have it: they were not given their children, and nobody has the name.
     pub is_crowded: bool,
 }
 
