@@ -29,8 +29,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::read(&args.file).map_err(|error| Failure::Refused(error.to_string()))?;
     let mut warnings = config.warnings.clone();
-    warnings.extend(missing_files(&config));
-    warnings.extend(keys_and_policies(&config, UnixTime::now()));
+    // The names of the registry's zones stand in a data file; what is wrong with that is found when it is compiled.
+    let text = config.registry.as_ref().and_then(|registry| disk::read_text(&registry.second_level, MAX_DATA).ok());
+    let of_registry = text.and_then(|text| SecondLevels::parse(&text).ok()).map(|levels| levels.apexes().to_vec()).unwrap_or_default();
+    warnings.extend(missing_files(&config, &of_registry));
+    warnings.extend(keys_and_policies(&config, &of_registry, UnixTime::now()));
     if args.json {
         return write(&format!("{:#}\n", serde_json::json!({"ok": true, "warnings": warnings})));
     }
@@ -40,7 +43,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// What the daemon will not find, and names that it will not serve twice.
-fn missing_files(config: &Config) -> Vec<String> {
+fn missing_files(config: &Config, of_registry: &[Name]) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut look = |what: String, path: &Path| {
         if let Err(error) = std::fs::metadata(path) {
@@ -58,15 +61,14 @@ fn missing_files(config: &Config) -> Vec<String> {
         let known: Vec<String> = Profile::built_in().into_iter().map(|profile| profile.name).collect();
         warnings.push(format!("[registry] profile: there is no '{}', write one of {}", registry.profile, known.join(", ")));
     }
-    let second_levels = disk::read_text(&registry.second_level, MAX_DATA).ok().and_then(|text| SecondLevels::parse(&text).ok());
-    for zone in config.zones.iter().filter(|zone| second_levels.as_ref().is_some_and(|levels| levels.apexes().contains(&zone.name))) {
+    for zone in config.zones.iter().filter(|zone| of_registry.contains(&zone.name)) {
         warnings.push(format!("[[zone]] {}: this zone is made from the export, take it out of one", zone.name));
     }
     warnings
 }
 
 /// Where keys that are there are not what the policy of their zone asks for; keys that cannot be read are told as well.
-fn keys_and_policies(config: &Config, now: UnixTime) -> Vec<String> {
+fn keys_and_policies(config: &Config, of_registry: &[Name], now: UnixTime) -> Vec<String> {
     let all = match keys::load_all(&config.server.keys) {
         Ok(all) => all,
         Err(error) => return vec![format!("keys: {error}")],
@@ -75,16 +77,12 @@ fn keys_and_policies(config: &Config, now: UnixTime) -> Vec<String> {
     for key in all {
         by_zone.entry(key.zone().to_owned()).or_default().push(key);
     }
-    // The names of the registry's zones stand in a data file; what is wrong with that is found when it is compiled.
-    let second_levels = config.registry.as_ref().and_then(|registry| disk::read_text(&registry.second_level, MAX_DATA).ok());
-    let second_levels = second_levels.and_then(|text| SecondLevels::parse(&text).ok());
     let mut notes: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (zone, keys) in &by_zone {
         let file = config.zones.iter().find(|file| file.name == *zone);
-        let of_registry = second_levels.as_ref().is_some_and(|levels| levels.apexes().contains(zone));
         let policy = match file {
             Some(file) => file.sign.as_ref(),
-            None => config.registry.as_ref().filter(|_| of_registry).and_then(|registry| registry.sign.as_ref()),
+            None => config.registry.as_ref().filter(|_| of_registry.contains(zone)).and_then(|registry| registry.sign.as_ref()),
         };
         let Some(policy) = policy.and_then(|name| config.policies.get(name)) else { continue };
         if let Some(what) = keys::differs_from_policy(keys, &policy.sign, policy.rsa_bits, now) {
