@@ -22,6 +22,9 @@ use tld::{NOW, Shape, Tld, question};
 /// Answers counted a case.
 const ANSWERS: usize = 1000;
 
+/// What reading a request alone costs, and more.
+const LEAST: u64 = 1000;
+
 /// A kind of question, how the zone denies, what is asked, and the most instructions that an answer may cost.
 struct Case {
     name: &'static str,
@@ -60,14 +63,20 @@ fn main() -> ExitCode {
     let mut good = true;
     for case in CASES {
         let count = count(case.name) / ANSWERS as u64;
-        let verdict = if count <= case.budget { "ok" } else { "TOO MANY" };
-        good &= count <= case.budget;
+        // No answer is that cheap: then something else was counted.
+        let is_counted = count > LEAST;
+        let verdict = match count <= case.budget {
+            _ if !is_counted => "NOT COUNTED",
+            true => "ok",
+            false => "TOO MANY",
+        };
+        good &= is_counted && count <= case.budget;
         println!("{:20} {count:6} instructions, budget {:6}  {verdict}", case.name, case.budget);
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The work that is counted: only what runs inside `respond` is.
+/// The work that is counted: only what runs inside [`counted`] is.
 fn answer(case: &Case) {
     let tld = tld::make(Shape::like_vn(5000));
     let mut zones = ZoneSet::new();
@@ -76,9 +85,15 @@ fn answer(case: &Case) {
     let meta = Meta { transport: Transport::Udp, client: IpAddr::V4(Ipv4Addr::LOCALHOST) };
     let mut buffer = vec![0; 65_535];
     for question in questions.iter().cycle().take(ANSWERS) {
-        let outcome = respond(&zones, &Face::default(), NOW, &meta, question, &mut buffer);
+        let outcome = counted(&zones, &Face::default(), &meta, question, &mut buffer);
         assert!(matches!(outcome, Outcome::Reply { .. }));
     }
+}
+
+/// One answer, in a function of its own that nothing else is inlined into and that is entered once: what callgrind counts.
+#[inline(never)]
+fn counted(zones: &ZoneSet, face: &Face, meta: &Meta, question: &[u8], buffer: &mut [u8]) -> Outcome {
+    respond(zones, face, NOW, meta, question, buffer)
 }
 
 /// Runs a case under callgrind; returns the instructions counted.
@@ -86,7 +101,7 @@ fn count(case: &str) -> u64 {
     let folder = tempfile::TempDir::new().expect("a folder");
     let out = folder.path().join("counts");
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=saola::answer::respond*"])
+        .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*counted*"])
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe().expect("this program"))
         .env("SAOLA_BENCH_CASE", case)
