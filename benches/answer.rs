@@ -61,12 +61,15 @@ fn measure<const N: usize>(group: &mut BenchmarkGroup<'_, WallTime>, case: &str,
     let meta = Meta { transport: Transport::Udp, client: IpAddr::V4(Ipv4Addr::LOCALHOST) };
     let mut buffer = vec![0; 65_535];
     let mut next = repeat(&ends).flatten().map(|(from, to)| &octets[*from..*to]);
+    let mut prepared = [const { Prepared::unread() }; N];
     group.throughput(Throughput::Elements(N as u64));
     group.bench_function(case, |bencher| {
         bencher.iter(|| {
-            let prepared: [_; N] = std::array::from_fn(|_| Prepared::new(next.next().expect("a circle")));
+            for prepared in &mut prepared {
+                prepared.read(next.next().expect("a circle"));
+            }
             if N > 1 {
-                warm(zones, prepared.iter());
+                warm(zones, prepared.iter_mut());
             }
             for prepared in &prepared {
                 let outcome = respond_to(zones, &face, NOW, &meta, prepared, black_box(&mut buffer));

@@ -11,6 +11,7 @@ pub mod disk;
 pub mod dns;
 pub mod journal;
 pub mod orders;
+pub mod pages;
 pub mod pipeline;
 pub mod publish;
 pub mod registry;

@@ -20,7 +20,7 @@ pub fn of_expansion<'z>(zone: &'z Zone, sought: &Sought, walk: &Walk<'_>) -> Opt
     match zone.denial() {
         Denial::None => None,
         Denial::Nsec => zone.nsec_cover(zone.below_apex(sought)).map(Proof::Nsec),
-        Denial::Nsec3 => zone.cover_link(sought.suffix(walk.depth + 1)).map(Proof::Link),
+        Denial::Nsec3 => zone.cover_link(sought, walk.depth + 1).map(Proof::Link),
     }
 }
 
@@ -130,7 +130,7 @@ impl Prover<'_, '_, '_> {
 
     /// The link that covers the name made of the last `labels` labels.
     fn covering(&mut self, labels: usize) -> Result<(), Truncated> {
-        match self.zone.cover_link(self.sought.suffix(labels)) {
+        match self.zone.cover_link(self.sought, labels) {
             Some(link) => self.link(link),
             None => Ok(()),
         }

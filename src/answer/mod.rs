@@ -116,11 +116,17 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
+    /// Nothing read yet; to be [read](Self::read) in its place, which is cheaper than to be moved there.
+    pub const fn unread() -> Self {
+        Self { message: &[], request: Err((Reject::Ignore, None)), sought: Sought::root() }
+    }
+
     /// Reads `message`. What is wrong with it is told when it is answered.
-    pub fn new(message: &'a [u8]) -> Self {
-        let request = Request::parse(message);
-        let sought = Sought::new(request.as_ref().map_or(NameRef::ROOT, |request| request.question.name));
-        Self { message, request, sought }
+    #[inline]
+    pub fn read(&mut self, message: &'a [u8]) {
+        self.message = message;
+        self.request = Request::parse(message);
+        self.sought.set(self.request.as_ref().map_or(NameRef::ROOT, |request| request.question.name));
     }
 
     /// The octets that were read.
@@ -131,8 +137,11 @@ impl<'a> Prepared<'a> {
 
 /// Brings near what the answers to `requests` will need of `zones`: their misses of the cache overlap, instead of being waited for one
 /// after the other. Has no effect on any answer.
-pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p Prepared<'q>>) {
-    zones.warm(requests.map(|prepared| &prepared.sought));
+pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p mut Prepared<'q>>) {
+    zones.warm(requests.map(|Prepared { request, sought, .. }| {
+        let wants_proof = request.as_ref().is_ok_and(|request| request.edns.is_some_and(|edns| edns.dnssec_ok));
+        (sought, wants_proof)
+    }));
 }
 
 /// Answers one request.
@@ -140,7 +149,9 @@ pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p Prep
 /// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation (but for messages past
 /// 16 KiB), no panic on any input.
 pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
-    respond_to(zones, face, now, meta, &Prepared::new(request), buffer)
+    let mut prepared = Prepared::unread();
+    prepared.read(request);
+    respond_to(zones, face, now, meta, &prepared, buffer)
 }
 
 /// As [`respond`], for a request that was read before.

@@ -19,18 +19,7 @@ const MAX_TARGETS: usize = 16;
 /// Answers a question of class IN for the name `sought` from `zone`, which encloses it. Returns the RCODE.
 pub fn answer(zone: &Zone, sought: &Sought, rtype: Rtype, dnssec_ok: bool, reply: &mut Reply<'_>) -> u16 {
     reply.apex_at = 12 + sought.start_of(zone.apex_labels());
-    let mut resolver = Resolver {
-        zone,
-        rtype,
-        dnssec_ok,
-        reply,
-        proofs: Proofs::default(),
-        expansions: [None; MAX_HOPS],
-        trail: [12; MAX_HOPS],
-        dnames: [None; MAX_HOPS],
-        hops: 0,
-        last: None,
-    };
+    let mut resolver = Resolver { zone, rtype, dnssec_ok, reply, proofs: Proofs::default(), trail: None, hops: 0, last: None };
     // Truncated: the reply is marked, and what was found out stands.
     resolver.run(sought).unwrap_or(NOERROR)
 }
@@ -41,15 +30,27 @@ struct Resolver<'z, 'r, 'b> {
     dnssec_ok: bool,
     reply: &'r mut Reply<'b>,
     proofs: Proofs,
-    /// For names that wildcards answered for: the proofs of their absence, which come after all answers.
-    expansions: [Option<Proof<'z>>; MAX_HOPS],
-    /// Where the names that were looked up stand in the message: a chain that comes back to one of them is a loop.
-    trail: [usize; MAX_HOPS],
-    /// The DNAME nodes that the answer has.
-    dnames: [Option<Node<'z>>; MAX_HOPS],
+    /// What is kept of each name that was looked up; nothing, for most answers.
+    trail: Option<[Hop<'z>; MAX_HOPS]>,
     hops: usize,
     /// The type and place of the set that ended the answer, and its records.
     last: Option<(Rtype, usize, u16)>,
+}
+
+/// One name of the chain that an answer follows.
+#[derive(Clone, Copy)]
+struct Hop<'z> {
+    /// Where the name stands in the message: a chain that comes back to one of them is a loop.
+    at: usize,
+    /// Where a wildcard answered for it: the proof of its absence, which comes after all answers.
+    expansion: Option<Proof<'z>>,
+    /// The DNAME node that the answer has of it.
+    dname: Option<Node<'z>>,
+}
+
+impl Hop<'_> {
+    /// The first name is the question's.
+    const FIRST: Self = Self { at: 12, expansion: None, dname: None };
 }
 
 /// The name that is looked up now, and where the message has it.
@@ -90,7 +91,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                     let answers = self.reply.answers();
                     let next = self.node(&current, wildcard, false)?;
                     if self.reply.answers() > answers && self.dnssec_ok {
-                        self.expansions[self.hops] = denial::of_expansion(self.zone, current.sought, &walk);
+                        self.hop().expansion = denial::of_expansion(self.zone, current.sought, &walk);
                     }
                     match next {
                         Some(next) => next,
@@ -101,7 +102,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
             match next {
                 Next::Follow(to, at, is_plain) if self.hops + 1 < MAX_HOPS => {
                     self.hops += 1;
-                    self.trail[self.hops] = at;
+                    self.hop().at = at;
                     followed = to;
                     current = Current { sought: &followed, at, is_plain };
                 }
@@ -109,6 +110,16 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
                 Next::Stop(rcode) => return self.finish(rcode),
             }
         }
+    }
+
+    /// What is kept of the current name.
+    fn hop(&mut self) -> &mut Hop<'z> {
+        &mut self.trail.get_or_insert([Hop::FIRST; MAX_HOPS])[self.hops]
+    }
+
+    /// What is kept of all names so far.
+    fn trail(&self) -> &[Hop<'z>] {
+        self.trail.as_ref().map_or(&[Hop::FIRST], |trail| &trail[..=self.hops])
     }
 
     /// A node that answers for the name, which is its own or, for a wildcard, another. `None`: it has nothing of the type.
@@ -151,18 +162,18 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
 
     /// True for a DNAME that stands in the answer since it led here.
     fn is_given(&self, rtype: Rtype, node: Node<'z>) -> bool {
-        rtype == Rtype::DNAME && self.dnames.contains(&Some(node))
+        rtype == Rtype::DNAME && self.trail().iter().any(|hop| hop.dname == Some(node))
     }
 
     /// The name whose (possibly compressed) form stands at `at` is looked up next, if it is ours and the chain has not been there.
     fn follow(&self, at: usize) -> Next {
         let mut wire = [0u8; MAX_NAME];
         let Some(len) = read_name(self.reply.message(), at, &mut wire) else { return Next::Stop(NOERROR) };
-        let is_here = |&at: &usize| {
+        let is_here = |hop: &Hop<'_>| {
             let mut name = [0u8; MAX_NAME];
-            read_name(self.reply.message(), at, &mut name).is_some_and(|n| name[..n].eq_ignore_ascii_case(&wire[..len]))
+            read_name(self.reply.message(), hop.at, &mut name).is_some_and(|n| name[..n].eq_ignore_ascii_case(&wire[..len]))
         };
-        if self.trail[..=self.hops].iter().any(is_here) {
+        if self.trail().iter().any(is_here) {
             return Next::Stop(NOERROR);
         }
         match NameRef::from_wire(&wire[..len]) {
@@ -212,7 +223,7 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         if !self.is_given(Rtype::DNAME, node) {
             self.reply.require(self.wanted(set), owner, full)?;
         }
-        self.dnames[self.hops] = Some(node);
+        self.hop().dname = Some(node);
         let mut target = [0u8; MAX_NAME];
         let (rdata, ttl) = set.records.first_plain();
         let len = start + rdata.len();
@@ -257,6 +268,9 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
         }
         self.prove_expansions()?;
         self.reply.set_section(Section::Additional);
+        if cut.hosts(&set).is_empty() {
+            return Ok(NOERROR);
+        }
         for in_domain in [true, false] {
             for host in cut.hosts(&set).filter(|host| host.in_domain == in_domain) {
                 let host_at = if names_reach { ns_at + shift + host.name_at as usize } else { usize::MAX };
@@ -353,10 +367,9 @@ impl<'z, 'b> Resolver<'z, '_, 'b> {
     }
 
     fn prove_expansions(&mut self) -> Result<(), Truncated> {
-        for i in 0..=self.hops {
-            if let Some(proof) = self.expansions[i].take() {
-                self.proofs.give(self.zone, self.reply, proof)?;
-            }
+        let Some(trail) = &mut self.trail else { return Ok(()) };
+        for proof in trail.iter_mut().filter_map(|hop| hop.expansion.take()) {
+            self.proofs.give(self.zone, self.reply, proof)?;
         }
         Ok(())
     }

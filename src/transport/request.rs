@@ -47,9 +47,11 @@ impl Served {
 // A fault met by one request must not take the worker, and with it a share of all clients, away. Nothing that outlives the calls below is
 // changed inside them but the buffer, whose content is given up.
 
-/// Reads a request.
-pub(super) fn read<'q>(counters: &Counters, request: &'q [u8]) -> Option<Prepared<'q>> {
-    caught(counters, || Prepared::new(request))
+/// Reads a request into `place`.
+pub(super) fn read<'q>(counters: &Counters, request: &'q [u8], place: &mut Prepared<'q>) {
+    if caught(counters, || place.read(request)).is_none() {
+        *place = Prepared::unread();
+    }
 }
 
 fn caught<T>(counters: &Counters, work: impl FnOnce() -> T) -> Option<T> {
@@ -61,7 +63,7 @@ fn caught<T>(counters: &Counters, work: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// Brings near what the answers to `requests` will need; only ever a matter of time.
-pub(super) fn warm<'p, 'q: 'p>(served: &Served, counters: &Counters, requests: impl Iterator<Item = &'p Prepared<'q>>) {
+pub(super) fn warm<'p, 'q: 'p>(served: &Served, counters: &Counters, requests: impl Iterator<Item = &'p mut Prepared<'q>>) {
     caught(counters, || answer::warm(&served.zones, requests));
 }
 

@@ -1,6 +1,6 @@
 //! The system calls that no safe crate offers: batches of datagrams with the address that was asked, and a few socket options.
 //!
-//! The only file of the library with `unsafe`. It knows addresses and octets, no DNS. Every pointer handed to the kernel is made
+//! It knows addresses and octets, no DNS. Every pointer handed to the kernel is made
 //! from a live slice directly before the call and forgotten after it; what the kernel wrote is read back as plain octets.
 #![allow(unsafe_code)]
 

@@ -21,7 +21,7 @@ use super::limits::Limits;
 use super::request::{self, Served};
 use super::sys::Waiting;
 use super::table::{Refusal, Table};
-use crate::answer::{Meta, Transport};
+use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 
@@ -341,7 +341,9 @@ impl Worker {
         answers.clear();
         let meta = Meta { transport: Transport::Tcp, client: peer.address };
         let step = peer.connection.take(scratch, fresh, now, answers, |message, room| {
-            request::answer(served, time, &meta, counters, &request::read(counters, message)?, room)
+            let mut prepared = Prepared::unread();
+            request::read(counters, message, &mut prepared);
+            request::answer(served, time, &meta, counters, &prepared, room)
         });
         let mut octets = answers.octets();
         while !octets.is_empty() {

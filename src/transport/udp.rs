@@ -106,24 +106,28 @@ impl Worker {
         };
         let now = UnixTime::now();
         let Batch { requests, answers, calls } = batch;
+        let mut group = [const { None::<Prepared<'_>> }; GROUP];
         for first in (0..n).step_by(GROUP) {
             // Read all, bring near what they need, then answer each.
-            let mut group: [Option<(IpAddr, Prepared<'_>)>; GROUP] = [const { None }; GROUP];
-            for (slot, place) in (first..n).zip(&mut group) {
+            let mut clients: [Option<IpAddr>; GROUP] = [None; GROUP];
+            for (slot, (client, place)) in (first..n).zip(clients.iter_mut().zip(&mut group)) {
                 match requests.get(slot) {
                     // Nobody can receive at port 0; a forger may want us to try.
                     Some(datagram) if datagram.client.port() != 0 && !datagram.cut => {
-                        *place = request::read(counters, datagram.octets).map(|prepared| (datagram.client.ip(), prepared));
+                        request::read(counters, datagram.octets, place.get_or_insert_with(Prepared::unread));
+                        *client = Some(datagram.client.ip());
                     }
                     _ => counters.add(Counter::Dropped, 1),
                 }
             }
-            request::warm(served, counters, group.iter().flatten().map(|(_, prepared)| prepared));
-            for (slot, (client, prepared)) in group.iter().enumerate().filter_map(|(i, place)| Some((first + i, place.as_ref()?))) {
+            let came = clients.iter().zip(&mut group).filter_map(|(client, place)| place.as_mut().filter(|_| client.is_some()));
+            request::warm(served, counters, came);
+            for (slot, (client, place)) in (first..n).zip(clients.iter().zip(&group)) {
+                let (Some(client), Some(prepared)) = (*client, place) else { continue };
                 if !answers.has_room() {
                     count(calls.send(socket, requests, answers), counters);
                 }
-                let meta = Meta { transport: Transport::Udp, client: *client };
+                let meta = Meta { transport: Transport::Udp, client };
                 answers.write(slot, |room| request::answer(served, now, &meta, counters, prepared, room));
             }
         }

@@ -11,6 +11,7 @@ use super::chain::Chain;
 use super::hash::{Index, NameHash};
 use super::piece::Set;
 use crate::dns::{Name, Rtype};
+use crate::pages;
 
 /// The flat arrays.
 #[derive(Clone, Default)]
@@ -229,7 +230,12 @@ impl<'a> Node<'a> {
 
     /// The RRsets, but for NS, DS and NSEC at a cut.
     pub fn sets(self) -> impl Iterator<Item = (Rtype, Set<'a>)> {
-        let arena = self.arena;
+        self.places().map(move |(rtype, at)| (rtype, Set::at(&self.arena.pieces, at)))
+    }
+
+    /// The types and places of [`Self::sets`].
+    #[inline]
+    fn places(self) -> impl Iterator<Item = (Rtype, u32)> {
         let mut body = self.body();
         let n = match self.flags() & KIND {
             KIND_CUT => {
@@ -243,13 +249,13 @@ impl<'a> Node<'a> {
             }
             _ => body.u16(),
         };
-        (0..n).map(move |_| (Rtype(body.u16()), Set::at(&arena.pieces, body.u32())))
+        (0..n).map(move |_| (Rtype(body.u16()), body.u32()))
     }
 
     /// The RRset of one type among [`Self::sets`].
     #[inline]
     pub fn set(self, rtype: Rtype) -> Option<Set<'a>> {
-        self.sets().find(|(t, _)| *t == rtype).map(|(_, set)| set)
+        self.places().find(|(t, _)| *t == rtype).map(|(_, at)| Set::at(&self.arena.pieces, at))
     }
 
     /// Every RRset of the node, those of a cut included.
@@ -396,6 +402,14 @@ pub struct Hosts<'a> {
     left: u8,
 }
 
+impl Hosts<'_> {
+    /// True without hosts, for most cuts.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+}
+
 impl<'a> Iterator for Hosts<'a> {
     type Item = Host<'a>;
 
@@ -462,5 +476,13 @@ impl Base {
     /// Bytes held by the arrays.
     pub fn size(&self) -> usize {
         self.index.size() + self.arena.size() + self.chain.size()
+    }
+
+    /// Moves the arrays into large pages. Cost: that of copying them.
+    pub(super) fn enlarge_pages(&self) {
+        self.index.enlarge_pages();
+        self.chain.enlarge_pages();
+        pages::enlarge(&self.arena.nodes);
+        pages::enlarge(&self.arena.pieces);
     }
 }

@@ -2,11 +2,15 @@
 //!
 //! RFC 5155 §7, RFC 4034 §4, RFC 4035 §3.1.3.
 
+use std::cmp::Ordering;
+
 use sha1::{Digest, Sha1};
 
 use super::base::{Base, Node};
 use super::piece::Set;
 use crate::dns::NameRef;
+use crate::dns::name::MAX_LABELS;
+use crate::pages;
 
 /// A zone's chain.
 #[derive(Clone, Default)]
@@ -44,6 +48,12 @@ pub struct Nsec3Params {
 }
 
 impl Nsec3Params {
+    /// True without salt and further iterations, as RFC 9276 §3.1 wants it: the hash depends on the name alone.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.iterations == 0 && self.salt.is_empty()
+    }
+
     /// Hashes a name in lower-case wire form (RFC 5155 §5).
     #[inline]
     pub fn hash(&self, lower: &[u8]) -> [u8; 20] {
@@ -93,6 +103,20 @@ impl Nsec3Chain {
         }
     }
 
+    /// Reads of what [`find`](Self::find) reads first for `hash` what brings it near; the value means nothing.
+    #[inline]
+    pub(super) fn touch_start(&self, hash: &[u8; 20]) -> u8 {
+        self.starts[(top_bits(hash) >> self.shift) as usize] as u8
+    }
+
+    /// As [`touch_start`](Self::touch_start), of what it reads next.
+    #[inline]
+    pub(super) fn touch_link(&self, hash: &[u8; 20]) -> u8 {
+        // The link before the first that may match is the one that covers, as often as not.
+        let at = (self.starts[(top_bits(hash) >> self.shift) as usize] as usize).saturating_sub(1);
+        self.hashes.get(at).map_or(0, |hash| hash[0]) ^ self.sets.get(at).map_or(0, |&set| set as u8)
+    }
+
     /// How many links there are.
     pub(super) fn len(&self) -> usize {
         self.hashes.len()
@@ -118,6 +142,19 @@ impl Chain {
         matches!(self, Self::Nsec3(_))
     }
 
+    /// Moves the arrays into large pages.
+    pub(super) fn enlarge_pages(&self) {
+        match self {
+            Self::None => {}
+            Self::Nsec(order) => pages::enlarge(order),
+            Self::Nsec3(chain) => {
+                pages::enlarge(&chain.hashes);
+                pages::enlarge(&chain.sets);
+                pages::enlarge(&chain.starts);
+            }
+        }
+    }
+
     /// Bytes held.
     pub fn size(&self) -> usize {
         match self {
@@ -141,30 +178,44 @@ impl Base {
     /// The node whose NSEC covers the name with this prefix below the apex, which does not exist.
     pub(super) fn nsec_cover(&self, prefix: &[u8]) -> Option<Node<'_>> {
         let Chain::Nsec(order) = &self.chain else { return None };
-        let sought = Prefix::new(prefix);
-        let i = order.partition_point(|&at| Prefix::new(Node::new(&self.arena, at).prefix()).cmp(&sought) != std::cmp::Ordering::Greater);
+        let sought = Labels::of(prefix);
+        let i = order.partition_point(|&at| Labels::of(Node::new(&self.arena, at).prefix()).cmp(&sought).is_le());
         Some(Node::new(&self.arena, order[i.checked_sub(1)?]))
     }
 }
 
-/// A name below the apex, for comparisons in canonical order.
-struct Prefix {
-    wire: [u8; 256],
-    len: usize,
+/// The labels of a name below the apex, in lower case.
+struct Labels<'a> {
+    prefix: &'a [u8],
+    starts: [u8; MAX_LABELS],
+    n: usize,
 }
 
-impl Prefix {
-    fn new(prefix: &[u8]) -> Self {
-        let mut wire = [0u8; 256];
-        wire[..prefix.len()].copy_from_slice(prefix);
-        Self { wire, len: prefix.len() + 1 }
+impl<'a> Labels<'a> {
+    #[inline]
+    fn of(prefix: &'a [u8]) -> Self {
+        let mut labels = Self { prefix, starts: [0; MAX_LABELS], n: 0 };
+        let mut at = 0;
+        while at < prefix.len() {
+            labels.starts[labels.n] = at as u8;
+            labels.n += 1;
+            at += 1 + prefix[at] as usize;
+        }
+        labels
     }
 
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        match (NameRef::from_wire(&self.wire[..self.len]), NameRef::from_wire(&other.wire[..other.len])) {
-            (Ok(a), Ok(b)) => a.canonical_cmp(b),
-            _ => std::cmp::Ordering::Equal,
-        }
+    /// The canonical order (RFC 4034 §6.1): by labels from the right, octets as numbers, what is shorter first.
+    #[inline]
+    fn cmp(&self, other: &Labels<'_>) -> Ordering {
+        let differ = self.from_right().zip(other.from_right()).map(|(a, b)| a.cmp(b)).find(|order| order.is_ne());
+        differ.unwrap_or_else(|| self.n.cmp(&other.n))
+    }
+
+    fn from_right(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.starts[..self.n].iter().rev().map(|&start| {
+            let (len, rest) = self.prefix[start as usize..].split_first().expect("labels have lengths");
+            &rest[..*len as usize]
+        })
     }
 }
 

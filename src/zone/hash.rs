@@ -2,11 +2,16 @@
 //!
 //! Seeded: who chooses names must not be able to choose collisions.
 
+use crate::pages;
+
 /// Hash state after some labels; the next label to the left is mixed in with [`NameHash::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameHash(u64);
 
 impl NameHash {
+    /// Of no name.
+    pub const NONE: Self = Self(0);
+
     /// The state before any label.
     pub fn start(seed: u64) -> Self {
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
@@ -16,17 +21,20 @@ impl NameHash {
     #[inline]
     pub fn with(self, label: &[u8]) -> Self {
         let mut h = self.0 ^ (label.len() as u64).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let mut chunks = label.chunks_exact(8);
-        for chunk in &mut chunks {
-            h = fold(h ^ u64::from_le_bytes(chunk.try_into().expect("eight octets")));
+        let mut rest = label;
+        while let Some((eight, after)) = rest.split_first_chunk::<8>()
+            && !after.is_empty()
+        {
+            h = fold(h ^ u64::from_le_bytes(*eight));
+            rest = after;
         }
-        let rest = chunks.remainder();
-        if !rest.is_empty() {
-            let mut last = [0u8; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            h = fold(h ^ u64::from_le_bytes(last));
-        }
-        Self(fold(h))
+        // The last octets may have been mixed in before: so nothing is copied only to be padded.
+        let last = match (label.last_chunk::<8>(), label.first_chunk::<4>(), label.last_chunk::<4>()) {
+            (Some(last), ..) => u64::from_le_bytes(*last),
+            (None, Some(first), Some(last)) => u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32,
+            _ => label.iter().fold(0, |all, &octet| all << 8 | u64::from(octet)),
+        };
+        Self(fold(fold(h ^ last)))
     }
 
     /// The bucket of an index with `n` buckets.
@@ -72,14 +80,28 @@ impl Bucket {
         self.tags[BUCKET] != 0
     }
 
-    /// A bit for each place with this tag.
+    /// The places that may have this tag: each that has it, seldom one behind it that has not.
     #[inline]
-    fn matches(&self, tag: u8) -> u32 {
-        let mut found = 0;
-        for (i, &t) in self.tags[..BUCKET].iter().enumerate() {
-            found |= u32::from(t == tag) << i;
-        }
-        found
+    fn matches(&self, tag: u8) -> Places {
+        const ONES: u128 = u128::from_le_bytes([1; 16]);
+        const HIGHS: u128 = (ONES << 7) >> (8 * (16 - BUCKET));
+        // An octet is zero where the tag is the same; a subtraction borrows from the octet above only where one was zero.
+        let differ = u128::from_le_bytes(self.tags) ^ (ONES * u128::from(tag));
+        Places(differ.wrapping_sub(ONES) & !differ & HIGHS)
+    }
+}
+
+/// Places of a bucket, the highest bit of an octet each.
+struct Places(u128);
+
+impl Iterator for Places {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let place = (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)?;
+        self.0 &= self.0 - 1;
+        Some(place)
     }
 }
 
@@ -125,13 +147,8 @@ impl Index {
         // Not more often than there are buckets, though all may be full.
         for _ in 0..n {
             let bucket = &self.buckets[at];
-            let mut found = bucket.matches(hash.tag());
-            while found != 0 {
-                let offset = bucket.offsets[found.trailing_zeros() as usize];
-                if is_it(offset) {
-                    return Some(offset);
-                }
-                found &= found - 1;
+            if let Some(offset) = bucket.matches(hash.tag()).map(|place| bucket.offsets[place]).find(|&offset| is_it(offset)) {
+                return Some(offset);
             }
             if !bucket.sends_on() {
                 return None;
@@ -151,13 +168,17 @@ impl Index {
     #[inline]
     pub fn guess(&self, hash: NameHash) -> Option<u32> {
         let bucket = self.buckets.get(hash.bucket(self.buckets.len()))?;
-        let found = bucket.matches(hash.tag());
-        (found != 0).then(|| bucket.offsets[found.trailing_zeros() as usize])
+        bucket.matches(hash.tag()).next().map(|place| bucket.offsets[place])
     }
 
     /// Bytes held.
     pub fn size(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()
+    }
+
+    /// Moves the buckets into large pages.
+    pub(super) fn enlarge_pages(&self) {
+        pages::enlarge(&self.buckets);
     }
 }
 

@@ -109,6 +109,7 @@ impl Zone {
         let lower = apex.to_lowercase();
         let negative_soa = build::negative_soa(lower.as_ref(), &at_apex, soa.minimum)?;
         let base = build::build(apex, &records, RandomState::new().hash_one(0))?;
+        base.enlarge_pages();
         Ok(Self { apex_labels: lower.as_ref().label_count(), apex: lower, soa, negative_soa, base: Arc::new(base), overlay: None })
     }
 

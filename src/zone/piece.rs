@@ -151,10 +151,10 @@ impl<'a> Piece<'a> {
         let out = &mut message[base..base + self.bytes.len()];
         out.copy_from_slice(self.bytes);
         if self.lead as usize == POINTER {
-            self.set_owners(out, 0, owner);
+            self.set_owners(out, 0, 0, owner);
         } else {
             // The first owner is written out; the others point to it.
-            self.set_owners(out, self.second(), base);
+            self.set_owners(out, 0, self.second(), base);
         }
         self.set_pointers(out, 0, [owner, apex, base]);
     }
@@ -169,7 +169,7 @@ impl<'a> Piece<'a> {
         let out = &mut message[base..base + self.bytes.len() + shift];
         out[..owner.len()].copy_from_slice(owner);
         out[owner.len()..].copy_from_slice(&self.bytes[POINTER..]);
-        self.set_owners(out, self.second() + shift, base);
+        self.set_owners(out, shift, self.second(), base);
         self.set_pointers(out, shift, [base, apex, base + shift]);
         out.len()
     }
@@ -180,12 +180,14 @@ impl<'a> Piece<'a> {
         lead + 10 + u16::from_be_bytes([self.bytes[lead + 8], self.bytes[lead + 9]]) as usize
     }
 
-    /// Sets the owners of the records from `at` on.
+    /// Sets the owners of the records from `at` in the piece on, which stand `shift` octets further on in `out`.
+    ///
+    /// What is read is read from the piece: octets that were just written would have to be waited for.
     #[inline]
-    fn set_owners(&self, out: &mut [u8], mut at: usize, owner: usize) {
+    fn set_owners(&self, out: &mut [u8], shift: usize, mut at: usize, owner: usize) {
         let pointer = (0xc000 | owner as u16).to_be_bytes();
-        while let Some(fixed) = out.get_mut(at..at + POINTER + 10) {
-            fixed[..POINTER].copy_from_slice(&pointer);
+        while let Some(fixed) = self.bytes.get(at..at + POINTER + 10) {
+            out[at + shift..at + shift + POINTER].copy_from_slice(&pointer);
             at += POINTER + 10 + u16::from_be_bytes([fixed[10], fixed[11]]) as usize;
         }
     }
@@ -196,7 +198,7 @@ impl<'a> Piece<'a> {
         for entry in self.pointers.chunks_exact(ENTRY) {
             let (at, kind) = read_pointer(entry);
             // Pointers to owner and apex have a zero here, those into the piece their place in it.
-            let inside = u16::from_be_bytes([out[at + shift], out[at + shift + 1]]);
+            let inside = u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]]);
             let target = targets[kind as usize] as u16 + inside;
             out[at + shift..at + shift + 2].copy_from_slice(&(0xc000 | target).to_be_bytes());
         }

@@ -25,9 +25,12 @@ impl Zone {
         }
     }
 
-    /// The link that covers, or matches, a name in lower-case wire form. One SHA-1 and one short search.
-    pub fn cover_link(&self, lower: &[u8]) -> Option<u32> {
-        self.hashed(lower).map(|found| found.unwrap_or_else(|cover| cover))
+    /// The link that covers, or matches, the name made of the last `labels` labels of `sought`. One short search, and one SHA-1 if
+    /// [warming](super::ZoneSet::warm) did not foresee it.
+    pub fn cover_link(&self, sought: &Sought, labels: usize) -> Option<u32> {
+        let super::Chain::Nsec3(chain) = &self.base.chain else { return None };
+        let hash = sought.kept_closer(labels, &chain.params).unwrap_or_else(|| chain.hash(sought.suffix(labels)));
+        self.find_link(&hash).map(either)
     }
 
     /// The closest encloser of a walk's end that the chain knows; the end itself counts unless it is a cut.
@@ -48,7 +51,7 @@ impl Zone {
         let mut wildcard = [0u8; MAX_NAME + 2];
         wildcard[..2].copy_from_slice(b"\x01*");
         wildcard[2..2 + encloser.len()].copy_from_slice(encloser);
-        self.cover_link(&wildcard[..2 + encloser.len()])
+        self.hashed(&wildcard[..2 + encloser.len()]).map(either)
     }
 
     /// The proof that a cut has no DS.
@@ -64,7 +67,7 @@ impl Zone {
             Some(Ok(link)) => CutLink::Matches(link),
             Some(Err(_)) => {
                 let next_closer = self.provable(sought, walk).map_or(walk.depth, |encloser| encloser.labels + 1);
-                self.cover_link(sought.suffix(next_closer)).map_or(CutLink::None, CutLink::Covers)
+                self.cover_link(sought, next_closer).map_or(CutLink::None, CutLink::Covers)
             }
         }
     }
@@ -75,4 +78,9 @@ impl Zone {
             super::Chain::None | super::Chain::Nsec(_) => None,
         }
     }
+}
+
+/// The link, whether it matches or covers.
+fn either(found: Result<u32, u32>) -> u32 {
+    found.unwrap_or_else(|cover| cover)
 }

@@ -4,35 +4,107 @@
 
 use super::Zone;
 use super::base::Node;
+use super::chain::Nsec3Params;
 use super::hash::NameHash;
 use crate::dns::NameRef;
 use crate::dns::name::{MAX_LABELS, MAX_NAME};
 
-/// A name in lower case with the places of its labels, made once a query.
+/// A name in lower case with the places of its labels, made once a query; and hashes of it that were worked out beforehand.
 #[derive(Clone)]
 pub struct Sought {
-    wire: [u8; MAX_NAME],
+    /// A name and octets of no meaning: of this size it is lowered in whole vectors.
+    wire: [u8; MAX_NAME + 1],
     len: usize,
     starts: [u8; MAX_LABELS + 1],
     labels: usize,
+    ahead: Ahead,
+    closer: Option<(usize, [u8; 20])>,
+}
+
+/// Labels below the apex whose hashes are worked out beforehand: delegations are expected there.
+const AHEAD: usize = 2;
+/// Octets that are lowered at once.
+const LOWERED: usize = 32;
+
+/// Hashes of the first labels below an apex.
+#[derive(Clone, Copy)]
+struct Ahead {
+    seed: u64,
+    apex_labels: usize,
+    n: usize,
+    hashes: [NameHash; AHEAD],
 }
 
 impl Sought {
+    /// The root: to be [set](Self::set).
+    pub const fn root() -> Self {
+        let ahead = Ahead { seed: 0, apex_labels: 0, n: 0, hashes: [NameHash::NONE; AHEAD] };
+        Self { wire: [0; MAX_NAME + 1], len: 1, starts: [0; MAX_LABELS + 1], labels: 0, ahead, closer: None }
+    }
+
     /// Lowers `name` and finds its labels.
     #[inline]
     pub fn new(name: NameRef<'_>) -> Self {
-        let mut sought = Self { wire: [0; MAX_NAME], len: name.as_wire().len(), starts: [0; MAX_LABELS + 1], labels: 0 };
-        for (to, from) in sought.wire.iter_mut().zip(name.as_wire()) {
-            // Length octets are below 'A'.
-            *to = from.to_ascii_lowercase();
-        }
-        let mut at = 0;
-        while sought.wire[at] != 0 {
-            sought.starts[sought.labels] = at as u8;
-            sought.labels += 1;
-            at += 1 + sought.wire[at] as usize;
-        }
+        let mut sought = Self::root();
+        sought.set(name);
         sought
+    }
+
+    /// As [`new`](Self::new), in the place of another name.
+    #[inline]
+    pub fn set(&mut self, name: NameRef<'_>) {
+        self.len = name.as_wire().len();
+        self.wire[..self.len].copy_from_slice(name.as_wire());
+        for octets in self.wire[..self.len.next_multiple_of(LOWERED)].as_chunks_mut::<LOWERED>().0 {
+            // Length octets are below 'A'.
+            octets.make_ascii_lowercase();
+        }
+        (self.labels, self.ahead.n, self.closer) = (0, 0, None);
+        let mut at = 0;
+        while self.wire[at] != 0 {
+            self.starts[self.labels] = at as u8;
+            self.labels += 1;
+            at += 1 + self.wire[at] as usize;
+        }
+    }
+
+    /// Works out the hashes of the first labels below the apex of `zone`, which encloses the name. Returns them.
+    #[inline]
+    pub(super) fn look_ahead(&mut self, zone: &Zone) -> &[NameHash] {
+        let (seed, apex_labels) = (zone.base.seed, zone.apex_labels);
+        let n = (self.labels - apex_labels).min(AHEAD);
+        let mut hash = NameHash::start(seed);
+        for i in 0..n {
+            hash = hash.with(self.label(apex_labels + 1 + i));
+            self.ahead.hashes[i] = hash;
+        }
+        (self.ahead.seed, self.ahead.apex_labels, self.ahead.n) = (seed, apex_labels, n);
+        &self.ahead.hashes[..n]
+    }
+
+    /// The hashes that were worked out last.
+    #[inline]
+    pub(super) fn hashes_ahead(&self) -> &[NameHash] {
+        &self.ahead.hashes[..self.ahead.n]
+    }
+
+    /// The hash of the name made of the last `labels` labels, less those of the apex, where it was worked out.
+    #[inline]
+    fn hash_ahead(&self, zone: &Zone, labels: usize) -> Option<NameHash> {
+        let ahead = &self.ahead;
+        let is_same = ahead.seed == zone.base.seed && ahead.apex_labels == zone.apex_labels;
+        (is_same && labels - zone.apex_labels <= ahead.n).then(|| ahead.hashes[labels - zone.apex_labels - 1])
+    }
+
+    /// Keeps the NSEC3 hash, without salt and further iterations, of the name made of the last `labels` labels.
+    pub(super) fn keep_closer(&mut self, labels: usize, hash: [u8; 20]) {
+        self.closer = Some((labels, hash));
+    }
+
+    /// The NSEC3 hash of the name made of the last `labels` labels, if it is the one that was kept and `params` would make the same.
+    #[inline]
+    pub(super) fn kept_closer(&self, labels: usize, params: &Nsec3Params) -> Option<[u8; 20]> {
+        self.closer.filter(|(kept, _)| *kept == labels && params.is_plain()).map(|(_, hash)| hash)
     }
 
     /// How many labels the name has.
@@ -125,7 +197,7 @@ impl Zone {
                 return Walk { end: End::Dname(node), depth: labels - 1, encloser: node, provable };
             }
             let above = hash;
-            hash = hash.with(sought.label(labels));
+            hash = sought.hash_ahead(self, labels).unwrap_or_else(|| above.with(sought.label(labels)));
             match self.find(hash, &sought.wire()[sought.start_of(labels)..end_of_prefix]) {
                 Some(found) if found.is_cut() => return Walk { end: End::Cut(found), depth: labels, encloser: node, provable },
                 // A node that hides below nothing hidden cannot be met from above; treat it as missing.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
-use saola::answer::{Face, Meta, Outcome, Transport, respond};
+use saola::answer::{Face, Meta, Outcome, Prepared, Transport, respond, respond_to, warm};
 use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::zone::{Zone, ZoneSet};
@@ -249,7 +249,16 @@ impl World {
         // What stood in the buffer before must not get into a reply.
         let mut buffer = vec![0xa5; 65_535];
         let meta = Meta { transport, client: self.client };
-        match respond(&self.zones, &self.face, NOW, &meta, request, &mut buffer) {
+        let outcome = respond(&self.zones, &self.face, NOW, &meta, request, &mut buffer);
+        // A worker reads and warms before it answers: the reply must be the same.
+        let mut prepared = [Prepared::unread(), Prepared::unread()];
+        prepared[0].read(b"\0\0\0\0\0\x01\0\0\0\0\0\0\x03www\x07another\x02vn\0\0\x01\0\x01");
+        prepared.iter_mut().for_each(|prepared| prepared.read(request));
+        warm(&self.zones, prepared.iter_mut());
+        let mut warmed = vec![0xa5; 65_535];
+        assert_eq!(respond_to(&self.zones, &self.face, NOW, &meta, &prepared[0], &mut warmed), outcome);
+        assert_eq!(warmed, buffer);
+        match outcome {
             Outcome::Dropped => None,
             Outcome::Reply { len, .. } => Some(buffer[..len].to_vec()),
         }
