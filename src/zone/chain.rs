@@ -207,11 +207,11 @@ impl<'a> Labels<'a> {
     /// The canonical order (RFC 4034 §6.1): by labels from the right, octets as numbers, what is shorter first.
     #[inline]
     fn cmp(&self, other: &Labels<'_>) -> Ordering {
-        let differ = self.from_right().zip(other.from_right()).map(|(a, b)| a.cmp(b)).find(|order| order.is_ne());
+        let differ = self.backwards().zip(other.backwards()).map(|(a, b)| a.cmp(b)).find(|order| order.is_ne());
         differ.unwrap_or_else(|| self.n.cmp(&other.n))
     }
 
-    fn from_right(&self) -> impl Iterator<Item = &'a [u8]> {
+    fn backwards(&self) -> impl Iterator<Item = &'a [u8]> {
         self.starts[..self.n].iter().rev().map(|&start| {
             let (len, rest) = self.prefix[start as usize..].split_first().expect("labels have lengths");
             &rest[..*len as usize]
