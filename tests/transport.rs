@@ -316,6 +316,20 @@ fn two_hundred_idle_connections_leave_room_for_one_more() {
 }
 
 #[test]
+fn a_client_that_asks_once_a_connection_is_never_cut() {
+    let server = start(Limits::default());
+    for _ in 0..30 {
+        // More than half of what one client may have: the next ones come before the last are seen to be closed.
+        let mut streams: Vec<TcpStream> = (0..64).map(|_| tcp(server.v4)).collect();
+        (0..).zip(&mut streams).for_each(|(id, stream)| stream.write_all(&framed(id)).expect("sent"));
+        (0..).zip(&mut streams).for_each(|(id, stream)| check_reply(&read_reply(stream).expect("a reply"), id));
+    }
+    let sum = server.stop();
+    assert_eq!((sum.get(Counter::TcpClosedEvicted), sum.get(Counter::TcpRefusedClientLimit)), (0, 0));
+    assert_eq!(sum.get(Counter::TcpClosedClient), 30 * 64);
+}
+
+#[test]
 fn one_client_does_not_take_the_place_of_another() {
     let limits = Limits { connections: 6, connections_per_client: 3, ..Limits::default() };
     let server = start_on(["0.0.0.0:0", "[::1]:0"], 1, limits);

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::pipeline::{Pipeline, Problem, Report, Scope};
 use crate::telemetry::count;
-use crate::transport::Served;
+use crate::transport::{self, Served};
 
 /// Requests that may wait; our choice, far above what operators do.
 pub const QUEUE: usize = 32;
@@ -72,6 +72,8 @@ impl Builder {
 
     /// Works until nobody can ask any more.
     pub fn work(&mut self, to_do: &Receiver<Work>) {
+        // The workers answer by now; the start itself kept nobody waiting.
+        transport::give_way();
         let mut next_timer = Instant::now() + TIMER;
         loop {
             match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {

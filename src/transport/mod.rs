@@ -16,4 +16,4 @@ mod udp;
 pub use limits::Limits;
 pub use request::Served;
 pub use server::{BindError, Running, Server};
-pub use sys::{descriptor_limit, set_descriptor_limit};
+pub use sys::{descriptor_limit, give_way, set_descriptor_limit};

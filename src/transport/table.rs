@@ -32,7 +32,22 @@ pub struct Peer<S> {
     pub ended: bool,
     /// Waits for its turn already.
     pub queued: bool,
+    /// Who tells when it has something to say.
+    pub watch: Watch,
     client: Client,
+}
+
+/// How the worker learns that a connection has something to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// It had no turn yet.
+    New,
+    /// By looking once more, soon.
+    Soon,
+    /// The poll tells of octets to read.
+    Reads,
+    /// The poll tells of octets to read and of room to write.
+    Both,
 }
 
 /// Who counts as one client: an IPv4 address or an IPv6 /64.
@@ -124,15 +139,11 @@ impl<S> Table<S> {
         None
     }
 
-    /// The slot that the next [`insert`](Self::insert) will use.
-    pub fn vacancy(&self) -> usize {
-        self.free.last().copied().unwrap_or(self.slots.len())
-    }
-
     /// Takes a connection in; returns its slot.
     pub fn insert(&mut self, stream: S, address: IpAddr, connection: Connection) -> usize {
         let client = Client::of(address);
-        let peer = Peer { stream, address, connection, readable: false, hung_up: false, ended: false, queued: false, client };
+        let peer =
+            Peer { stream, address, connection, readable: false, hung_up: false, ended: false, queued: false, watch: Watch::New, client };
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1

@@ -1,7 +1,8 @@
 //! TCP: one event loop a worker, one read and one write for many pipelined requests. RFC 7766, RFC 9210.
 //!
 //! The rules of a connection stand in `connection`, who must go stands in `table`; this file moves octets between them and the
-//! sockets. Nothing here waits but the poll: events are edges, so what is left undone stands in the `turn` queue.
+//! sockets. Nothing here waits but the poll: events are edges, so what is left undone stands in the `turn` queue, and a new connection
+//! is looked at twice (`unwatched`) before the poll watches it.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -20,7 +21,7 @@ use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch
 use super::limits::Limits;
 use super::request::{self, Served};
 use super::sys::Waiting;
-use super::table::{Refusal, Table};
+use super::table::{Refusal, Table, Watch};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
@@ -40,6 +41,8 @@ pub struct Worker {
     listeners: Vec<Accepting>,
     table: Table<TcpStream>,
     turn: VecDeque<usize>,
+    /// Connections that epoll does not watch yet, to be looked at once more before it does.
+    unwatched: Vec<usize>,
     scratch: Scratch,
     answers: Answers,
     counters: Arc<Counters>,
@@ -71,8 +74,9 @@ enum Next {
 const WAKE: Token = Token(usize::MAX);
 /// Tokens of listeners are counted down from here.
 const LISTENERS: usize = usize::MAX - 1;
-/// New connections taken in from one listener before those that wait have their turn.
-const ACCEPTS: usize = 64;
+/// New connections taken in from one listener before those that wait have their turn. Few, so that the closes of a client are seen before
+/// it reaches its limit by opening others in their place.
+const ACCEPTS: usize = 16;
 /// How long accepting rests when descriptors ran out. Our choice: short for a client, long for a processor.
 const PAUSE: Millis = 100;
 /// How long a closed side waits for the other at most.
@@ -103,6 +107,7 @@ impl Worker {
             listeners: accepting,
             table: Table::new(),
             turn: VecDeque::new(),
+            unwatched: Vec::new(),
             scratch: Scratch::new(),
             answers: Answers::new(),
             counters,
@@ -136,14 +141,14 @@ impl Worker {
             if self.end.is_none() && self.stop.now.load(Ordering::Acquire) {
                 self.begin_end(now);
             }
-            if self.end.is_none() {
-                self.accept(now);
-            }
             let served = served.load();
             let time = UnixTime::now();
-            for _ in 0..self.turn.len() {
-                let Some(slot) = self.turn.pop_front() else { break };
-                self.serve(slot, served, time, now);
+            self.look_again();
+            // First those that are here: who closes makes room for who comes.
+            self.take_turns(served, time, now);
+            if self.end.is_none() {
+                self.accept(now);
+                self.take_turns(served, time, now);
             }
             if now >= next_sweep {
                 self.sweep(now);
@@ -168,7 +173,7 @@ impl Worker {
 
     fn patience(&self, now: Millis) -> Duration {
         let accepting_rests = self.listeners.iter().any(|listener| listener.waiting);
-        Duration::from_millis(if !self.turn.is_empty() || accepting_rests && now >= self.paused_until {
+        Duration::from_millis(if !self.turn.is_empty() || !self.unwatched.is_empty() || accepting_rests && now >= self.paused_until {
             0
         } else if accepting_rests {
             self.paused_until - now
@@ -196,6 +201,28 @@ impl Worker {
             if !std::mem::replace(&mut peer.queued, true) {
                 self.turn.push_back(token.0);
             }
+        }
+    }
+
+    /// Gives the connections that are not watched yet their second turn.
+    fn look_again(&mut self) {
+        for slot in std::mem::take(&mut self.unwatched) {
+            if let Some(peer) = self.table.get_mut(slot)
+                && peer.watch == Watch::Soon
+            {
+                peer.readable = true;
+                if !std::mem::replace(&mut peer.queued, true) {
+                    self.turn.push_back(slot);
+                }
+            }
+        }
+    }
+
+    /// One turn for each connection that waits for one.
+    fn take_turns(&mut self, served: &Served, time: UnixTime, now: Millis) {
+        for _ in 0..self.turn.len() {
+            let Some(slot) = self.turn.pop_front() else { break };
+            self.serve(slot, served, time, now);
         }
     }
 
@@ -248,17 +275,19 @@ impl Worker {
         self.paused_until = now + PAUSE;
     }
 
-    fn admit(&mut self, mut stream: TcpStream, address: std::net::IpAddr, now: Millis) {
+    fn admit(&mut self, stream: TcpStream, address: std::net::IpAddr, now: Millis) {
         match self.table.victim(address, self.limits.connections_per_client, self.limits.connections) {
             Ok(None) => {}
             Ok(Some(slot)) => self.close(slot, CloseReason::Evicted),
             Err(Refusal::Client) => return self.counters.add(Counter::TcpRefusedClientLimit, 1),
             Err(Refusal::Total) => return self.counters.add(Counter::TcpRefusedTotalLimit, 1),
         }
-        let slot = self.table.vacancy();
-        if self.poll.registry().register(&mut stream, Token(slot), Interest::READABLE | Interest::WRITABLE).is_ok() {
-            self.table.insert(stream, address, Connection::new(now));
-            self.counters.add(Counter::TcpAccepted, 1);
+        let slot = self.table.insert(stream, address, Connection::new(now));
+        self.counters.add(Counter::TcpAccepted, 1);
+        // The first request is often there already.
+        if let Some(peer) = self.table.get_mut(slot) {
+            (peer.readable, peer.queued) = (true, true);
+            self.turn.push_back(slot);
         }
     }
 
@@ -267,7 +296,7 @@ impl Worker {
             peer.queued = false;
         }
         match self.step(slot, served, time, now) {
-            Next::Wait => {}
+            Next::Wait => self.watch(slot),
             Next::Again => {
                 if let Some(peer) = self.table.get_mut(slot)
                     && !std::mem::replace(&mut peer.queued, true)
@@ -276,6 +305,35 @@ impl Worker {
                 }
             }
             Next::Close(reason) => self.close(slot, reason),
+        }
+    }
+
+    /// Sees to it that the next turn of a connection comes.
+    ///
+    /// Most clients ask once and close. So a new connection is only given to epoll after it had nothing to say twice: a worker that has
+    /// much to do sees the close at the second look, and epoll never hears of the connection.
+    fn watch(&mut self, slot: usize) {
+        let Some(peer) = self.table.get_mut(slot) else { return };
+        let wanted = match peer.watch {
+            Watch::New => {
+                peer.watch = Watch::Soon;
+                return self.unwatched.push(slot);
+            }
+            Watch::Soon | Watch::Reads if peer.connection.owes() => Watch::Both,
+            Watch::Soon => Watch::Reads,
+            Watch::Reads | Watch::Both => return,
+        };
+        let interest = if wanted == Watch::Both { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let registry = self.poll.registry();
+        // What is so already is told as an edge.
+        let result = if peer.watch == Watch::Soon {
+            registry.register(&mut peer.stream, Token(slot), interest)
+        } else {
+            registry.reregister(&mut peer.stream, Token(slot), interest)
+        };
+        peer.watch = wanted;
+        if result.is_err() {
+            self.close(slot, CloseReason::Error);
         }
     }
 
