@@ -2,10 +2,14 @@
 //!
 //! A pipe without a writer never opens, a device never ends, and a folder is no text. Neither may hold up or fill a process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// Reads a regular file of at most `most` octets.
 ///
@@ -27,10 +31,83 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_with_mode(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
+fn read_with_mode(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
     let file = open(path)?;
     let mode = file.metadata()?.permissions().mode() & 0o7777;
     Ok((to_end(file, most)?, mode))
+}
+
+/// A file as it was when it was read: enough to tell later, without reading it, that it still is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stamp {
+    /// The path.
+    pub path: PathBuf,
+    /// Octets.
+    len: u64,
+    inode: u64,
+    /// Seconds and nanoseconds of the last change of content, and of content or inode.
+    mtime: (i64, i64),
+    ctime: (i64, i64),
+    /// SHA-256, where the file had been changed shortly before: a change soon after may leave times and length as they were.
+    fresh: Option<[u8; 32]>,
+}
+
+/// How long after a change a file system may give another change the same time: FAT counts in steps of two seconds, others in far
+/// smaller ones.
+const STEP_SECS: i64 = 2;
+
+impl Stamp {
+    fn new(path: &Path, metadata: &Metadata) -> Self {
+        Self {
+            path: path.to_owned(),
+            len: metadata.len(),
+            inode: metadata.ino(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec()),
+            ctime: (metadata.ctime(), metadata.ctime_nsec()),
+            fresh: None,
+        }
+    }
+
+    /// True if every change from now on will show in the times.
+    fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        now - self.ctime.0.max(self.mtime.0) > STEP_SECS
+    }
+
+    /// True if what has the path now is the file as it was read. Cost: one system call, no read.
+    pub fn still_fits(&self) -> bool {
+        std::fs::metadata(&self.path)
+            .is_ok_and(|found| found.is_file() && Self::new(&self.path, &found) == Self { fresh: None, ..self.clone() })
+    }
+
+    /// The stamp on which [`Self::still_fits`] can be relied upon from now on: the same one, or for a file that was read too soon after
+    /// a change, what a second reading proves. `None` when it is still too soon, or the file is not what it was.
+    pub fn proved(&self, most: u64) -> Option<Self> {
+        let Some(expected) = self.fresh else { return Some(self.clone()) };
+        if !self.is_settled() || !self.still_fits() {
+            return None;
+        }
+        let octets = read(&self.path, most).ok()?;
+        (Sha256::digest(octets)[..] == expected && self.still_fits()).then(|| Self { fresh: None, ..self.clone() })
+    }
+}
+
+/// Reads a regular file of at most `most` octets, its mode, and what it can be known again by.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32, Stamp)> {
+    let file = open(path)?;
+    let metadata = file.metadata()?;
+    // From before the read: a change during it shows.
+    let mut stamp = Stamp::new(path, &metadata);
+    let is_settled = stamp.is_settled();
+    let octets = to_end(file, most)?;
+    if !is_settled {
+        stamp.fresh = Some(Sha256::digest(&octets).into());
+    }
+    Ok((octets, metadata.permissions().mode() & 0o7777, stamp))
 }
 
 /// Reads a secret of at most `most` octets of UTF-8, and its mode, which the caller judges before the secret is used.
@@ -120,6 +197,30 @@ mod tests {
         refuses(&path, "more than 10 octets");
         assert_eq!(read_stream(io::repeat(0), 9).expect_err("no end").kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(read_stream(&b"012"[..], 3).expect("fits"), b"012");
+    }
+
+    #[test]
+    fn a_stamp_tells_a_changed_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let put = |text: &str| std::fs::write(&path, text).expect("written");
+        put("one");
+        let (_, _, stamp) = read_stamped(&path, 10).expect("read");
+        assert!(stamp.still_fits());
+        assert_eq!(stamp.proved(10), None, "too soon after the change");
+        // As if all had happened an hour ago; the content of the second is another one under the same times.
+        let old = |stamp: &Stamp| Stamp { ctime: (stamp.ctime.0 - 3600, 0), mtime: (stamp.mtime.0 - 3600, 0), ..stamp.clone() };
+        assert!(!old(&stamp).still_fits());
+        assert_eq!(Stamp { fresh: None, ..stamp.clone() }.proved(10).map(|stamp| stamp.fresh), Some(None));
+        for (i, change) in ["two", "four", "one"].into_iter().enumerate() {
+            std::fs::rename(&path, folder.path().join(format!("kept{i}"))).expect("moved");
+            assert!(!stamp.still_fits(), "gone");
+            put(change);
+            assert!(!stamp.still_fits(), "another file with {change}");
+        }
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::create_dir(&path).expect("made");
+        assert!(!stamp.still_fits());
     }
 
     #[test]

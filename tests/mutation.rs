@@ -4,7 +4,8 @@
 
 mod doors;
 
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// Runs `door` on mutations of `seeds`, `n_cases` unless SAOLA_MUTATIONS says otherwise. Each case has its own seed, counted from
 /// SAOLA_SEED or 1, so that one can be run again alone.
@@ -105,6 +106,32 @@ fn control_requests() {
 #[test]
 fn snapshots() {
     check("snapshot", 5_000, &doors::state::snapshot_seeds(), doors::state::snapshot);
+}
+
+#[test]
+fn an_image_answers_like_its_zone() {
+    for (set, seed) in doors::zones().iter().zip(doors::state::image_seeds()) {
+        let (apex, zone) = set.iter().next().expect("a zone");
+        let (zone, imaged) = (zone.expect("available"), doors::state::image(&seed));
+        assert_eq!(imaged.len(), 2, "{apex}: as it is, and sealed again");
+        for imaged in imaged {
+            assert!(doors::answer_from(&Arc::new(imaged)) == doors::answer_from(zone), "{apex}");
+        }
+    }
+}
+
+#[test]
+fn images() {
+    // Whatever an image holds, reading it ends, and so does answering from it: a wrong answer or a panic that the worker catches.
+    fn door(octets: &[u8]) {
+        for zone in doors::state::image(octets) {
+            let zone = Arc::new(zone);
+            let ended = catch_unwind(AssertUnwindSafe(|| doors::answer_from(&zone)));
+            let _ = catch_unwind(AssertUnwindSafe(|| zone.records()));
+            drop(ended);
+        }
+    }
+    check("image", 4_000, &doors::state::image_seeds(), door);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sd_notify::NotifyState;
 use serde_json::{Value, json};
 
 use super::doors::Shared;
-use super::{machine, plan, tell};
+use super::{images, machine, plan, tell};
 use crate::answer::Face;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
@@ -37,13 +37,14 @@ pub struct Builder {
     face: Face,
     pipeline: Pipeline,
     shared: Arc<Shared>,
+    images: Sender<images::Work>,
 }
 
 impl Builder {
     /// With the configuration of the start.
-    pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>) -> Self {
+    pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, images: Sender<images::Work>) -> Self {
         let face = face(&config);
-        Self { config, face, pipeline, shared }
+        Self { config, face, pipeline, shared, images }
     }
 
     /// Makes everything for the first time.
@@ -52,7 +53,7 @@ impl Builder {
     /// When the registry's zones are asked for and neither they nor any other zone can be served; when the state cannot be kept.
     pub fn start(&mut self, now: UnixTime) -> Result<(), String> {
         let begin = Instant::now();
-        let report = self.run(&Scope::All, now)?;
+        let report = self.run(&Scope::Start, now)?;
         self.shared.started(&self.pipeline, &report, begin.elapsed());
         if report.is_refused {
             return Err(lines(&report.problems));
@@ -184,6 +185,9 @@ impl Builder {
             log::error!("{problem}");
         }
         self.shared.update(&self.config, &self.pipeline);
+        let (jobs, keep) = self.pipeline.due_images();
+        // Without its thread nothing is written, and nothing else is different.
+        let _ = self.images.send(images::Work { jobs, keep });
         Ok(report)
     }
 }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, UnixTime, master};
 use crate::journal::Compiled;
-use crate::pipeline::{Pipeline, Report, keys};
+use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
 use crate::transport::Served;
 
@@ -114,7 +114,8 @@ impl Shared {
     pub fn started(&self, pipeline: &Pipeline, report: &Report, took: Duration) {
         let made = report.published.iter().filter(|zone| pipeline.live().get(&zone.apex).is_some_and(|live| live.saved.is_some()));
         let n_signatures = made.map(|zone| zone.n_signatures).sum();
-        self.board().start = Some(Start { compiled: report.compiled, n_made: report.published.len(), n_signatures, took });
+        let n_made = report.published.iter().filter(|zone| zone.why != Why::Image).count();
+        self.board().start = Some(Start { compiled: report.compiled, n_made, n_signatures, took });
     }
 
     /// Other names and folders are in force.

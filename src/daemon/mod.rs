@@ -1,10 +1,12 @@
 //! The daemon: puts the parts together, keeps them together, takes them apart.
 //!
-//! Three threads beside the workers: this one waits for the end, `builder` makes zones, `control` lets operators in. A signal is a
+//! Four threads beside the workers: this one waits for the end, `builder` makes zones, `images` writes them down for the next start,
+//! `control` lets operators in. A signal is a
 //! message to one of them. What is answered from is swapped as a whole, so no query ever sees a half.
 
 mod builder;
 mod doors;
+mod images;
 mod machine;
 mod plan;
 mod show;
@@ -157,7 +159,12 @@ fn start_builder(
         for problem in problems {
             log::warn!("{problem}");
         }
-        let mut builder = Builder::new(config, pipeline, shared);
+        let (resumed, from_images) = (pipeline.live().len(), pipeline.live().values().filter(|live| live.imaged).count());
+        if resumed > 0 {
+            log::info!("{} resumed, {from_images} from images", count(resumed, "zone"));
+        }
+        let images = images::start(pipeline.images());
+        let mut builder = Builder::new(config, pipeline, shared, images);
         let built = builder.start(UnixTime::now());
         // Nobody listens only when the process is ending.
         let _ = events.send(Event::Built(built));

@@ -4,9 +4,11 @@
 //! and every length in it proved otherwise; what is damaged is refused, and the caller makes it anew.
 
 mod durable;
+mod images;
 mod snapshot;
 mod state;
 
 pub use durable::{FolderLock, LockError, make_folder, replace};
+pub use images::{Account, Images};
 pub use snapshot::{SnapshotError, decode, encode};
 pub use state::{Compiled, Journal, Saved, SavedZone, StateError, stem};

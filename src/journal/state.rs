@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::durable::{self, FolderLock, LockError};
+use super::images::Images;
 use super::snapshot::{self, SnapshotError};
 use crate::disk;
 use crate::dns::{Name, NameRef, Records, Serial};
@@ -112,6 +113,11 @@ impl Journal {
             durable::make_folder(&path).map_err(|error| LockError::Io(path.clone(), error))?;
         }
         Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
+    }
+
+    /// The images of zones.
+    pub fn images(&self) -> Images {
+        Images::new(self.folder.join("images"))
     }
 
     /// The folder.

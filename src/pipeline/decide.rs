@@ -26,6 +26,8 @@ pub enum Why {
     Signing,
     /// Its signatures come to half their life.
     Refresh,
+    /// At the start its files are as they were, so that its image is served.
+    Image,
 }
 
 impl Why {
@@ -36,6 +38,7 @@ impl Why {
             Self::Content => "content changed",
             Self::Signing => "policy or keys changed",
             Self::Refresh => "signatures due",
+            Self::Image => "from its image",
         }
     }
 }

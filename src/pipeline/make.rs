@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::content;
 use super::decide::{self, Before, Why};
+use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::{Journal, SavedZone};
@@ -28,6 +29,12 @@ pub struct Live {
     pub ds: Vec<Vec<u8>>,
     /// Its snapshot; `None` for zones served as they stand, whose file is their record.
     pub saved: Option<SavedZone>,
+    /// The master files that were read for it; none where the content comes from elsewhere.
+    pub files: Vec<Stamp>,
+    /// What an operator should know of the content.
+    pub notes: Vec<String>,
+    /// It has an image, or one is being written.
+    pub imaged: bool,
 }
 
 /// What a zone is to be made from.
@@ -190,7 +197,7 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         checksum,
     };
     let zone = Arc::new(Zone::build(apex, records)?);
-    Ok(Some(Made { live: Live { zone, content: digest, signing, refresh_at, ds, saved: Some(saved) }, why }))
+    Ok(Some(Made { live: Live::new(zone, digest, signing, refresh_at, ds, Some(saved)), why }))
 }
 
 fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option<&Live>) -> Result<Option<Made>, MakeError> {
@@ -201,11 +208,24 @@ fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option
     }
     let ds = content::ds_of(&records, apex);
     let zone = Arc::new(Zone::build(apex, records)?);
-    let live = Live { zone, content: digest, signing: String::new(), refresh_at: None, ds, saved: None };
+    let live = Live::new(zone, digest, String::new(), None, ds, None);
     Ok(Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } }))
 }
 
-/// Brings a saved zone back to life.
+impl Live {
+    fn new(
+        zone: Arc<Zone>,
+        content: String,
+        signing: String,
+        refresh_at: Option<UnixTime>,
+        ds: Vec<Vec<u8>>,
+        saved: Option<SavedZone>,
+    ) -> Self {
+        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false }
+    }
+}
+
+/// Brings a saved zone back to life from its snapshot.
 ///
 /// # Errors
 /// What is wrong with the snapshot; the zone is to be made anew then.
@@ -216,12 +236,6 @@ pub fn resume(apex: &Name, saved: &SavedZone, journal: &Journal) -> Result<Live,
     if zone.serial().0 != saved.serial {
         return Err("the snapshot has another serial than the state".into());
     }
-    Ok(Live {
-        zone: Arc::new(zone),
-        content: saved.content.clone(),
-        signing: saved.signing.clone(),
-        refresh_at: saved.refresh_at.map(UnixTime),
-        ds,
-        saved: Some(saved.clone()),
-    })
+    let refresh_at = saved.refresh_at.map(UnixTime);
+    Ok(Live::new(Arc::new(zone), saved.content.clone(), saved.signing.clone(), refresh_at, ds, Some(saved.clone())))
 }

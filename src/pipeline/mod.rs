@@ -5,6 +5,7 @@
 
 mod content;
 mod decide;
+mod image;
 pub mod keys;
 mod make;
 mod plan;
@@ -12,19 +13,20 @@ mod registry;
 mod run;
 mod signing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::dns::{Name, Serial, UnixTime};
-use crate::journal::{Compiled, Journal, Saved, stem};
+use crate::journal::{Compiled, Images, Journal, Saved, stem};
 use crate::publish;
 use crate::zone::ZoneSet;
 
 use run::{Next, Run};
 
 pub use decide::{Why, dated_serial, edited_serial};
+pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
 pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
 pub use registry::{MAX_DATA, delegated_beside};
@@ -109,11 +111,13 @@ impl Pipeline {
         let mut serials = journal.serials();
         let zones: Vec<(Name, _)> = saved.zones.iter().filter_map(|(apex, zone)| Some((Name::parse(apex).ok()?, zone))).collect();
         let resumed = in_parallel(zones, |(apex, zone)| {
-            let live = make::resume(&apex, zone, &journal);
-            (apex, live)
+            let (image, damage) = image::of_snapshot(&apex, zone, &journal);
+            let live = image.map_or_else(|| make::resume(&apex, zone, &journal), Ok);
+            (apex, live, damage)
         });
         let mut live = BTreeMap::new();
-        for (apex, result) in resumed {
+        for (apex, result, damage) in resumed {
+            problems.extend(damage.map(|what| Problem { zone: Some(apex.clone()), what }));
             match result {
                 Ok(zone) => {
                     live.insert(apex, zone);
@@ -170,6 +174,18 @@ impl Pipeline {
         self.problems = problems;
         self.export_problem = export_problem;
         report
+    }
+
+    /// The zones of which an image should be written now, each given out once; and the [stems](stem) of all zones that are served, to
+    /// know the images of others by.
+    pub fn due_images(&mut self) -> (Vec<ImageJob>, BTreeSet<String>) {
+        let jobs = self.live.values_mut().filter_map(ImageJob::of).collect();
+        (jobs, self.live.keys().map(|apex| stem(apex.as_ref())).collect())
+    }
+
+    /// The folder of images.
+    pub fn images(&self) -> Images {
+        self.journal.images()
     }
 
     /// What is served, by apex.

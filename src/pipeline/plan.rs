@@ -65,6 +65,8 @@ pub struct FilePlan {
 /// How much of the plan is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
+    /// As [`Self::All`], but for master files that are as they were when the image of their zone was made.
+    Start,
     /// All inputs are read again.
     All,
     /// The inputs of one zone; for a zone of the registry that is the whole export.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::make::{Job, Made};
 use super::signing::Past;
 use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
-use super::{content, cores, in_parallel, make, registry, signing, zones_of};
+use super::{Why, content, cores, image, in_parallel, make, registry, signing, zones_of};
 use crate::compile::Ttls;
 use crate::dns::records::Full;
 use crate::dns::{Name, Records, Rtype, UnixTime, master};
@@ -56,7 +56,7 @@ impl<'a> Run<'a> {
     /// Begins with everything as it is.
     pub fn new(pipeline: &'a Pipeline, plan: &'a Plan, scope: &'a Scope, now: UnixTime) -> Self {
         let problems = match scope {
-            Scope::All => BTreeMap::new(),
+            Scope::Start | Scope::All => BTreeMap::new(),
             Scope::Zone(_) | Scope::Timer => pipeline.problems.clone(),
         };
         let next = Next {
@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
         let live = &self.pipeline.live;
         let complete = applied.is_some() && zones_of(applied).all(|apex| live.contains_key(&apex));
         let asked = match self.scope {
-            Scope::All => true,
+            Scope::Start | Scope::All => true,
             Scope::Zone(apex) => zones_of(applied).any(|other| other == *apex),
             Scope::Timer => !plan.at_watermark && complete,
         };
@@ -180,10 +180,25 @@ impl<'a> Run<'a> {
 
     /// `None` when the zone is not asked for.
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
+        let mut damage = None;
+        if *self.scope == Scope::Start && file.policy.is_none() {
+            let (live, what) = image::of_files(file, &self.pipeline.journal);
+            if let Some(live) = live {
+                let notes = live.notes.clone();
+                return Some(Ok((Some(Made { live, why: Why::Image }), notes)));
+            }
+            damage = what;
+        }
+        let before = self.pipeline.live.get(&file.apex);
+        let mut files = Vec::new();
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
-            Scope::All | Scope::Zone(_) => match master::read_file(&file.file, file.apex.as_ref()) {
-                Ok(records) => Some(records),
+            Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
+            Scope::Start | Scope::All | Scope::Zone(_) => match master::read_file_stamped(&file.file, file.apex.as_ref()) {
+                Ok((records, stamps)) => {
+                    files = stamps;
+                    Some(records)
+                }
                 Err(error) => return Some(Err(error.to_string())),
             },
             Scope::Timer => {
@@ -195,7 +210,17 @@ impl<'a> Run<'a> {
             }
         };
         let (policy, rsa_bits) = (file.policy.as_ref(), file.rsa_bits);
-        Some(self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads }))
+        let is_new = content.is_some();
+        let made = self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads });
+        Some(made.map(|(mut made, mut notes)| {
+            match (&mut made, before) {
+                (Some(made), _) if is_new => made.live.files = files,
+                (Some(made), Some(before)) => made.live.files.clone_from(&before.files),
+                _ => {}
+            }
+            notes.extend(damage);
+            (made, notes)
+        }))
     }
 
     fn make(&self, task: Task<'_>) -> Outcome {
@@ -214,14 +239,18 @@ impl<'a> Run<'a> {
         let signing =
             policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, past, self.now)).transpose()?;
         let mut notes: Vec<String> = signing.iter().filter_map(|signing| signing.note.clone()).collect();
-        if let Some(records) = &content {
-            match &signing {
-                Some(_) => notes.extend(sign::dropped_zonemd(records, apex.as_ref()).iter().map(ToString::to_string)),
-                None => notes.extend(stale_digest(records, &apex)),
-            }
-        }
+        let of_content: Vec<String> = match (&content, &signing) {
+            (Some(records), Some(_)) => sign::dropped_zonemd(records, apex.as_ref()).iter().map(ToString::to_string).collect(),
+            (Some(records), None) => stale_digest(records, &apex).into_iter().collect(),
+            // An operator is told again at each start.
+            (None, _) => before.map(|before| before.notes.clone()).unwrap_or_default(),
+        };
+        notes.extend(of_content.iter().cloned());
         let job = Job { apex, content, before, last_serial, dated, signing };
-        let made = make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())?;
+        let mut made = make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())?;
+        if let Some(made) = &mut made {
+            made.live.notes = of_content;
+        }
         Ok((made, notes))
     }
 

@@ -85,6 +85,16 @@ impl Nsec3Chain {
         Self { params, hashes, sets, starts, shift }
     }
 
+    /// A chain of what [`Self::arrays`] gave.
+    pub(super) fn of_arrays(params: Nsec3Params, hashes: Vec<[u8; 20]>, sets: Vec<u32>, starts: Vec<u32>, shift: u32) -> Self {
+        Self { params, hashes, sets, starts, shift }
+    }
+
+    /// Hashes, sets, the table of top bits, and by how much a hash's first 32 bits are shifted to be found there.
+    pub(super) fn arrays(&self) -> (&[[u8; 20]], &[u32], &[u32], u32) {
+        (&self.hashes, &self.sets, &self.starts, self.shift)
+    }
+
     /// Hashes a name in lower-case wire form.
     #[inline]
     pub fn hash(&self, lower: &[u8]) -> [u8; 20] {

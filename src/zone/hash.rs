@@ -63,15 +63,15 @@ const BUCKET: usize = 12;
 const FILL: usize = 80;
 
 /// One cache line of an index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Bucket {
+pub(super) struct Bucket {
     /// The tags of the entries, 0 for free places; the 13th tells whether the bucket [sends on](Self::sends_on).
     tags: [u8; 16],
     offsets: [u32; BUCKET],
 }
 
-const EMPTY: Bucket = Bucket { tags: [0; 16], offsets: [0; BUCKET] };
+pub(super) const EMPTY: Bucket = Bucket { tags: [0; 16], offsets: [0; BUCKET] };
 
 impl Bucket {
     /// True if entries that belong here stand in the next bucket.
@@ -102,6 +102,31 @@ impl Iterator for Places {
         let place = (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)?;
         self.0 &= self.0 - 1;
         Some(place)
+    }
+
+    /// The places of its entries.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = u32> {
+        self.tags[..BUCKET].iter().zip(self.offsets).filter(|(tag, _)| **tag != 0).map(|(_, offset)| offset)
+    }
+
+    /// As it stands in an image: tags, then places, little-endian.
+    pub(super) fn to_octets(self) -> [u8; 64] {
+        let mut octets = [0; 64];
+        octets[..16].copy_from_slice(&self.tags);
+        for (to, from) in octets[16..].chunks_exact_mut(4).zip(self.offsets) {
+            to.copy_from_slice(&from.to_le_bytes());
+        }
+        octets
+    }
+
+    /// From what [`Self::to_octets`] gave.
+    pub(super) fn from_octets(octets: &[u8; 64]) -> Self {
+        let mut bucket = EMPTY;
+        bucket.tags.copy_from_slice(&octets[..16]);
+        for (to, from) in bucket.offsets.iter_mut().zip(octets[16..].chunks_exact(4)) {
+            *to = u32::from_le_bytes([from[0], from[1], from[2], from[3]]);
+        }
+        bucket
     }
 }
 
@@ -169,6 +194,19 @@ impl Index {
     pub fn guess(&self, hash: NameHash) -> Option<u32> {
         let bucket = self.buckets.get(hash.bucket(self.buckets.len()))?;
         bucket.matches(hash.tag()).next().map(|place| bucket.offsets[place])
+    }
+
+    pub(super) fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// The index with these buckets and so many entries.
+    pub(super) fn of_buckets(buckets: Vec<Bucket>, used: usize) -> Self {
+        Self { buckets, used }
     }
 
     /// Bytes held.

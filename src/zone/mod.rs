@@ -10,6 +10,7 @@ mod check;
 mod diff;
 mod finding;
 mod hash;
+mod image;
 mod overlay;
 pub mod piece;
 mod proof;
@@ -26,6 +27,7 @@ pub use chain::{Nsec3Params, nsec_set};
 pub use check::check;
 pub use diff::{Diff, DiffError};
 pub use finding::{Fault, Finding, Severity};
+pub use image::{Image, ImageError, ReadAt};
 pub use piece::Set;
 pub use set::{Found, ZoneSet};
 pub use walk::{End, Provable, Sought, Walk};
@@ -183,7 +185,8 @@ impl Zone {
     ///
     /// Cost: the whole zone once more in memory.
     pub fn records(&self) -> Records {
-        let mut records = Records::with_capacity(self.base.counts.records);
+        // Only room to begin with: what a forged image counts is not asked of the system.
+        let mut records = Records::with_capacity(self.base.counts.records.min(self.base.size()));
         let mut add = |set: Set<'_>, owner: &Name| {
             set.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
                 records.push(owner, rtype, ttl, rdata).expect("a zone was built from as much");

@@ -6,19 +6,20 @@
 
 use std::collections::HashMap;
 
+use crate::dns::name::MAX_NAME;
 use crate::dns::rdata::{self, Part};
 use crate::dns::{Class, NameRef, Rtype};
 
 /// Octets in front of a set: length of the records and of the signatures, how many of each, pointers in RDATA, length of the first
 /// owner.
-const HEADER: usize = 11;
+pub(super) const HEADER: usize = 11;
 /// The highest place that a compression pointer reaches.
 pub const POINTER_MAX: usize = 0x3fff;
 /// The highest place in a piece that its own pointers lead to: header and question stand in front of it in every message,
 /// so that a set of any size is compressed where it comes first.
 const SELF_MAX: usize = POINTER_MAX - 512;
 /// Octets of an owner that is a pointer.
-const POINTER: usize = 2;
+pub(super) const POINTER: usize = 2;
 
 /// What a pointer in RDATA leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,9 +30,9 @@ enum Kind {
 }
 
 /// Octets of a pointer's entry in the list: its place in the piece, and its kind.
-const ENTRY: usize = 3;
+pub(super) const ENTRY: usize = 3;
 /// In the octet for the length of the first owner: pointers lead into the piece.
-const LEANS_ON_ITSELF: u8 = 0x80;
+pub(super) const LEANS_ON_ITSELF: u8 = 0x80;
 
 /// An RRset and its signatures.
 #[derive(Clone, Copy)]
@@ -247,7 +248,12 @@ impl<'a> Piece<'a> {
     /// Appends the name at `at`; returns where it ends.
     fn expand_name(&self, mut at: usize, owner: NameRef<'_>, apex: NameRef<'_>, out: &mut Vec<u8>) -> usize {
         let mut end = None;
+        let most = out.len() + MAX_NAME;
         loop {
+            // In a forged image a name may go in a circle; the caller sees that it is none.
+            if out.len() > most {
+                return end.unwrap_or(at);
+            }
             // The list comes first: a pointer that is not set yet looks like a root label.
             if let Some(kind) = self.pointer(at) {
                 let end = *end.get_or_insert(at + 2);

@@ -87,6 +87,16 @@ impl House {
         self.child = Some(child.expect("saolad"));
     }
 
+    /// Waits until the log of the running daemon says something.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) {
+        let begin = Instant::now();
+        while !self.read("err").contains(text) {
+            assert!(begin.elapsed() < PATIENCE, "no '{text}' in: {}", self.read("err"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Waits for the end of the process.
     pub fn wait(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("started");

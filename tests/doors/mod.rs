@@ -59,7 +59,7 @@ big TXT "11234567890123456789012345678901234567890123456789012345678901234567890
 "#;
 
 /// The zone `vn.` unsigned and in each denial, as four sets; made once.
-fn zones() -> &'static [ZoneSet] {
+pub fn zones() -> &'static [ZoneSet] {
     static ZONES: OnceLock<Vec<ZoneSet>> = OnceLock::new();
     ZONES.get_or_init(|| {
         let apex = Name::parse("vn.").expect("a name");
@@ -178,13 +178,22 @@ pub fn zone(text: &[u8]) {
     let _ = saola::zone::check(apex.as_ref(), &records);
     let _ = sign::verify(&records, apex.as_ref(), &[], NOW, 1);
     let Ok(zone) = Zone::build(apex.as_ref(), records) else { return };
+    answer_from(&Arc::new(zone));
+}
+
+/// Asks a zone all the good requests; the replies.
+pub fn answer_from(zone: &Arc<Zone>) -> Vec<Vec<u8>> {
     let mut set = ZoneSet::new();
-    set.insert(Arc::new(zone));
+    set.insert(Arc::clone(zone));
     let mut buffer = vec![0; 65_535];
     let meta = Meta { transport: Transport::Udp, client: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+    let mut replies = Vec::new();
     for request in query_seeds() {
-        respond(&set, &Face::default(), NOW, &meta, &request, &mut buffer);
+        if let Outcome::Reply { len, .. } = respond(&set, &Face::default(), NOW, &meta, &request, &mut buffer) {
+            replies.push(buffer[..len].to_vec());
+        }
     }
+    replies
 }
 
 fn scan(text: &[u8]) -> Option<Records> {

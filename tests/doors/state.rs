@@ -1,12 +1,13 @@
-//! The doors of what the machine itself holds: configuration, control requests, snapshots.
+//! The doors of what the machine itself holds: configuration, control requests, snapshots, images.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use saola::config::Config;
 use saola::control::{self, Doors, DumpError};
 use saola::dns::{Name, UnixTime, master};
 use saola::journal;
+use saola::zone::{Image, Zone, ZoneSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -73,6 +74,68 @@ pub fn snapshot_seeds() -> Vec<Vec<u8>> {
     let checksum = journal::encode(apex.as_ref(), &records, &mut out).expect("memory takes it");
     out.truncate(out.len() - checksum.len());
     vec![out]
+}
+
+/// An image is refused without its checksums, whatever it is; with the right ones, the zones come out that are in it or nothing.
+pub fn image(octets: &[u8]) -> Vec<Zone> {
+    let apex = Name::parse("vn.").expect("a name");
+    let read = |octets: &[u8]| {
+        let read_at = |out: &mut [u8], at: u64| {
+            let there = usize::try_from(at).ok().and_then(|at| octets.get(at..at.checked_add(out.len())?));
+            out.copy_from_slice(there.ok_or(ErrorKind::UnexpectedEof)?);
+            Ok(())
+        };
+        Image::open(apex.as_ref(), octets.len() as u64, &read_at)?.zone()
+    };
+    [Some(octets.to_vec()), seal(octets)].into_iter().flatten().filter_map(|octets| read(&octets).ok()).collect()
+}
+
+/// Puts the right checksums into an image, read by what its format says.
+fn seal(octets: &[u8]) -> Option<Vec<u8>> {
+    let mut out = octets.to_vec();
+    let number = |at: usize| Some(u64::from_le_bytes(octets.get(at..at.checked_add(8)?)?.try_into().ok()?));
+    let size = |at: usize| number(at).filter(|&n| n < 1 << 20).map(|n| n as usize);
+    let mut place = 24 + size(16)?;
+    let mut at = 24;
+    for _ in 0..3 {
+        at += 8 + size(at)?;
+    }
+    let seed = number(at)?;
+    let (pieces, nodes, buckets) = (size(at + 64)?, size(at + 72)?, size(at + 80)?);
+    let kind = *octets.get(at + 88)?;
+    let chain = match kind {
+        1 => [size(at + 89)? * 4, 0, 0],
+        2 => {
+            let salt = size(at + 97)?;
+            let (shift, n) = (size(at + 105 + salt)?, size(at + 113 + salt)?);
+            [n * 20, n * 4, ((1usize << 32usize.checked_sub(shift).filter(|bits| *bits < 20)?) + 1) * 4]
+        }
+        _ => [0; 3],
+    };
+    let head = crc32fast::hash(out.get(..place)?);
+    out.get_mut(place..place + 4)?.copy_from_slice(&head.to_le_bytes());
+    place += 4;
+    for len in [pieces, nodes, buckets * 64].into_iter().chain(chain).filter(|len| *len > 0) {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&seed.to_le_bytes());
+        hasher.update(&(place as u64).to_le_bytes());
+        hasher.update(out.get(place..place + len)?);
+        out.get_mut(place + len..place + len + 4)?.copy_from_slice(&hasher.finalize().to_le_bytes());
+        place += len + 4;
+    }
+    Some(out)
+}
+
+/// Images of the zone of the other doors, unsigned and in each denial.
+pub fn image_seeds() -> Vec<Vec<u8>> {
+    let apex = Name::parse("vn.").expect("a name");
+    let image = |set: &ZoneSet| {
+        let mut out = Vec::new();
+        set.get(apex.as_ref()).expect("there").write_image(b"account", &mut out).expect("memory takes it");
+        assert_eq!(seal(&out).as_ref(), Some(&out), "a good image is as it would be sealed");
+        out
+    };
+    super::zones().iter().map(image).collect()
 }
 
 /// Text in the three forms of time.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::{MasterError, Options, Reason, beside, scan};
-use crate::disk;
+use crate::disk::{self, Stamp};
 use crate::dns::name::NameRef;
 use crate::dns::records::Records;
 
@@ -22,8 +22,16 @@ const READ_BY_ALL: u32 = 0o004;
 /// # Errors
 /// When a file cannot be read, or the first thing that is wrong in one.
 pub fn read_file(path: &Path, origin: NameRef<'_>) -> Result<Records, MasterError> {
+    read_file_stamped(path, origin).map(|(records, _)| records)
+}
+
+/// As [`read_file`], with what each file that was read can be known again by, the one at `path` first.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_file_stamped(path: &Path, origin: NameRef<'_>) -> Result<(Records, Vec<Stamp>), MasterError> {
     let file = path.to_string_lossy();
-    let text = disk::read(path, MAX_FILE).map_err(|error| MasterError {
+    let (text, _, stamp) = disk::read_stamped(path, MAX_FILE).map_err(|error| MasterError {
         file: file.to_string(),
         line: 0,
         column: 0,
@@ -31,7 +39,9 @@ pub fn read_file(path: &Path, origin: NameRef<'_>) -> Result<Records, MasterErro
         rtype: None,
         reason: Reason::Unreadable(error.to_string()),
     })?;
-    read_text(&text, &file, origin)
+    let mut stamps = vec![stamp];
+    let records = read_text_stamped(&text, &file, origin, &mut stamps)?;
+    Ok((records, stamps))
 }
 
 /// Reads the text of a master file that is called `file`, and what it includes from disk.
@@ -39,10 +49,15 @@ pub fn read_file(path: &Path, origin: NameRef<'_>) -> Result<Records, MasterErro
 /// # Errors
 /// As [`read_file`].
 pub fn read_text(text: &[u8], file: &str, origin: NameRef<'_>) -> Result<Records, MasterError> {
+    read_text_stamped(text, file, origin, &mut Vec::new())
+}
+
+fn read_text_stamped(text: &[u8], file: &str, origin: NameRef<'_>, stamps: &mut Vec<Stamp>) -> Result<Records, MasterError> {
     let mut closed = HashSet::new();
     let mut include = |path: &str, from: &str| {
         let path = beside(path, from);
-        let (text, mode) = disk::read_with_mode(Path::new(&path), MAX_FILE).map_err(|error| error.to_string())?;
+        let (text, mode, stamp) = disk::read_stamped(Path::new(&path), MAX_FILE).map_err(|error| error.to_string())?;
+        stamps.push(stamp);
         if mode & READ_BY_ALL == 0 {
             closed.insert(path);
         }

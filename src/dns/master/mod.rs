@@ -29,7 +29,7 @@ use std::fmt;
 use super::name::{Name, NameError, NameRef};
 use super::rtype::Rtype;
 
-pub use file::{MAX_FILE, read_file, read_text};
+pub use file::{MAX_FILE, read_file, read_file_stamped, read_text};
 pub use scan::{Include, beside, parse_rdata, scan};
 pub use write::{write, write_name, write_rdata, write_record};
 
