@@ -89,20 +89,6 @@ impl Bucket {
         let differ = u128::from_le_bytes(self.tags) ^ (ONES * u128::from(tag));
         Places(differ.wrapping_sub(ONES) & !differ & HIGHS)
     }
-}
-
-/// Places of a bucket, the highest bit of an octet each.
-struct Places(u128);
-
-impl Iterator for Places {
-    type Item = usize;
-
-    #[inline]
-    fn next(&mut self) -> Option<usize> {
-        let place = (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)?;
-        self.0 &= self.0 - 1;
-        Some(place)
-    }
 
     /// The places of its entries.
     pub(super) fn offsets(&self) -> impl Iterator<Item = u32> {
@@ -127,6 +113,20 @@ impl Iterator for Places {
             *to = u32::from_le_bytes([from[0], from[1], from[2], from[3]]);
         }
         bucket
+    }
+}
+
+/// Places of a bucket, the highest bit of an octet each.
+struct Places(u128);
+
+impl Iterator for Places {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let place = (self.0 != 0).then(|| self.0.trailing_zeros() as usize / 8)?;
+        self.0 &= self.0 - 1;
+        Some(place)
     }
 }
 
