@@ -46,6 +46,61 @@ fn table() -> impl Iterator<Item = [&'static str; 4]> {
 }
 
 #[test]
+fn what_was_read_before_changes_nothing() {
+    // Owners and heads that repeat are known by their text: no line may be read other than alone.
+    let owners = ["a", "b.c", "a.example.", "@", "ab", r"a\.b", r"\097", " ", "*"];
+    let heads = [
+        "60 IN NS",
+        "IN 60 NS",
+        "60 NS",
+        "in\tns",
+        "NS",
+        "60  IN MX",
+        "MX",
+        "1m A",
+        "60 IN ( NS",
+        "60 CH NS",
+        "IN 70 NSEC",
+        "60",
+        "60 IN TYPE2",
+    ];
+    let data = ["ns1", "a.example.", "10 a", "192.0.2.1", "", "ns1 )", "a A", "; none", r"\# 3 016100", "ns1\n$ORIGIN b", "ns1\n$TTL 9"];
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut n_read = 0;
+    for round in 0..4000 {
+        let mut text = String::from("$TTL 7\n");
+        // What precedes is right, and gives the scanner something to know.
+        let (mut origin, mut ttl, mut owner, mut expected) = ("example.".to_owned(), 7, None, Vec::new());
+        for _ in 0..rng.usize(1..8) {
+            let pick = |rng: &mut fastrand::Rng, from: &[&str]| rng.choice(from.iter()).expect("some").to_string();
+            let (name, head, data) = (pick(&mut rng, &owners), pick(&mut rng, &heads), pick(&mut rng, &data));
+            let line = format!("{name} {head} {data}\n");
+            // Alone, with what it takes from above written out.
+            let above = owner.clone().map(|owner| format!("{owner} 60 A 192.0.2.9\n")).unwrap_or_default();
+            let alone = scan(format!("$ORIGIN {origin}\n$TTL {ttl}\n{above}{line}").as_bytes(), "example.");
+            let together = scan(format!("{text}{line}").as_bytes(), "example.");
+            let Ok(alone) = alone else {
+                assert!(together.is_err(), "round {round}: {text}{line}");
+                continue;
+            };
+            let alone = lines(&alone);
+            expected.extend_from_slice(&alone[usize::from(owner.is_some())..]);
+            text.push_str(&line);
+            assert_eq!(lines(&together.unwrap_or_else(|error| panic!("round {round}: {error}\n{text}"))), expected, "{text}");
+            n_read += 1;
+            if line.contains("$ORIGIN") {
+                origin = if origin == "b.example." { "b.b.example.".into() } else { format!("b.{origin}") };
+            }
+            if line.contains("$TTL") {
+                ttl = 9;
+            }
+            owner = expected.last().and_then(|line| line.split(' ').next()).map(str::to_owned);
+        }
+    }
+    assert!(n_read > 2000, "{n_read} lines");
+}
+
+#[test]
 fn every_type_from_text_to_octets_and_back() {
     let origin = name("example.");
     let mut types = BTreeSet::new();

@@ -106,12 +106,15 @@ pub fn keys() -> ZoneKeys {
     ZoneKeys::new(keys.into(), false, NOW).expect("keys")
 }
 
+/// The zone signed.
+pub fn signed(records: Records, denial: Denial) -> Records {
+    let policy = Policy { denial, ..Policy::default() };
+    sign(records, name("vn.").as_ref(), &keys(), &policy, NOW, 0).expect("signed")
+}
+
 /// The zone signed and built.
 pub fn serve(records: Records, denial: Denial) -> Zone {
-    let policy = Policy { denial, ..Policy::default() };
-    let apex = name("vn.");
-    let signed = sign(records, apex.as_ref(), &keys(), &policy, NOW, 0).expect("signed");
-    Zone::build(apex.as_ref(), signed).expect("a zone")
+    Zone::build(name("vn.").as_ref(), signed(records, denial)).expect("a zone")
 }
 
 /// A question as a resolver asks it: EDNS with DO and 1,232 octets.

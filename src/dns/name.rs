@@ -207,6 +207,13 @@ impl<'a> NameRef<'a> {
         Ok(Self(&wire[..at]))
     }
 
+    /// Takes what is known to be one whole name, such as another name's wire form.
+    #[inline]
+    pub(super) fn from_whole(wire: &'a [u8]) -> Self {
+        debug_assert_eq!(NameRef::from_wire(wire).map(|name| name.0.len()), Ok(wire.len()));
+        Self(wire)
+    }
+
     /// The wire form, root label included.
     pub fn as_wire(self) -> &'a [u8] {
         self.0
@@ -260,7 +267,8 @@ impl<'a> NameRef<'a> {
     /// empty when both are equal, `None` when `self` is neither at nor below `suffix`.
     pub fn prefix_of(self, suffix: NameRef<'_>) -> Option<&'a [u8]> {
         let cut = self.0.len().checked_sub(suffix.0.len())?;
-        if !self.0[cut..].eq_ignore_ascii_case(suffix.0) {
+        // The length of the first label tells most names apart.
+        if self.0[cut] != suffix.0[0] || !self.0[cut..].eq_ignore_ascii_case(suffix.0) {
             return None;
         }
         let mut at = 0;

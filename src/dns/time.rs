@@ -84,7 +84,8 @@ impl UnixTime {
         self.0 as u32
     }
 
-    fn civil(self) -> (i64, i64, i64, u64, u64, u64) {
+    /// Year, month, day, hour, minute and second in UTC.
+    pub(super) fn civil(self) -> (i64, i64, i64, u64, u64, u64) {
         let (days, rest) = ((self.0 / 86400) as i64, self.0 % 86400);
         // Days to year-month-day in the proleptic Gregorian calendar, eras of 400 years from 0000-03-01.
         let z = days + 719_468;

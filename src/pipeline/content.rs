@@ -10,18 +10,26 @@ use crate::sign;
 
 /// SHA-256 over all records in their order; the serial of the SOA at `apex` counts only `with_serial`. Hexadecimal.
 pub fn digest(records: &Records, apex: NameRef<'_>, with_serial: bool) -> String {
+    const AT_ONCE: usize = 1 << 14;
     let mut hasher = Sha256::new();
+    // The hash takes much at once faster than little often.
+    let mut buffer = Vec::with_capacity(2 * AT_ONCE);
     for record in records.iter() {
-        hasher.update(record.owner.as_wire());
-        hasher.update(record.rtype.0.to_be_bytes());
-        hasher.update(record.ttl.to_be_bytes());
-        hasher.update((record.rdata.len() as u64).to_be_bytes());
+        buffer.extend_from_slice(record.owner.as_wire());
+        buffer.extend_from_slice(&record.rtype.0.to_be_bytes());
+        buffer.extend_from_slice(&record.ttl.to_be_bytes());
+        buffer.extend_from_slice(&(record.rdata.len() as u64).to_be_bytes());
         let is_soa = record.rtype == Rtype::SOA && record.owner == apex;
         match is_soa.then(|| Soa::read(record.rdata)).flatten() {
-            Some(soa) if !with_serial => hasher.update(Soa { serial: 0, ..soa }.to_rdata()),
-            _ => hasher.update(record.rdata),
+            Some(soa) if !with_serial => buffer.extend_from_slice(&Soa { serial: 0, ..soa }.to_rdata()),
+            _ => buffer.extend_from_slice(record.rdata),
+        }
+        if buffer.len() >= AT_ONCE {
+            hasher.update(&buffer);
+            buffer.clear();
         }
     }
+    hasher.update(&buffer);
     HEXLOWER.encode(&hasher.finalize())
 }
 

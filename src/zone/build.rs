@@ -3,6 +3,7 @@
 //! Two passes over the names in canonical order: the first finds cuts, hidden names and empty
 //! non-terminals and gives every node its place, the second writes nodes and pieces, when every place is known.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::ZoneError;
@@ -48,7 +49,8 @@ const NO_PARENT: u32 = u32::MAX;
 
 impl<'a> Plan<'a> {
     fn make(apex: NameRef<'a>, records: &'a Records, seed: u64) -> Result<Plan<'a>, ZoneError> {
-        let mut drafts: Vec<Draft<'a>> = Vec::new();
+        // Exact but for empty non-terminals and the owners of NSEC3: growing would hold the drafts twice for a while.
+        let mut drafts: Vec<Draft<'a>> = Vec::with_capacity(records.names().count());
         let mut path: Vec<u32> = Vec::new();
         for name in records.names() {
             let owner = name.owner();
@@ -233,18 +235,23 @@ struct Build<'a> {
     writer: SetWriter,
     /// NS pieces with their hosts, by content.
     ns_sets: HashMap<Vec<u8>, u32>,
+    /// The same by what they are made from, which is found without writing them ([`append_relative`]).
+    ns_written: HashMap<Vec<u8>, u32>,
+    /// What the NS set at hand is made from.
+    ns_key: Vec<u8>,
 }
 
 impl<'a> Build<'a> {
     fn new(apex: NameRef<'a>, plan: Plan<'a>, seed: u64) -> Self {
         let mut base = Base { seed, index: plan.index, ..Base::default() };
         base.arena.nodes = Vec::with_capacity(plan.nodes_len);
-        Self { apex, drafts: plan.drafts, base, writer: SetWriter::default(), ns_sets: HashMap::new() }
+        let writer = SetWriter::default();
+        Self { apex, drafts: plan.drafts, base, writer, ns_sets: HashMap::new(), ns_written: HashMap::new(), ns_key: Vec::new() }
     }
 
     fn finish(mut self, records: &'a Records) -> Result<Base, ZoneError> {
         self.base.counts.records = records.len();
-        self.base.counts.signatures = records.iter().filter(|record| record.rtype == Rtype::RRSIG).count();
+        self.base.counts.signatures = records.rtypes().filter(|rtype| *rtype == Rtype::RRSIG).count();
         self.chain(records)?;
         let nsec = !self.base.chain.is_nsec3() && self.apex_has(Rtype::NSEC);
         let mut order = Vec::new();
@@ -389,7 +396,7 @@ impl<'a> Build<'a> {
         };
         let others = if flags & HAS_OTHERS != 0 { self.sets(owner, Some(records), flags)? } else { Vec::new() };
         let own: Vec<NameRef<'_>> = self.drafts[i].own_hosts().collect();
-        let hosts: Vec<u32> = own.into_iter().map(|host| self.host(host)).collect();
+        let hosts: Vec<u32> = own.into_iter().map(|host| self.own_host(i, host)).collect();
         self.base.counts.cuts += 1;
         self.base.counts.secure_cuts += usize::from(ds.is_some());
         let nodes = &mut self.base.arena.nodes;
@@ -413,6 +420,17 @@ impl<'a> Build<'a> {
     fn ns_set(&mut self, records: &NameRecords<'a>) -> Result<u32, ZoneError> {
         let owner = records.owner();
         let Some(set) = records.rrset(Rtype::NS) else { return Ok(NONE) };
+        self.ns_key.clear();
+        append_relative(owner, set, &mut self.ns_key);
+        if let Some(&at) = self.ns_written.get(&self.ns_key) {
+            return Ok(at);
+        }
+        let at = self.write_ns_set(owner, set)?;
+        self.ns_written.insert(self.ns_key.clone(), at);
+        Ok(at)
+    }
+
+    fn write_ns_set(&mut self, owner: NameRef<'a>, set: Rrset<'a>) -> Result<u32, ZoneError> {
         let too_big = |TooBig| ZoneError::RrsetTooBig(owner.to_owned(), Rtype::NS);
         self.writer.clear();
         let anchors = Anchors { owner: Some(owner), apex: self.apex };
@@ -452,6 +470,26 @@ impl<'a> Build<'a> {
         Ok(at)
     }
 
+    /// The node with the addresses of `host`, which is at or below the cut number `cut`: near it, as names stand in canonical order.
+    fn own_host(&mut self, cut: usize, host: NameRef<'_>) -> u32 {
+        let rest = &self.drafts[cut..];
+        let is_before = |draft: &Draft<'_>| draft.name.canonical_cmp(host) == Ordering::Less;
+        let mut step = 1;
+        while step < rest.len() && is_before(&rest[step]) {
+            step *= 2;
+        }
+        let (from, to) = (step / 2, rest.len().min(step + 1));
+        match rest.get(from + rest[from..to].partition_point(is_before)) {
+            Some(draft) if draft.name == host => draft.at,
+            _ => self.absent(host.prefix_of(self.apex).unwrap_or_default().to_ascii_lowercase()),
+        }
+    }
+
+    fn absent(&mut self, lower: Vec<u8>) -> u32 {
+        self.base.absent_hosts.insert(lower.into());
+        NONE
+    }
+
     /// The node with the addresses of `host`.
     fn host(&mut self, host: NameRef<'_>) -> u32 {
         let Some(prefix) = host.prefix_of(self.apex) else { return NONE };
@@ -463,10 +501,10 @@ impl<'a> Build<'a> {
                 .is_ok_and(|i| self.drafts[i].name.prefix_of(self.apex).unwrap_or_default().eq_ignore_ascii_case(&lower))
         };
         let found = self.base.index.find(hash_prefix(self.base.seed, &lower), is_it);
-        if found.is_none() {
-            self.base.absent_hosts.insert(lower.into());
+        match found {
+            Some(at) => at,
+            None => self.absent(lower),
         }
-        found.unwrap_or(NONE)
     }
 
     fn sets(&mut self, owner: NameRef<'_>, records: Option<&NameRecords<'a>>, flags: u8) -> Result<Vec<(Rtype, u32)>, ZoneError> {
@@ -499,6 +537,20 @@ impl<'a> Build<'a> {
 
     fn place(&self) -> Result<u32, ZoneError> {
         u32::try_from(self.base.arena.pieces.len()).ok().filter(|&at| at < OWN_HOST).ok_or(ZoneError::TooBig)
+    }
+}
+
+/// Appends what the piece of an NS set is made from: TTL and names, those at or below the owner without it.
+///
+/// Nothing else of the owner is in the piece, so that equal bytes make equal pieces.
+fn append_relative(owner: NameRef<'_>, set: Rrset<'_>, out: &mut Vec<u8>) {
+    const BELOW: u32 = 1 << 31;
+    out.extend_from_slice(&set.ttl().to_le_bytes());
+    for rdata in set.rdata() {
+        let prefix = NameRef::from_wire(rdata).ok().and_then(|host| host.prefix_of(owner));
+        let (name, flag) = prefix.map_or((rdata, 0), |prefix| (prefix, BELOW));
+        out.extend_from_slice(&(name.len() as u32 | flag).to_le_bytes());
+        out.extend_from_slice(name);
     }
 }
 

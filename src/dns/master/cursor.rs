@@ -2,6 +2,8 @@
 //!
 //! Knows no record. Positions are offsets; lines are counted only for the one message.
 
+use std::ops::Range;
+
 use super::{Fault, Parse, Reason, fault, shown};
 use crate::dns::name::{MAX_LABEL, MAX_LABELS, MAX_NAME, NameError, NameRef, unescape};
 
@@ -24,13 +26,14 @@ pub(super) enum Word<'t> {
 }
 
 const PLAIN: u8 = 0;
-const BLANK: u8 = 1;
-const END: u8 = 2;
-const ESCAPE: u8 = 3;
-const QUOTE: u8 = 4;
-const CONTROL: u8 = 5;
-const DOT: u8 = 6;
-const HIGH: u8 = 7;
+const DOT: u8 = 1;
+/// Up to this kind octets stand for themselves in a word.
+const HIGH: u8 = 2;
+const BLANK: u8 = 3;
+const END: u8 = 4;
+const ESCAPE: u8 = 5;
+const QUOTE: u8 = 6;
+const CONTROL: u8 = 7;
 
 /// What each octet means to the scanner.
 static KIND: [u8; 256] = {
@@ -147,10 +150,12 @@ impl<'t> Cursor<'t> {
     /// True if a word of the entry is left.
     #[inline]
     pub(super) fn more(&mut self) -> Parse<bool> {
-        let rest = &self.text[self.at..];
-        let n_blanks = rest.iter().take_while(|&&octet| matches!(octet, b' ' | b'\t')).count();
-        self.at += n_blanks;
-        match rest.get(n_blanks) {
+        let mut at = self.at;
+        while let Some(b' ' | b'\t') = self.text.get(at) {
+            at += 1;
+        }
+        self.at = at;
+        match self.text.get(at) {
             Some(b'\n') if self.open == 0 => Ok(false),
             Some(&octet) if KIND[octet as usize] != END => Ok(true),
             _ => self.more_than_blanks(),
@@ -192,9 +197,7 @@ impl<'t> Cursor<'t> {
             return Ok(Word::Quoted(&self.text[self.start + 1..self.at - 1]));
         }
         loop {
-            while self.at < self.text.len() && matches!(KIND[self.text[self.at] as usize], PLAIN | DOT | HIGH) {
-                self.at += 1;
-            }
+            self.at += run(&self.text[self.at..], HIGH);
             let Some(octet) = self.peek() else { break };
             match KIND[octet as usize] {
                 ESCAPE => self.escape()?,
@@ -260,6 +263,34 @@ impl<'t> Cursor<'t> {
         append_name(raw, origin, out).map_err(|(skip, reason)| Box::new(Fault { at: self.start + skip, reason }))
     }
 
+    /// Goes over the next word if it is the same text as an earlier word of this file, and a blank ends it.
+    #[inline]
+    pub(super) fn repeats(&mut self, earlier: &Range<usize>) -> bool {
+        let word = &self.text[earlier.clone()];
+        let end = self.at + word.len();
+        let is_same = !word.is_empty() && self.text[self.at..].starts_with(word) && matches!(self.text.get(end), Some(b' ' | b'\t'));
+        if is_same {
+            (self.start, self.at) = (self.at, end);
+        }
+        is_same
+    }
+
+    /// Goes over the words of `text`, which [`Self::plain_words`] gave, if they stand here; the last one begins `last` octets further on.
+    #[inline]
+    pub(super) fn skips(&mut self, text: &[u8], last: usize) -> bool {
+        let is_same = self.text[self.at..].starts_with(text);
+        if is_same {
+            (self.start, self.at) = (self.at + last, self.at + text.len() - 1);
+        }
+        is_same
+    }
+
+    /// The text from `from` to the blank at the cursor, with it, if it is nothing but plain words and blanks: the same words wherever it stands.
+    pub(super) fn plain_words(&self, from: usize) -> Option<&'t [u8]> {
+        let words = self.text.get(from..=self.at)?;
+        (self.is_at_blank() && run(words, BLANK) == words.len()).then_some(words)
+    }
+
     /// Line and column, from 1, of an offset.
     pub(super) fn line_column(text: &[u8], at: usize) -> (usize, usize) {
         let before = &text[..at.min(text.len())];
@@ -270,6 +301,16 @@ impl<'t> Cursor<'t> {
     }
 }
 
+/// How many octets at the start of `text` are of a kind up to `most`.
+#[inline]
+fn run(text: &[u8], most: u8) -> usize {
+    let mut n = 0;
+    while n < text.len() && KIND[text[n] as usize] <= most {
+        n += 1;
+    }
+    n
+}
+
 /// Appends the name at the start of `text` if it has no escape and nothing is wrong with it; gives its length.
 ///
 /// Nearly all names of a zone go this way. The text of a name differs from its wire form only in that each
@@ -278,7 +319,7 @@ fn append_plain_name(text: &[u8], origin: NameRef<'_>, out: &mut Vec<u8>) -> Opt
     let mut lengths = [0u8; MAX_LABELS];
     let (mut n_labels, mut label) = (0, 0);
     let i = loop {
-        let length = text[label..].iter().take_while(|&&octet| KIND[octet as usize] == PLAIN).count();
+        let length = run(&text[label..], PLAIN);
         let end = label + length;
         let kind = text.get(end).map_or(END, |&octet| KIND[octet as usize]);
         if !matches!(kind, DOT | BLANK | END) {

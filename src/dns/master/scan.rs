@@ -2,6 +2,8 @@
 //!
 //! Opens no file: the caller gives the bytes of what is included.
 
+use std::ops::Range;
+
 use super::cursor::{Cursor, Word, append_unescaped};
 use super::generate::Pattern;
 use super::read::{self, Scratch};
@@ -39,8 +41,10 @@ pub fn scan(text: &[u8], file: &str, options: &Options<'_>, include: &mut Includ
         scratch: Scratch::default(),
         rdata: Vec::with_capacity(512),
         subject: Subject::Nothing,
+        heads: Default::default(),
+        last_head: 0,
     };
-    let mut place = Place { origin: options.origin.to_owned(), owner: Vec::with_capacity(256) };
+    let mut place = Place { origin: options.origin.to_owned(), owner: Vec::with_capacity(256), owner_text: 0..0 };
     scanner.file(text, file, &mut place)?;
     Ok(scanner.records)
 }
@@ -85,6 +89,21 @@ struct Scanner<'s> {
     scratch: Scratch,
     rdata: Vec<u8>,
     subject: Subject,
+    /// Heads of records that were read, each with its text from the blank in front of it to the blank behind it.
+    heads: [Option<(Box<[u8]>, Head)>; HEADS],
+    last_head: usize,
+}
+
+/// How many heads of records are remembered: those of the types and TTLs that take turns.
+const HEADS: usize = 8;
+
+/// What stands between the owner and the data of a record.
+#[derive(Clone, Copy)]
+struct Head {
+    ttl: Option<u32>,
+    rtype: Rtype,
+    /// Where the type stands in it.
+    type_at: usize,
 }
 
 /// What an error would be about.
@@ -100,6 +119,8 @@ struct Place {
     origin: Name,
     /// The last owner in wire form; empty before the first.
     owner: Vec<u8>,
+    /// Where its text stands, as long as the same text in this file is the same name.
+    owner_text: Range<usize>,
 }
 
 impl Place {
@@ -140,7 +161,7 @@ impl Scanner<'_> {
                     return Err(refused(Reason::TooMany { what: "$INCLUDE in all", most: self.options.max_includes }));
                 }
                 let included = (self.include)(&path, file).map_err(|error| refused(Reason::Include { path, error }))?;
-                let mut inner = Place { origin, owner: place.owner.clone() };
+                let mut inner = Place { origin, owner: place.owner.clone(), owner_text: 0..0 };
                 self.file(&included, &name, &mut inner)?;
             }
         }
@@ -172,27 +193,17 @@ impl Scanner<'_> {
     /// `[owner] [ttl] [class] type data`, TTL and class in either order.
     fn record(&mut self, cur: &mut Cursor<'_>, place: &mut Place, takes_over: bool) -> Parse<()> {
         if !takes_over {
-            place.owner.clear();
-            cur.name(place.origin.as_ref(), "an owner name", &mut place.owner).inspect_err(|_| place.owner.clear())?;
+            // Most names have several records, one after the other.
+            if !cur.repeats(&place.owner_text) {
+                place.owner.clear();
+                cur.name(place.origin.as_ref(), "an owner name", &mut place.owner).inspect_err(|_| place.owner.clear())?;
+                place.owner_text = cur.start()..cur.offset();
+            }
         } else if place.owner.is_empty() {
             return fault(cur.offset(), Reason::NoOwner);
         }
         self.subject = Subject::Owner;
-        let (mut ttl, mut class) = (None, false);
-        let rtype = loop {
-            cur.more()?;
-            match cur.peek() {
-                Some(b'0'..=b'9') if ttl.is_none() => ttl = Some(read_ttl(cur)?),
-                Some(b'I' | b'i' | b'C' | b'c' | b'H' | b'h' | b'A' | b'a' | b'N' | b'n') if !class => match class_or_type(cur)? {
-                    None => class = true,
-                    Some(rtype) => break rtype,
-                },
-                _ => break read::rtype(cur)?,
-            }
-        };
-        if rtype.is_meta() {
-            return fault(cur.start(), Reason::MetaType(rtype));
-        }
+        let Head { ttl, rtype, .. } = self.head(cur)?;
         self.subject = Subject::Record(rtype);
         let type_at = cur.start();
         read::rdata(rtype, cur, place.origin.as_ref(), &mut self.scratch, &mut self.rdata)?;
@@ -211,6 +222,26 @@ impl Scanner<'_> {
             Ok(()) => Ok(()),
             Err(_) => fault(type_at, Reason::Full),
         }
+    }
+
+    /// What stands between owner and data. The few that a file has are known by their text once they were read.
+    fn head(&mut self, cur: &mut Cursor<'_>) -> Parse<Head> {
+        for i in (0..HEADS).map(|i| (self.last_head + i) % HEADS) {
+            if let Some((words, head)) = &self.heads[i]
+                && cur.skips(words, head.type_at)
+            {
+                self.last_head = i;
+                return Ok(*head);
+            }
+        }
+        let from = cur.offset();
+        let (ttl, rtype) = read_head(cur)?;
+        let head = Head { ttl, rtype, type_at: cur.start() - from };
+        if let Some(words) = cur.plain_words(from) {
+            self.last_head = (self.last_head + 1) % HEADS;
+            self.heads[self.last_head] = Some((words.into(), head));
+        }
+        Ok(head)
     }
 
     /// The TTL of a record that has none; its data stands in `self.rdata`.
@@ -237,6 +268,7 @@ impl Scanner<'_> {
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         if is("$ORIGIN") {
             place.origin = read_origin(cur, place.origin.as_ref())?;
+            place.owner_text = 0..0;
         } else if is("$TTL") {
             self.default_ttl = Some(read_ttl(cur)?);
         } else if is("$INCLUDE") {
@@ -273,6 +305,7 @@ impl Scanner<'_> {
                 return fault(directive_at, Reason::TooMany { what: "records by $GENERATE", most: self.options.max_generated });
             }
             line.clear();
+            place.owner_text = 0..0;
             let made = match pattern.line(number, &mut line) {
                 Ok(()) => {
                     self.n_generated_octets += line.len();
@@ -289,6 +322,7 @@ impl Scanner<'_> {
                 return fault(directive_at, Reason::Generated { number, reason: Box::new(inner.reason) });
             }
         }
+        place.owner_text = 0..0;
         Ok(())
     }
 }
@@ -296,6 +330,26 @@ impl Scanner<'_> {
 fn placed(fault: Fault, text: &[u8], file: &str, owner: Option<NameRef<'_>>, rtype: Option<Rtype>) -> MasterError {
     let (line, column) = Cursor::line_column(text, fault.at);
     MasterError { file: file.to_owned(), line, column, owner: owner.map(NameRef::to_owned), rtype, reason: fault.reason }
+}
+
+/// `[ttl] [class] type`.
+fn read_head(cur: &mut Cursor<'_>) -> Parse<(Option<u32>, Rtype)> {
+    let (mut ttl, mut class) = (None, false);
+    let rtype = loop {
+        cur.more()?;
+        match cur.peek() {
+            Some(b'0'..=b'9') if ttl.is_none() => ttl = Some(read_ttl(cur)?),
+            Some(b'I' | b'i' | b'C' | b'c' | b'H' | b'h' | b'A' | b'a' | b'N' | b'n') if !class => match class_or_type(cur)? {
+                None => class = true,
+                Some(rtype) => break rtype,
+            },
+            _ => break read::rtype(cur)?,
+        }
+    };
+    if rtype.is_meta() {
+        return fault(cur.start(), Reason::MetaType(rtype));
+    }
+    Ok((ttl, rtype))
 }
 
 /// A TTL of up to 2^31-1, units allowed.

@@ -4,14 +4,13 @@
 
 use std::io::{self, Write};
 
-use super::digits::{write_base32hex, write_base64, write_hex, write_ip4, write_ip6, write_number};
+use super::digits::{write_base32hex, write_base64, write_hex, write_ip4, write_ip6, write_number, write_time};
 use super::fields::{CERT_TYPES, Field, contradiction, fields};
 use super::{apl, gateway, loc, svcb};
 use crate::dns::name::NameRef;
 use crate::dns::rdata;
 use crate::dns::records::{Record, Records};
 use crate::dns::rtype::Rtype;
-use crate::dns::time::UnixTime;
 
 /// Writes the SOA, which every reader expects first (RFC 5936 §2.2 sends it so), then all other records in their order, through a
 /// buffer of its own.
@@ -279,8 +278,7 @@ fn write_field(field: Field, rest: &mut Octets<'_>, out: &mut Vec<u8>) -> Option
             }
         }
         Field::Time => {
-            let seconds = u32::from_be_bytes(rest.chunk()?);
-            out.extend_from_slice(UnixTime(u64::from(seconds)).to_rrsig().as_bytes());
+            write_time(u32::from_be_bytes(rest.chunk()?), out);
         }
         Field::CertType => {
             let kind = u16::from_be_bytes(rest.chunk()?);
