@@ -11,19 +11,27 @@ const LARGE: usize = 2 << 20;
 /// Cost: that of copying them once; what is not whole large pages stays where it is. What the system refuses is no error: the same
 /// octets are then read a little slower.
 pub fn enlarge<T>(octets: &[T]) {
-    let size = size_of_val(octets);
-    if size < LARGE {
+    advise(octets, libc::MADV_COLLAPSE);
+}
+
+/// Asks the system to give large pages to memory that is about to be filled (MADV_HUGEPAGE): fewer faults, and nothing to move later.
+///
+/// Of use for memory that was not written to yet, as large zeroed memory is.
+pub fn will_fill<T>(octets: &mut [T]) {
+    advise(octets, libc::MADV_HUGEPAGE);
+}
+
+/// Tells the system about the whole large pages in `octets`.
+fn advise<T>(octets: &[T], advice: libc::c_int) {
+    let before = octets.as_ptr().addr().next_multiple_of(LARGE) - octets.as_ptr().addr();
+    let size = size_of_val(octets).saturating_sub(before) / LARGE * LARGE;
+    if size == 0 {
         return;
     }
-    let start = octets.as_ptr().addr().next_multiple_of(LARGE);
-    let end = (octets.as_ptr().addr() + size) / LARGE * LARGE;
-    if start >= end {
-        return;
-    }
-    let from = octets.as_ptr().cast::<u8>().wrapping_add(start - octets.as_ptr().addr()).cast_mut();
-    // SAFETY: the range lies inside `octets`, which is borrowed for the call. MADV_COLLAPSE moves pages and keeps what they hold, for
-    // every thread that reads meanwhile; on a system that does not know it the call changes nothing.
+    let from = octets.as_ptr().cast::<u8>().wrapping_add(before).cast_mut();
+    // SAFETY: the range lies inside `octets`, which is borrowed for the call. Both pieces of advice that are given above leave what the
+    // pages hold as it is, for every thread that reads meanwhile; a system that does not know them changes nothing.
     unsafe {
-        libc::madvise(from.cast(), end - start, libc::MADV_COLLAPSE);
+        libc::madvise(from.cast(), size, advice);
     }
 }

@@ -8,6 +8,7 @@ use super::check::{self, Tally};
 use super::head::{ChainHead, Head};
 use super::{FORMAT, ImageError, Item, LAYOUT, MAGIC, PRELUDE, SUM, per_chunk, stored, sum};
 use crate::dns::NameRef;
+use crate::pages;
 use crate::zone::Zone;
 use crate::zone::base::{Arena, Base};
 use crate::zone::chain::{Chain, Nsec3Chain};
@@ -105,6 +106,8 @@ impl<'a> Image<'a> {
             counts: head.counts,
             absent_hosts: head.absent_hosts,
         };
+        // These were written to when they were made, so that they have small pages.
+        base.index.enlarge_pages();
         let tally = Mutex::new(Tally::default());
         let apex_len = head.apex.as_ref().as_wire().len();
         on_all_cores(check::steps(&base, &head.stretches)?, |step, _| {
@@ -141,6 +144,7 @@ impl<'m> Arrays<'m> {
     }
 
     fn add<T: Item + 'm>(&mut self, items: &'m mut [T]) {
+        pages::will_fill(items);
         for items in items.chunks_mut(per_chunk::<T>()) {
             let (seed, place) = (self.seed, self.place);
             let len = items.len() * T::SIZE;
