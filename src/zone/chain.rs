@@ -10,7 +10,7 @@ use super::base::{Base, Node};
 use super::piece::Set;
 use crate::dns::NameRef;
 use crate::dns::name::MAX_LABELS;
-use crate::pages;
+use crate::memory;
 
 /// A zone's chain.
 #[derive(Clone, Default)]
@@ -113,18 +113,19 @@ impl Nsec3Chain {
         }
     }
 
-    /// Reads of what [`find`](Self::find) reads first for `hash` what brings it near; the value means nothing.
+    /// Starts to bring near what [`find`](Self::find) reads first for `hash`.
     #[inline]
-    pub(super) fn touch_start(&self, hash: &[u8; 20]) -> u8 {
-        self.starts[(top_bits(hash) >> self.shift) as usize] as u8
+    pub(super) fn prefetch_start(&self, hash: &[u8; 20]) {
+        memory::prefetch(&self.starts, (top_bits(hash) >> self.shift) as usize);
     }
 
-    /// As [`touch_start`](Self::touch_start), of what it reads next.
+    /// As [`prefetch_start`](Self::prefetch_start), what it reads next.
     #[inline]
-    pub(super) fn touch_link(&self, hash: &[u8; 20]) -> u8 {
+    pub(super) fn prefetch_link(&self, hash: &[u8; 20]) {
+        let at = self.starts[(top_bits(hash) >> self.shift) as usize] as usize;
+        memory::prefetch(&self.hashes, at);
         // The link before the first that may match is the one that covers, as often as not.
-        let at = (self.starts[(top_bits(hash) >> self.shift) as usize] as usize).saturating_sub(1);
-        self.hashes.get(at).map_or(0, |hash| hash[0]) ^ self.sets.get(at).map_or(0, |&set| set as u8)
+        memory::prefetch(&self.sets, at.saturating_sub(1));
     }
 
     /// How many links there are.
@@ -156,11 +157,11 @@ impl Chain {
     pub(super) fn enlarge_pages(&self) {
         match self {
             Self::None => {}
-            Self::Nsec(order) => pages::enlarge(order),
+            Self::Nsec(order) => memory::enlarge(order),
             Self::Nsec3(chain) => {
-                pages::enlarge(&chain.hashes);
-                pages::enlarge(&chain.sets);
-                pages::enlarge(&chain.starts);
+                memory::enlarge(&chain.hashes);
+                memory::enlarge(&chain.sets);
+                memory::enlarge(&chain.starts);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Seeded: who chooses names must not be able to choose collisions.
 
-use crate::pages;
+use crate::memory;
 
 /// Hash state after some labels; the next label to the left is mixed in with [`NameHash::with`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,10 +183,10 @@ impl Index {
         None
     }
 
-    /// Reads of the bucket of `hash` what brings it near; the value means nothing.
+    /// Starts to bring the bucket of `hash` near.
     #[inline]
-    pub fn touch(&self, hash: NameHash) -> u8 {
-        self.buckets.get(hash.bucket(self.buckets.len())).map_or(0, |bucket| bucket.tags[0])
+    pub fn prefetch(&self, hash: NameHash) {
+        memory::prefetch(&self.buckets, hash.bucket(self.buckets.len()));
     }
 
     /// The first offset that may be the one of `hash`, the next bucket aside.
@@ -216,7 +216,7 @@ impl Index {
 
     /// Moves the buckets into large pages.
     pub(super) fn enlarge_pages(&self) {
-        pages::enlarge(&self.buckets);
+        memory::enlarge(&self.buckets);
     }
 }
 

@@ -17,7 +17,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (3, &["registry", "orders", "compile", "sign", "answer", "journal"]),
     (2, &["zone"]),
     (1, &["dns", "telemetry"]),
-    (0, &["disk", "pages"]),
+    (0, &["disk", "memory"]),
 ];
 
 /// Arrows along one floor that the plan allows: the inputs of the compiler.
@@ -33,7 +33,7 @@ const UNKNOWN: &[(&str, &[&str])] = &[
 ];
 
 /// The files that may hold `unsafe`, each small and with a safe face.
-const UNSAFE: &[&str] = &["src/pages.rs", "src/transport/sys.rs"];
+const UNSAFE: &[&str] = &["src/memory.rs", "src/transport/sys.rs"];
 
 /// Lines of one file; above it, a second story has usually begun.
 const MAX_LINES: usize = 800;

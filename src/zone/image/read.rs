@@ -8,7 +8,7 @@ use super::check::{self, Tally};
 use super::head::{ChainHead, Head};
 use super::{FORMAT, ImageError, Item, LAYOUT, MAGIC, PRELUDE, SUM, per_chunk, stored, sum};
 use crate::dns::NameRef;
-use crate::pages;
+use crate::memory;
 use crate::zone::Zone;
 use crate::zone::base::{Arena, Base};
 use crate::zone::chain::{Chain, Nsec3Chain};
@@ -144,7 +144,7 @@ impl<'m> Arrays<'m> {
     }
 
     fn add<T: Item + 'm>(&mut self, items: &'m mut [T]) {
-        pages::will_fill(items);
+        memory::will_fill(items);
         for items in items.chunks_mut(per_chunk::<T>()) {
             let (seed, place) = (self.seed, self.place);
             let len = items.len() * T::SIZE;
