@@ -64,7 +64,7 @@ def serve(saolad, folder, zone, patience):
     )
     start = time.monotonic()
     with open(folder / "log", "ab") as log:
-        process = subprocess.Popen(["taskset", "-c", "1", saolad, "--config", str(config)], stderr=log)
+        process = subprocess.Popen(["taskset", "-c", "1", saolad, "--config", str(config)], stdout=subprocess.DEVNULL, stderr=log)
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", port))

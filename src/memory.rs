@@ -1,4 +1,4 @@
-//! Where memory lies: large pages for what is read all over, and lines of it brought near before they are read.
+//! Where memory lies: large pages for what is read all over, lines of it brought near before they are read, and what is freed given back.
 //!
 //! Knows addresses and lengths only. Changes where octets lie, never what they are.
 #![allow(unsafe_code)]
@@ -33,6 +33,18 @@ fn advise<T>(octets: &[T], advice: libc::c_int) {
     // pages hold as it is, for every thread that reads meanwhile; a system that does not know them changes nothing.
     unsafe {
         libc::madvise(from.cast(), size, advice);
+    }
+}
+
+/// Makes every large allocation a mapping of its own, which the system gets back when it is freed.
+///
+/// Otherwise the C library learns from the first large block that is freed to keep such blocks: what one reload needed for moments would
+/// stay with the process.
+pub fn return_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt(3) takes no pointer; a value that it does not take changes nothing.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20);
     }
 }
 

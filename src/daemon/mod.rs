@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::control::{Doors, Listener};
 use crate::dns::UnixTime;
 use crate::journal::Journal;
+use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{self, Level, count};
 use crate::transport::{self, Served, Server};
@@ -70,6 +71,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), String> {
+    memory::return_large_blocks();
     telemetry::init(Level::default()).map_err(|error| error.to_string())?;
     let config = Config::read(&args.config).map_err(|error| error.to_string())?;
     for warning in &config.warnings {

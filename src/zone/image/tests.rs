@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
 use super::*;
 use crate::dns::master::{self, Options};
 use crate::dns::{NameRef, Records, Rtype};
@@ -103,10 +106,11 @@ fn every_damage_is_refused() {
 
 #[test]
 fn what_the_arrays_mean_has_a_number() {
-    let sum = crc32fast::hash(&written(&zone(ZONE)));
+    // No CRC: that of octets with their own CRC behind them is the same whatever they are.
+    let digest = HEXLOWER.encode(&Sha256::digest(written(&zone(ZONE)))[..8]);
     assert_eq!(
-        (LAYOUT, sum),
-        (1, 1384177855),
+        (LAYOUT, &*digest),
+        (1, "241668a7a517201a"),
         "nodes, pieces, index or chain changed their meaning: raise LAYOUT and write the new sum here"
     );
 }
