@@ -14,6 +14,8 @@ pub struct Table<S> {
     open: usize,
     /// Idle connections, longest idle last, as they stood when last looked for; makes the search cheap under a flood.
     candidates: Vec<(usize, Millis)>,
+    /// Connections taken in so far.
+    taken: u64,
 }
 
 /// One connection with its socket `S`.
@@ -35,6 +37,8 @@ pub struct Peer<S> {
     /// Who tells when it has something to say.
     pub watch: Watch,
     client: Client,
+    /// How many were taken in before it: of those that were active in the same millisecond, the first goes first.
+    number: u64,
 }
 
 /// How the worker learns that a connection has something to say.
@@ -78,10 +82,20 @@ impl Client {
     }
 }
 
+/// Who goes first when a place is needed: by what the connection waits for, when it was active last, and when it came.
+type Rank = (Leave, Millis, u64);
+
+impl<S> Peer<S> {
+    /// The rank, with the slot; `None` for one that stays.
+    fn rank(&self, slot: usize) -> Option<(Rank, usize)> {
+        Some(((self.connection.leave()?, self.connection.active(), self.number), slot))
+    }
+}
+
 impl<S> Table<S> {
     /// Empty.
     pub fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), clients: HashMap::new(), open: 0, candidates: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new(), clients: HashMap::new(), open: 0, candidates: Vec::new(), taken: 0 }
     }
 
     /// Open connections.
@@ -110,9 +124,8 @@ impl<S> Table<S> {
         if let Some(slots) = self.clients.get(&Client::of(address))
             && slots.len() >= per_client
         {
-            let peers = slots.iter().filter_map(|&slot| Some((slot, &self.slots[slot].as_ref()?.connection)));
-            let first = peers.filter_map(|(slot, c)| Some((c.leave()?, c.active(), slot))).min();
-            return first.map(|(_, _, slot)| Some(slot)).ok_or(Refusal::Client);
+            let first = slots.iter().filter_map(|&slot| self.slots[slot].as_ref()?.rank(slot)).min();
+            return first.map(|(_, slot)| Some(slot)).ok_or(Refusal::Client);
         }
         if self.open < total { Ok(None) } else { self.longest_idle().map(Some).ok_or(Refusal::Total) }
     }
@@ -127,14 +140,13 @@ impl<S> Table<S> {
                 }
             }
             // Idle ones sort behind, the longest idle last of them: that one is popped first.
-            let mut found: Vec<(Leave, Millis, usize)> =
-                self.slots().filter_map(|(slot, peer)| Some((peer.connection.leave()?, peer.connection.active(), slot))).collect();
+            let mut found: Vec<(Rank, usize)> = self.slots().filter_map(|(slot, peer)| peer.rank(slot)).collect();
             if found.len() > CANDIDATES {
                 found.select_nth_unstable(CANDIDATES);
                 found.truncate(CANDIDATES);
             }
             found.sort_unstable_by(|a, b| b.cmp(a));
-            self.candidates.extend(found.into_iter().map(|(_, active, slot)| (slot, active)));
+            self.candidates.extend(found.into_iter().map(|((_, active, _), slot)| (slot, active)));
         }
         None
     }
@@ -142,8 +154,19 @@ impl<S> Table<S> {
     /// Takes a connection in; returns its slot.
     pub fn insert(&mut self, stream: S, address: IpAddr, connection: Connection) -> usize {
         let client = Client::of(address);
-        let peer =
-            Peer { stream, address, connection, readable: false, hung_up: false, ended: false, queued: false, watch: Watch::New, client };
+        let peer = Peer {
+            stream,
+            address,
+            connection,
+            readable: false,
+            hung_up: false,
+            ended: false,
+            queued: false,
+            watch: Watch::New,
+            client,
+            number: self.taken,
+        };
+        self.taken += 1;
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -200,6 +223,16 @@ mod tests {
         check(&[(A, 5), (A, 6), (B, 7), (B, 3)], "192.0.2.3", Ok(Some(3)));
         check(&[("2001:db8::1", 5), ("2001:db8::2", 6)], "2001:db8::ffff:3", Ok(Some(0)));
         check(&[("2001:db8::1", 5), ("2001:db8::2", 6)], "2001:db8:0:1::3", Ok(None));
+    }
+
+    #[test]
+    fn of_those_of_one_moment_the_first_that_came_goes_first() {
+        let mut table = table(&[(A, 1), (A, 1), (A, 1)]);
+        table.remove(0);
+        // It takes the first slot, and came last.
+        table.insert((), A.parse().expect("an address"), Connection::new(1));
+        assert_eq!(table.victim(A.parse().expect("an address"), 3, 9), Ok(Some(1)));
+        assert_eq!(table.longest_idle(), Some(1));
     }
 
     #[test]
