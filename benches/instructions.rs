@@ -34,16 +34,16 @@ struct Case {
 }
 
 const CASES: &[Case] = &[
-    Case { name: "referral_insecure", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.insecure, Rtype::A), budget: 3350 },
-    Case { name: "referral_signed", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.secure, Rtype::A), budget: 2800 },
-    Case { name: "nxdomain_optout", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.missing, Rtype::A), budget: 5050 },
-    Case { name: "nxdomain_nsec3", denial: Denial::NSEC3, ask: |tld| all(&tld.missing, Rtype::A), budget: 5050 },
-    Case { name: "nxdomain_nsec", denial: Denial::Nsec, ask: |tld| all(&tld.missing, Rtype::A), budget: 14_300 },
+    Case { name: "referral_insecure", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.insecure, Rtype::A), budget: 3050 },
+    Case { name: "referral_signed", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.secure, Rtype::A), budget: 2470 },
+    Case { name: "nxdomain_optout", denial: Denial::NSEC3_OPT_OUT, ask: |tld| all(&tld.missing, Rtype::A), budget: 4910 },
+    Case { name: "nxdomain_nsec3", denial: Denial::NSEC3, ask: |tld| all(&tld.missing, Rtype::A), budget: 4910 },
+    Case { name: "nxdomain_nsec", denial: Denial::Nsec, ask: |tld| all(&tld.missing, Rtype::A), budget: 8710 },
     Case {
         name: "apex_dnskey",
         denial: Denial::NSEC3_OPT_OUT,
         ask: |_| all(&[Name::parse("vn.").expect("a name")], Rtype::DNSKEY),
-        budget: 2200,
+        budget: 1960,
     },
 ];
 
