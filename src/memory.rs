@@ -48,7 +48,8 @@ pub fn return_large_blocks() {
     }
 }
 
-/// Starts to bring the cache line of `octets[at]` near, and does not wait for it; does nothing where that is outside.
+/// Starts to bring the cache line of `octets[at]` near, and does not wait for it; does nothing where that is outside, or on processors
+/// other than x86-64.
 ///
 /// A load would do the same, but nothing that follows it in the program could end before it has ended: only a few of them are under
 /// way at once then, and the processor has room for many more.

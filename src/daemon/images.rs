@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::journal::Images;
 use crate::pipeline::{ImageJob, Written};
 use crate::telemetry::count;
+use crate::transport;
 
 /// What changed in what is served.
 pub struct Work {
@@ -31,6 +32,7 @@ pub fn start(images: Images) -> Sender<Work> {
 }
 
 fn run(images: &Images, work: &Receiver<Work>) {
+    transport::give_way();
     let mut waiting: Vec<ImageJob> = Vec::new();
     let mut rests = 0;
     loop {
