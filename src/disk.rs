@@ -98,16 +98,61 @@ impl Stamp {
 /// # Errors
 /// As [`read`].
 pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32, Stamp)> {
-    let file = open(path)?;
-    let metadata = file.metadata()?;
-    // From before the read: a change during it shows.
-    let mut stamp = Stamp::new(path, &metadata);
-    let is_settled = stamp.is_settled();
-    let octets = to_end(file, most)?;
-    if !is_settled {
-        stamp.fresh = Some(Sha256::digest(&octets).into());
+    let mut input = Stamped::open(path, most)?;
+    // One more, so that the end is seen without growing. The file may still grow while it is read.
+    let mut octets = Vec::with_capacity(input.stamp.len as usize + 1);
+    input.read_to_end(&mut octets)?;
+    let (mode, stamp) = (input.mode, input.finish());
+    Ok((octets, mode, stamp))
+}
+
+/// A regular file that is read once, from its begin to its end, and what it can be known again by.
+pub struct Stamped {
+    file: File,
+    mode: u32,
+    stamp: Stamp,
+    most: u64,
+    n_read: u64,
+    /// Of what was read, where the file had been changed shortly before.
+    fresh: Option<Sha256>,
+}
+
+impl Stamped {
+    /// Opens a regular file of at most `most` octets.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(path: &Path, most: u64) -> io::Result<Self> {
+        let file = open(path)?;
+        let metadata = file.metadata()?;
+        // From before the read: a change during it shows.
+        let stamp = Stamp::new(path, &metadata);
+        if stamp.len > most {
+            return Err(too_large(most));
+        }
+        let fresh = (!stamp.is_settled()).then(Sha256::new);
+        Ok(Self { file, mode: metadata.permissions().mode() & 0o7777, stamp, most, n_read: 0, fresh })
     }
-    Ok((octets, metadata.permissions().mode() & 0o7777, stamp))
+
+    /// What the file can be known again by, when it was read to its end.
+    pub fn finish(self) -> Stamp {
+        Stamp { fresh: self.fresh.map(|hasher| hasher.finalize().into()), ..self.stamp }
+    }
+}
+
+impl Read for Stamped {
+    /// Fails with `FileTooLarge` when there is more than expected.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(out)?;
+        self.n_read += n as u64;
+        if self.n_read > self.most {
+            return Err(too_large(self.most));
+        }
+        if let Some(hasher) = &mut self.fresh {
+            hasher.update(&out[..n]);
+        }
+        Ok(n)
+    }
 }
 
 /// Reads a secret of at most `most` octets of UTF-8, and its mode, which the caller judges before the secret is used.

@@ -129,6 +129,18 @@ impl Records {
         self.entries.len()
     }
 
+    /// The owner of the record added last; of sorted records, the last in order.
+    pub fn last_owner(&self) -> Option<NameRef<'_>> {
+        self.entries.last().map(|entry| self.owner_at(entry.owner))
+    }
+
+    /// Takes all records out; the room for them stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.sorted = false;
+    }
+
     /// True without a record.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

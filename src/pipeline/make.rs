@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::content;
+use super::content::{self, ContentDigest};
 use super::decide::{self, Before, Why};
 use crate::disk::Stamp;
 use crate::dns::records::Full;
-use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
+use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::journal::{Journal, SavedZone};
 use crate::sign::{self, SignError, ZoneKeys};
 use crate::telemetry::count;
-use crate::zone::{Zone, ZoneError};
+use crate::zone::{Builder, Zone, ZoneError};
 
 /// A zone that is, or is to be, served.
 #[derive(Clone, Debug)]
@@ -210,6 +211,30 @@ fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option
     let zone = Arc::new(Zone::build(apex, records)?);
     let live = Live::new(zone, digest, String::new(), None, ds, None);
     Ok(Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } }))
+}
+
+/// Makes the zone of a master file that is served as it stands, while the file is read: nothing is held but the zone. `Some(None)` when
+/// it is what was served before.
+///
+/// `None` where the file is to be read as a whole and given to [`make`], which then also says what is wrong: when its names are not in
+/// order, when it includes others, when it has a ZONEMD to be checked, or an error.
+pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<Option<Made>> {
+    let mut builder = Builder::new(apex);
+    let mut digest = ContentDigest::new(true);
+    let mut ds = Vec::new();
+    let stamp = master::stream_file(file, apex, &mut |records| {
+        digest.add(records, apex);
+        records.sort();
+        ds.extend(content::ds_of(records, apex));
+        builder.add(records).is_ok() && !records.rtypes().any(|rtype| rtype == Rtype::ZONEMD)
+    })?;
+    let zone = Arc::new(builder.finish().ok()?);
+    let digest = digest.finish();
+    if before.is_some_and(|before| before.content == digest && before.signing.is_empty()) {
+        return Some(None);
+    }
+    let live = Live { files: vec![stamp], ..Live::new(zone, digest, String::new(), None, ds, None) };
+    Some(Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } }))
 }
 
 impl Live {

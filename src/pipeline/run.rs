@@ -194,6 +194,12 @@ impl<'a> Run<'a> {
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
             Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
+            Scope::Start | Scope::All | Scope::Zone(_)
+                if file.policy.is_none()
+                    && let Some(made) = make::from_file(&file.file, file.apex.as_ref(), before) =>
+            {
+                return Some(Ok((made, damage.into_iter().collect())));
+            }
             Scope::Start | Scope::All | Scope::Zone(_) => match master::read_file_stamped(&file.file, file.apex.as_ref()) {
                 Ok((records, stamps)) => {
                     files = stamps;

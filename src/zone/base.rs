@@ -272,25 +272,7 @@ impl<'a> Node<'a> {
 
     /// Octets of the node in its arena.
     pub(super) fn size(self) -> usize {
-        let start = 2 + self.prefix().len();
-        match self.flags() & KIND {
-            KIND_CUT => {
-                let cut = self.cut();
-                let mut at = start + 8 + if cut.ds == NONE { 0 } else { 4 };
-                if cut.has_others() {
-                    at += 2 + 6 * u16::from_le_bytes([cut.rest[0], cut.rest[1]]) as usize;
-                }
-                at + 1 + 4 * self.bytes()[at] as usize
-            }
-            KIND_PLAIN => {
-                let n = u16::from_le_bytes([self.bytes()[start + 12], self.bytes()[start + 13]]);
-                start + 14 + 6 * n as usize
-            }
-            _ => {
-                let n = u16::from_le_bytes([self.bytes()[start], self.bytes()[start + 1]]);
-                start + 2 + 6 * n as usize
-            }
-        }
+        node_size(self.bytes())
     }
 
     /// The full name; `apex` is the zone's.
@@ -298,6 +280,21 @@ impl<'a> Node<'a> {
         let mut wire = self.prefix().to_vec();
         wire.extend_from_slice(apex.as_ref().to_lowercase().as_ref().as_wire());
         Name::from_wire(&wire).expect("nodes have whole names")
+    }
+}
+
+/// Octets of the node that `nodes` starts with.
+pub(super) fn node_size(nodes: &[u8]) -> usize {
+    let (flags, start) = (nodes[0], 2 + nodes[1] as usize);
+    let list = |at: usize| at + 2 + 6 * u16::from_le_bytes([nodes[at], nodes[at + 1]]) as usize;
+    match flags & KIND {
+        KIND_CUT => {
+            let at = start + 8 + if flags & HAS_DS != 0 { 4 } else { 0 };
+            let at = if flags & HAS_OTHERS != 0 { list(at) } else { at };
+            at + 1 + 4 * nodes[at] as usize
+        }
+        KIND_PLAIN => list(start + 12),
+        _ => list(start),
     }
 }
 

@@ -147,12 +147,6 @@ fn top_bits(hash: &[u8; 20]) -> u32 {
 }
 
 impl Chain {
-    /// True for NSEC3.
-    #[inline]
-    pub fn is_nsec3(&self) -> bool {
-        matches!(self, Self::Nsec3(_))
-    }
-
     /// Moves the arrays into large pages.
     pub(super) fn enlarge_pages(&self) {
         match self {
@@ -196,15 +190,16 @@ impl Base {
 }
 
 /// The labels of a name below the apex, in lower case.
-struct Labels<'a> {
+pub(super) struct Labels<'a> {
     prefix: &'a [u8],
     starts: [u8; MAX_LABELS],
     n: usize,
 }
 
 impl<'a> Labels<'a> {
+    /// Those of a name in wire form without its root label.
     #[inline]
-    fn of(prefix: &'a [u8]) -> Self {
+    pub fn of(prefix: &'a [u8]) -> Self {
         let mut labels = Self { prefix, starts: [0; MAX_LABELS], n: 0 };
         let mut at = 0;
         while at < prefix.len() {
@@ -215,9 +210,33 @@ impl<'a> Labels<'a> {
         labels
     }
 
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// What they were read from.
+    #[inline]
+    pub fn as_wire(&self) -> &'a [u8] {
+        self.prefix
+    }
+
+    /// The last `n` of them.
+    pub fn last(&self, n: usize) -> Labels<'a> {
+        let from = self.starts[..self.n].get(self.n - n).map_or(self.prefix.len(), |&start| start as usize);
+        Labels::of(&self.prefix[from..])
+    }
+
+    /// True if they end with the `n` labels `suffix`.
+    #[inline]
+    pub fn ends_with(&self, suffix: &[u8], n: usize) -> bool {
+        n <= self.n && self.prefix.ends_with(suffix) && (n == 0 || self.starts[self.n - n] as usize == self.prefix.len() - suffix.len())
+    }
+
     /// The canonical order (RFC 4034 §6.1): by labels from the right, octets as numbers, what is shorter first.
     #[inline]
-    fn cmp(&self, other: &Labels<'_>) -> Ordering {
+    pub fn cmp(&self, other: &Labels<'_>) -> Ordering {
         let differ = self.backwards().zip(other.backwards()).map(|(a, b)| a.cmp(b)).find(|order| order.is_ne());
         differ.unwrap_or_else(|| self.n.cmp(&other.n))
     }

@@ -37,6 +37,12 @@ impl NameHash {
         Self(fold(fold(h ^ last)))
     }
 
+    /// All of it.
+    #[inline]
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The bucket of an index with `n` buckets.
     #[inline]
     fn bucket(self, n: usize) -> usize {

@@ -33,6 +33,7 @@ pub use set::{Found, ZoneSet};
 pub use walk::{End, Provable, Sought, Walk};
 
 use base::Base;
+use build::{Build, Built, Start};
 use chain::Chain;
 use overlay::Overlay;
 
@@ -79,6 +80,8 @@ pub enum ZoneError {
     RrsetTooBig(Name, Rtype),
     /// More than 4 GiB.
     TooBig,
+    /// A name that does not stand behind the one before it, or whose records came apart. Only of a [`Builder`].
+    OutOfOrder(Name),
 }
 
 impl fmt::Display for ZoneError {
@@ -92,6 +95,7 @@ impl fmt::Display for ZoneError {
             Self::Nsec3Owner(name) => write!(f, "'{name}' has an NSEC3 record, but its first label is no hash"),
             Self::RrsetTooBig(name, rtype) => write!(f, "the {rtype} RRset of '{name}' is too big for a message"),
             Self::TooBig => f.write_str("the zone has more than 4 GiB"),
+            Self::OutOfOrder(name) => write!(f, "'{name}' does not stand behind the names before it, with all its records in one place"),
         }
     }
 }
@@ -106,13 +110,19 @@ impl Zone {
     pub fn build(apex: NameRef<'_>, mut records: Records) -> Result<Self, ZoneError> {
         records.sort();
         let at_apex = records.name(apex).ok_or(ZoneError::Soa)?;
-        let soa = at_apex.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or(ZoneError::Soa)?;
-        let soa = soa.rdata().next().and_then(Soa::read).ok_or(ZoneError::Soa)?;
-        let lower = apex.to_lowercase();
-        let negative_soa = build::negative_soa(lower.as_ref(), &at_apex, soa.minimum)?;
-        let base = build::build(apex, &records, RandomState::new().hash_one(0))?;
+        at_apex.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or(ZoneError::Soa)?;
+        let mut build = Build::new(apex, fresh_seed());
+        build.records(&records)?;
+        drop(records);
+        Self::of(apex, build.finish()?)
+    }
+
+    fn of(apex: NameRef<'_>, built: Built) -> Result<Self, ZoneError> {
+        let Built { base, start, .. } = built;
+        let Start { soa, negative } = start.ok_or(ZoneError::Soa)?;
         base.enlarge_pages();
-        Ok(Self { apex_labels: lower.as_ref().label_count(), apex: lower, soa, negative_soa, base: Arc::new(base), overlay: None })
+        let apex = apex.to_lowercase();
+        Ok(Self { apex_labels: apex.as_ref().label_count(), apex, soa, negative_soa: negative, base: Arc::new(base), overlay: None })
     }
 
     /// The apex, in lower case.
@@ -209,6 +219,46 @@ impl Zone {
             Some(overlay) => self.overlaid_records(overlay, records),
         }
     }
+}
+
+/// Builds a zone from names that come in canonical order, some at a time: nothing is held but the zone itself.
+pub struct Builder(Build);
+
+impl Builder {
+    /// Begins the zone `apex`.
+    pub fn new(apex: NameRef<'_>) -> Self {
+        Self(Build::new(apex, fresh_seed()))
+    }
+
+    /// Adds names that stand behind those added before, each with all its records, sorted; the apex comes first.
+    /// Names of NSEC3 records alone may come in any order.
+    ///
+    /// # Errors
+    /// [`ZoneError`]; the zone is to be given up then.
+    ///
+    /// # Panics
+    /// When `records` is not sorted.
+    pub fn add(&mut self, records: &Records) -> Result<(), ZoneError> {
+        self.0.records(records)
+    }
+
+    /// Ends the zone.
+    ///
+    /// # Errors
+    /// [`ZoneError`]; nothing is served then.
+    pub fn finish(self) -> Result<Zone, ZoneError> {
+        let apex = self.0.apex().to_owned();
+        let built = self.0.finish()?;
+        match built.without_link {
+            None => Zone::of(apex.as_ref(), built),
+            Some(name) => Err(ZoneError::OutOfOrder(name)),
+        }
+    }
+}
+
+/// Whoever chooses names must not be able to choose collisions.
+fn fresh_seed() -> u64 {
+    RandomState::new().hash_one(0)
 }
 
 impl fmt::Debug for Zone {

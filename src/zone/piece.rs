@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::dns::name::MAX_NAME;
 use crate::dns::rdata::{self, Part};
-use crate::dns::{Class, NameRef, Rtype};
+use crate::dns::{Class, Name, NameRef, Rtype};
 
 /// Octets in front of a set: length of the records and of the signatures, how many of each, pointers in RDATA, length of the first
 /// owner.
@@ -245,6 +245,13 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// The name at `at`, which leans on no owner.
+    pub(super) fn name_at(&self, at: u16, apex: NameRef<'_>) -> Option<Name> {
+        let mut wire = Vec::with_capacity(MAX_NAME);
+        self.expand_name(at.into(), apex, apex, &mut wire);
+        Name::from_wire(&wire).ok()
+    }
+
     /// Appends the name at `at`; returns where it ends.
     fn expand_name(&self, mut at: usize, owner: NameRef<'_>, apex: NameRef<'_>, out: &mut Vec<u8>) -> usize {
         let mut end = None;
@@ -459,7 +466,6 @@ fn set_length(bytes: &mut [u8], start: usize) -> Result<(), TooBig> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Name;
 
     fn name(text: &str) -> Name {
         Name::parse(text).expect("test name")

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use super::{MasterError, Options, Reason, beside, scan};
-use crate::disk::{self, Stamp};
+use super::{MasterError, Options, Reason, beside, scan, stream};
+use crate::disk::{self, Stamp, Stamped};
 use crate::dns::name::NameRef;
 use crate::dns::records::Records;
 
@@ -42,6 +42,15 @@ pub fn read_file_stamped(path: &Path, origin: NameRef<'_>) -> Result<(Records, V
     let mut stamps = vec![stamp];
     let records = read_text_stamped(&text, &file, origin, &mut stamps)?;
     Ok((records, stamps))
+}
+
+/// Reads the master file at `path` a piece at a time, see [`stream`]; gives what it can be known again by.
+///
+/// `None` where it is to be read as a whole, with [`read_file_stamped`].
+pub fn stream_file(path: &Path, origin: NameRef<'_>, each: &mut dyn FnMut(&mut Records) -> bool) -> Option<Stamp> {
+    let mut file = Stamped::open(path, MAX_FILE).ok()?;
+    stream(&mut file, &Options::new(origin), each)?;
+    Some(file.finish())
 }
 
 /// Reads the text of a master file that is called `file`, and what it includes from disk.

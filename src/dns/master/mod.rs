@@ -21,6 +21,7 @@ mod generate;
 mod loc;
 mod read;
 mod scan;
+mod stream;
 mod svcb;
 mod write;
 
@@ -29,8 +30,9 @@ use std::fmt;
 use super::name::{Name, NameError, NameRef};
 use super::rtype::Rtype;
 
-pub use file::{MAX_FILE, read_file, read_file_stamped, read_text};
+pub use file::{MAX_FILE, read_file, read_file_stamped, read_text, stream_file};
 pub use scan::{Include, beside, parse_rdata, scan};
+pub use stream::stream;
 pub use write::{write, write_name, write_rdata, write_record};
 
 /// How to scan, and the bounds of it.

@@ -27,25 +27,9 @@ pub type Include<'a> = dyn FnMut(&str, &str) -> Result<Vec<u8>, String> + 'a;
 /// # Errors
 /// The first thing that is wrong.
 pub fn scan(text: &[u8], file: &str, options: &Options<'_>, include: &mut Include<'_>) -> Result<Records, MasterError> {
-    let mut scanner = Scanner {
-        // Lines of a delegation have 50 octets and more.
-        records: Records::with_capacity((text.len() / 48).min(1 << 24)),
-        options,
-        include,
-        default_ttl: options.default_ttl,
-        last_ttl: None,
-        n_includes: 0,
-        n_generated: 0,
-        n_generated_octets: 0,
-        files: Vec::new(),
-        scratch: Scratch::default(),
-        rdata: Vec::with_capacity(512),
-        subject: Subject::Nothing,
-        heads: Default::default(),
-        last_head: 0,
-    };
-    let mut place = Place { origin: options.origin.to_owned(), owner: Vec::with_capacity(256), owner_text: 0..0 };
-    scanner.file(text, file, &mut place)?;
+    // Lines of a delegation have 50 octets and more.
+    let mut scanner = Scanner::new(options, include, Records::with_capacity((text.len() / 48).min(1 << 24)), None);
+    scanner.file(text, file, &mut Place::new(options.origin))?;
     Ok(scanner.records)
 }
 
@@ -73,8 +57,14 @@ pub fn beside(path: &str, from: &str) -> String {
     }
 }
 
-struct Scanner<'s> {
+/// What takes records away when many are together; false when there is no going on.
+pub(super) type Sink<'a> = dyn FnMut(&mut Records) -> bool + 'a;
+
+pub(super) struct Scanner<'s> {
     records: Records,
+    sink: Option<&'s mut Sink<'s>>,
+    /// Records that were taken away.
+    n_taken: usize,
     options: &'s Options<'s>,
     include: &'s mut Include<'s>,
     /// `$TTL`, or what stands for it.
@@ -93,6 +83,9 @@ struct Scanner<'s> {
     heads: [Option<(Box<[u8]>, Head)>; HEADS],
     last_head: usize,
 }
+
+/// How many records are together before a sink gets them: few enough to stay near the processor.
+const TOGETHER: usize = 4096;
 
 /// How many heads of records are remembered: those of the types and TTLs that take turns.
 const HEADS: usize = 8;
@@ -115,7 +108,7 @@ enum Subject {
 }
 
 /// What changes from line to line and comes back after an `$INCLUDE`.
-struct Place {
+pub(super) struct Place {
     origin: Name,
     /// The last owner in wire form; empty before the first.
     owner: Vec<u8>,
@@ -124,18 +117,48 @@ struct Place {
 }
 
 impl Place {
+    pub(super) fn new(origin: NameRef<'_>) -> Self {
+        Self { origin: origin.to_owned(), owner: Vec::with_capacity(256), owner_text: 0..0 }
+    }
+
+    /// The text that was read is another one from here on.
+    pub(super) fn moved(&mut self) {
+        self.owner_text = 0..0;
+    }
+
     fn owner(&self) -> Option<NameRef<'_>> {
         NameRef::from_wire(&self.owner).ok()
     }
 }
 
 /// What the caller of an entry has left to do.
-enum Step {
+pub(super) enum Step {
     Done,
     Include { path: String, at: usize, origin: Name },
 }
 
-impl Scanner<'_> {
+impl<'s> Scanner<'s> {
+    pub(super) fn new(options: &'s Options<'s>, include: &'s mut Include<'s>, records: Records, sink: Option<&'s mut Sink<'s>>) -> Self {
+        Self {
+            records,
+            sink,
+            n_taken: 0,
+            options,
+            include,
+            default_ttl: options.default_ttl,
+            last_ttl: None,
+            n_includes: 0,
+            n_generated: 0,
+            n_generated_octets: 0,
+            files: Vec::new(),
+            scratch: Scratch::default(),
+            rdata: Vec::with_capacity(512),
+            subject: Subject::Nothing,
+            heads: Default::default(),
+            last_head: 0,
+        }
+    }
+
     fn file(&mut self, text: &[u8], file: &str, place: &mut Place) -> Result<(), MasterError> {
         if text.starts_with(b"\xfe\xff") || text.starts_with(b"\xff\xfe") {
             return Err(placed(Fault { at: 0, reason: Reason::Utf16 }, text, file, None, None));
@@ -178,7 +201,16 @@ impl Scanner<'_> {
         placed(fault, text, file, owner, rtype)
     }
 
-    fn entry(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<Step> {
+    /// Gives the sink what is together; false when there is no going on.
+    pub(super) fn flush(&mut self) -> bool {
+        let Some(sink) = &mut self.sink else { return true };
+        self.n_taken += self.records.len();
+        let goes_on = sink(&mut self.records);
+        self.records.clear();
+        goes_on
+    }
+
+    pub(super) fn entry(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<Step> {
         if cur.peek() == Some(b'$') {
             return self.directive(cur, place);
         }
@@ -214,10 +246,13 @@ impl Scanner<'_> {
             }
             None => self.ttl_for(rtype, type_at)?,
         };
-        if self.records.len() >= self.options.max_records {
+        let Some(owner) = place.owner() else { return fault(type_at, Reason::NoOwner) };
+        if self.sink.is_some() && self.records.len() >= TOGETHER && self.records.last_owner() != Some(owner) && !self.flush() {
+            return fault(type_at, Reason::Full);
+        }
+        if self.n_taken + self.records.len() >= self.options.max_records {
             return fault(type_at, Reason::TooMany { what: "records", most: self.options.max_records });
         }
-        let Some(owner) = place.owner() else { return fault(type_at, Reason::NoOwner) };
         match self.records.push(owner, rtype, ttl, &self.rdata) {
             Ok(()) => Ok(()),
             Err(_) => fault(type_at, Reason::Full),
