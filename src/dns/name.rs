@@ -293,13 +293,18 @@ impl<'a> NameRef<'a> {
 
     /// Canonical order (RFC 4034 §6.1): label by label from the right, lower case, as unsigned octets.
     pub fn canonical_cmp(self, other: NameRef<'_>) -> Ordering {
+        // Neighbours differ in their first labels, more often than not.
+        let (x, y) = (self.0[0] as usize, other.0[0] as usize);
+        if x > 0 && y > 0 && self.0[1 + x..] == other.0[1 + y..] {
+            return cmp_label(&self.0[1..1 + x], &other.0[1..1 + y]);
+        }
         let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
         let (mut i, mut j) = (self.offsets(&mut a), other.offsets(&mut b));
         while i > 0 && j > 0 {
             i -= 1;
             j -= 1;
             let (x, y) = (label_at(self.0, a[i]), label_at(other.0, b[j]));
-            let order = x.iter().map(u8::to_ascii_lowercase).cmp(y.iter().map(u8::to_ascii_lowercase));
+            let order = cmp_label(x, y);
             if order != Ordering::Equal {
                 return order;
             }
@@ -335,6 +340,12 @@ impl<'a> NameRef<'a> {
         }
         n
     }
+}
+
+/// Compares labels in lower case.
+fn cmp_label(a: &[u8], b: &[u8]) -> Ordering {
+    let differ = a.iter().zip(b).map(|(x, y)| x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase())).find(|order| order.is_ne());
+    differ.unwrap_or_else(|| a.len().cmp(&b.len()))
 }
 
 fn label_at(wire: &[u8], start: u8) -> &[u8] {

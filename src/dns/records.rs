@@ -387,8 +387,7 @@ pub fn cmp_rdata(rtype: Rtype, a: &[u8], b: &[u8]) -> Ordering {
         return a.cmp(b);
     }
     let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    let changes = |rdata: &[u8]| rdata.iter().take(same + 1).any(u8::is_ascii_uppercase);
-    if !changes(a) && !changes(b) {
+    if !a.iter().take(same + 1).chain(b.get(same)).any(u8::is_ascii_uppercase) {
         // The canonical form is the same as far as it decides.
         return a[same..].cmp(&b[same..]);
     }

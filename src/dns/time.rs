@@ -26,10 +26,7 @@ impl UnixTime {
             return None;
         }
         let (year, month, day) = (digits(0, 4)?, digits(5, 2)?, digits(8, 2)?);
-        let (hour, minute, second) = (digits(11, 2)?, digits(14, 2)?, digits(17, 2)?);
-        if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60 {
-            return None;
-        }
+        let local = seconds(year, month, day, digits(11, 2)?, digits(14, 2)?, digits(17, 2)?)?;
         let mut at = 19;
         if b[at] == b'.' {
             let n = b[at + 1..].iter().take_while(|c| c.is_ascii_digit()).count();
@@ -49,28 +46,20 @@ impl UnixTime {
             }
             _ => return None,
         };
-        let seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
-        u64::try_from(seconds).ok().map(Self)
+        u64::try_from(local - offset).ok().map(Self)
     }
 
     /// Reads `YYYYMMDDHHmmSS`, or a plain number of seconds of up to ten digits (RFC 4034 §3.2).
-    pub fn parse_rrsig(text: &str) -> Option<Self> {
-        if text.is_empty() || !text.bytes().all(|c| c.is_ascii_digit()) {
+    pub fn parse_rrsig(text: &[u8]) -> Option<Self> {
+        if !matches!(text.len(), 1..=10 | 14) || !text.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        match text.len() {
-            14 => Self::parse_rfc3339(&format!(
-                "{}-{}-{}T{}:{}:{}Z",
-                &text[..4],
-                &text[4..6],
-                &text[6..8],
-                &text[8..10],
-                &text[10..12],
-                &text[12..]
-            )),
-            ..=10 => text.parse().ok().map(Self),
-            _ => None,
-        }
+        let number = |from: usize, to: usize| text[from..to].iter().fold(0, |n, digit| 10 * n + i64::from(digit - b'0'));
+        let seconds = match text.len() {
+            14 => seconds(number(0, 4), number(4, 6), number(6, 8), number(8, 10), number(10, 12), number(12, 14))?,
+            n => number(0, n),
+        };
+        u64::try_from(seconds).ok().map(Self)
     }
 
     /// `YYYYMMDDHHmmSS`.
@@ -117,6 +106,12 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
+/// Seconds from the start of 1970 to a time of the calendar, if there is such a time.
+fn seconds(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> Option<i64> {
+    let is_one = (1..=12).contains(&month) && (1..=days_in_month(year, month)).contains(&day) && hour < 24 && minute < 60 && second <= 60;
+    is_one.then(|| days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second)
+}
+
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
@@ -139,7 +134,7 @@ mod tests {
         ] {
             assert_eq!(UnixTime::parse_rfc3339(text), Some(UnixTime(seconds)), "{text}");
             assert_eq!(UnixTime(seconds).to_string(), text);
-            assert_eq!(UnixTime::parse_rrsig(&UnixTime(seconds).to_rrsig()), Some(UnixTime(seconds)));
+            assert_eq!(UnixTime::parse_rrsig(UnixTime(seconds).to_rrsig().as_bytes()), Some(UnixTime(seconds)));
         }
         assert_eq!(UnixTime::parse_rfc3339("2026-11-21T07:00:00.5+07:00"), Some(UnixTime(1_795_219_200)));
         for bad in [

@@ -88,7 +88,7 @@ impl Key {
                 "Private-key-format" => format = Some(value),
                 "Algorithm" => named = Some(value),
                 _ => match timing.slot(field) {
-                    Some(slot) => *slot = Some(UnixTime::parse_rrsig(value).ok_or_else(broken)?),
+                    Some(slot) => *slot = Some(UnixTime::parse_rrsig(value.as_bytes()).ok_or_else(broken)?),
                     None => timing.other.push((field.to_owned(), value.to_owned())),
                 },
             }

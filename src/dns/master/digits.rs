@@ -104,31 +104,9 @@ fn decode(encoding: &data_encoding::Encoding, raw: &[u8], out: &mut Vec<u8>) -> 
     Some(())
 }
 
-/// Reads RRSIG times; signatures of a zone share few days, so the last day is kept.
-#[derive(Default)]
-pub(super) struct Times {
-    day: [u8; 8],
-    seconds: u64,
-}
-
-impl Times {
-    /// `YYYYMMDDHHmmSS` or seconds, within 32 bits (RFC 4034 §3.2).
-    pub(super) fn read(&mut self, raw: &[u8]) -> Option<u32> {
-        if raw.len() == 14 && raw.iter().all(u8::is_ascii_digit) {
-            let part = |at: usize| u64::from(raw[at] - b'0') * 10 + u64::from(raw[at + 1] - b'0');
-            let (hour, minute, second) = (part(8), part(10), part(12));
-            if hour > 23 || minute > 59 || second > 60 {
-                return None;
-            }
-            if raw[..8] != self.day {
-                let midnight = [&raw[..8], b"000000"].concat();
-                self.seconds = UnixTime::parse_rrsig(std::str::from_utf8(&midnight).ok()?)?.0;
-                self.day.copy_from_slice(&raw[..8]);
-            }
-            return u32::try_from(self.seconds + hour * 3600 + minute * 60 + second).ok();
-        }
-        number(raw, u64::from(u32::MAX)).filter(|_| raw.len() <= 10).map(|n| n as u32)
-    }
+/// A time as `YYYYMMDDHHmmSS` or in seconds, within 32 bits (RFC 4034 §3.2).
+pub(super) fn time(raw: &[u8]) -> Option<u32> {
+    u32::try_from(UnixTime::parse_rrsig(raw)?.0).ok()
 }
 
 /// Appends a decimal number.
@@ -209,18 +187,27 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_calendar() {
-        let mut times = Times::default();
-        for text in ["20040509183619", "20040509000000", "20260229000000", "20260228235959", "21060207062815", "21060207062816"] {
-            let slow = UnixTime::parse_rrsig(text).and_then(|t| u32::try_from(t.0).ok());
-            assert_eq!(times.read(text.as_bytes()), slow, "{text}");
-            if let Some(seconds) = slow.filter(|_| text.len() == 14) {
+        for (text, seconds) in [
+            ("20040509183619", Some(1_084_127_779)),
+            ("20040509000000", Some(1_084_060_800)),
+            ("20260229000000", None),
+            ("20260228235959", Some(1_772_323_199)),
+            ("20260228240000", None),
+            ("20261301000000", None),
+            ("21060207062815", Some(u32::MAX)),
+            ("21060207062816", None),
+        ] {
+            assert_eq!(time(text.as_bytes()), seconds, "{text}");
+            if let Some(seconds) = seconds {
                 let mut out = Vec::new();
                 write_time(seconds, &mut out);
-                assert_eq!(out, UnixTime(seconds.into()).to_rrsig().into_bytes());
+                assert_eq!(out, text.as_bytes());
             }
         }
-        assert_eq!(times.read(b"1084127779"), Some(1_084_127_779));
-        assert_eq!(times.read(b"10841277790"), None);
+        assert_eq!(time(b"1084127779"), Some(1_084_127_779));
+        for bad in [&b"10841277790"[..], b"4294967296", b"", b"-1", b"2004050918361"] {
+            assert_eq!(time(bad), None);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Knows no owner and no TTL. RFC 1035 §5.1, RFC 3597 §5.
 
 use super::cursor::{Cursor, Word, append_unescaped};
-use super::digits::{self, Times};
+use super::digits;
 use super::fields::{ALGORITHMS, CERT_TYPES, Field, contradiction, fields};
 use super::{Parse, Reason, apl, fault, gateway, loc, svcb, write};
 use crate::dns::name::NameRef;
@@ -15,7 +15,6 @@ use crate::dns::rtype::Rtype;
 pub(super) struct Scratch {
     pub(super) joined: Vec<u8>,
     types: Vec<Rtype>,
-    times: Times,
 }
 
 /// Reads the RDATA of one record into `out`, up to the end of the entry but not over it.
@@ -173,7 +172,7 @@ fn read_field(field: Field, cur: &mut Cursor<'_>, origin: NameRef<'_>, scratch: 
         Field::Time => {
             const WHAT: &str = "a time as YYYYMMDDHHmmSS";
             let raw = cur.plain(WHAT)?;
-            let Some(seconds) = scratch.times.read(raw) else { return cur.expected(WHAT) };
+            let Some(seconds) = digits::time(raw) else { return cur.expected(WHAT) };
             out.extend_from_slice(&seconds.to_be_bytes());
         }
         Field::Algorithm => {
