@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::content::{self, ContentDigest};
+use super::content;
 use super::decide::{self, Before, Why};
 use crate::disk::Stamp;
 use crate::dns::records::Full;
@@ -20,7 +20,7 @@ use crate::zone::{Builder, Zone, ZoneError};
 pub struct Live {
     /// What is answered from.
     pub zone: Arc<Zone>,
-    /// Digest of the content it was made from.
+    /// Digest of the content it was made from; empty when served as it stands.
     pub content: String,
     /// Digest of policy and keys; empty when served as it stands.
     pub signing: String,
@@ -140,7 +140,7 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     let digest = match &mut content {
         Some(records) => {
             records.sort();
-            content::digest(records, apex, false)
+            content::digest(records, apex)
         }
         // Without anything before there is nothing to go by: the caller gives content then.
         None => job.before.map(|before| before.content.clone()).unwrap_or_default(),
@@ -203,14 +203,9 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
 
 fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option<&Live>) -> Result<Option<Made>, MakeError> {
     let Some(records) = records else { return Ok(None) };
-    let digest = content::digest(&records, apex, true);
-    if before.is_some_and(|before| before.content == digest && before.signing.is_empty()) {
-        return Ok(None);
-    }
     let ds = content::ds_of(&records, apex);
-    let zone = Arc::new(Zone::build(apex, records)?);
-    let live = Live::new(zone, digest, String::new(), None, ds, None);
-    Ok(Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } }))
+    let zone = Zone::build(apex, records)?;
+    Ok(as_it_stands(zone, ds, before))
 }
 
 /// Makes the zone of a master file that is served as it stands, while the file is read: nothing is held but the zone. `Some(None)` when
@@ -220,21 +215,22 @@ fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option
 /// order, when it includes others, when it has a ZONEMD to be checked, or an error.
 pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<Option<Made>> {
     let mut builder = Builder::new(apex);
-    let mut digest = ContentDigest::new(true);
     let mut ds = Vec::new();
     let stamp = master::stream_file(file, apex, &mut |records| {
-        digest.add(records, apex);
         records.sort();
         ds.extend(content::ds_of(records, apex));
         builder.add(records).is_ok() && !records.rtypes().any(|rtype| rtype == Rtype::ZONEMD)
     })?;
-    let zone = Arc::new(builder.finish().ok()?);
-    let digest = digest.finish();
-    if before.is_some_and(|before| before.content == digest && before.signing.is_empty()) {
-        return Some(None);
+    let made = as_it_stands(builder.finish().ok()?, ds, before);
+    Some(made.map(|made| Made { live: Live { files: vec![stamp], ..made.live }, ..made }))
+}
+
+fn as_it_stands(zone: Zone, ds: Vec<Vec<u8>>, before: Option<&Live>) -> Option<Made> {
+    if before.is_some_and(|before| before.signing.is_empty() && before.zone.is_same(&zone)) {
+        return None;
     }
-    let live = Live { files: vec![stamp], ..Live::new(zone, digest, String::new(), None, ds, None) };
-    Some(Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } }))
+    let live = Live::new(Arc::new(zone), String::new(), String::new(), None, ds, None);
+    Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } })
 }
 
 impl Live {
