@@ -6,6 +6,8 @@
 
 mod hosts;
 mod last;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering;
 
