@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use saola::answer::{Face, Meta, Outcome, Transport, respond};
 use saola::dns::master::{self, Options};
-use saola::dns::{Name, Records, UnixTime};
+use saola::dns::{Name, NameRef, Records, UnixTime};
 use saola::sign::{self, Denial, Key, Policy, ZoneKeys};
 use saola::zone::{Zone, ZoneSet};
 
@@ -157,15 +157,26 @@ pub fn query_seeds() -> Vec<Vec<u8>> {
 }
 
 /// Text goes through the scanner; what it takes is written, and read again as the same records.
+///
+/// Read in pieces it is the same, or left to be read as a whole.
 pub fn master(text: &[u8]) {
-    let Some(records) = scan(text) else { return };
-    let mut written = Vec::new();
-    master::write(&records, &mut written).expect("memory takes it");
-    let again = scan(&written);
     let fields = |records: &Records| {
         let each = records.iter().map(|r| (r.owner.as_wire().to_vec(), r.rtype, r.ttl, r.rdata.to_vec()));
         each.collect::<Vec<_>>()
     };
+    let whole = scan(text);
+    let mut streamed = Vec::new();
+    let mut each = |records: &mut Records| {
+        streamed.extend(fields(records));
+        true
+    };
+    if master::stream(text, &bounds(Name::parse("vn.").expect("a name").as_ref()), &mut each).is_some() {
+        assert!(whole.as_ref().is_some_and(|whole| fields(whole) == streamed), "in pieces it is something else");
+    }
+    let Some(records) = whole else { return };
+    let mut written = Vec::new();
+    master::write(&records, &mut written).expect("memory takes it");
+    let again = scan(&written);
     let same = again.as_ref().is_some_and(|again| fields(again) == fields(&records));
     assert!(same, "written and read again it is something else:\n{}", String::from_utf8_lossy(&written));
 }
@@ -196,11 +207,14 @@ pub fn answer_from(zone: &Arc<Zone>) -> Vec<Vec<u8>> {
     replies
 }
 
+fn bounds(origin: NameRef<'_>) -> Options<'_> {
+    Options { max_generated: 1000, max_records: 10_000, ..Options::new(origin) }
+}
+
 fn scan(text: &[u8]) -> Option<Records> {
     let apex = Name::parse("vn.").expect("a name");
-    let options = Options { max_generated: 1000, max_records: 10_000, ..Options::new(apex.as_ref()) };
     // An include reads the same text again: loops and depth are bounded.
-    master::scan(text, "file", &options, &mut |_, _| Ok(text.to_vec())).ok()
+    master::scan(text, "file", &bounds(apex.as_ref()), &mut |_, _| Ok(text.to_vec())).ok()
 }
 
 /// The zone as text, unsigned and signed with each denial.
