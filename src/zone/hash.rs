@@ -77,7 +77,7 @@ pub(super) struct Bucket {
     offsets: [u32; BUCKET],
 }
 
-pub(super) const EMPTY: Bucket = Bucket { tags: [0; 16], offsets: [0; BUCKET] };
+const EMPTY: Bucket = Bucket { tags: [0; 16], offsets: [0; BUCKET] };
 
 impl Bucket {
     /// True if entries that belong here stand in the next bucket.
@@ -122,6 +122,14 @@ impl Bucket {
     }
 }
 
+/// So many buckets without an entry, in large pages where they fill some.
+pub(super) fn empty_buckets(n: usize) -> Vec<Bucket> {
+    let mut buckets = Vec::with_capacity(n);
+    memory::will_fill(buckets.spare_capacity_mut());
+    buckets.resize(n, EMPTY);
+    buckets
+}
+
 /// Places of a bucket, the highest bit of an octet each.
 struct Places(u128);
 
@@ -146,7 +154,7 @@ pub struct Index {
 impl Index {
     /// An index with room for `n` entries.
     pub fn with_capacity(n: usize) -> Self {
-        Self { buckets: vec![EMPTY; n * 100 / (FILL * BUCKET) + 1], used: 0 }
+        Self { buckets: empty_buckets(n * 100 / (FILL * BUCKET) + 1), used: 0 }
     }
 
     /// Adds an entry; the caller knows that its name is not in yet.

@@ -85,8 +85,6 @@ impl From<io::Error> for ImageError {
 trait Item: Copy + Send {
     /// Octets in the file.
     const SIZE: usize;
-    /// What new memory holds.
-    const EMPTY: Self;
     /// Appends items to a chunk.
     fn put(items: &[Self], chunk: &mut Vec<u8>);
     /// Fills `items` with octets that `fill` gives; `spare` is memory for those that are not stored as they are.
@@ -110,7 +108,6 @@ fn take_each<T: Item>(
 
 impl Item for u8 {
     const SIZE: usize = 1;
-    const EMPTY: Self = 0;
 
     fn put(items: &[Self], chunk: &mut Vec<u8>) {
         chunk.extend_from_slice(items);
@@ -123,7 +120,6 @@ impl Item for u8 {
 
 impl Item for u32 {
     const SIZE: usize = 4;
-    const EMPTY: Self = 0;
 
     fn put(items: &[Self], chunk: &mut Vec<u8>) {
         items.iter().for_each(|n| chunk.extend_from_slice(&n.to_le_bytes()));
@@ -136,7 +132,6 @@ impl Item for u32 {
 
 impl Item for [u8; 20] {
     const SIZE: usize = 20;
-    const EMPTY: Self = [0; 20];
 
     fn put(items: &[Self], chunk: &mut Vec<u8>) {
         chunk.extend_from_slice(items.as_flattened());
@@ -149,7 +144,6 @@ impl Item for [u8; 20] {
 
 impl Item for Bucket {
     const SIZE: usize = 64;
-    const EMPTY: Self = super::hash::EMPTY;
 
     fn put(items: &[Self], chunk: &mut Vec<u8>) {
         items.iter().for_each(|bucket| chunk.extend_from_slice(&bucket.to_octets()));

@@ -12,7 +12,7 @@ use crate::memory;
 use crate::zone::Zone;
 use crate::zone::base::{Arena, Base};
 use crate::zone::chain::{Chain, Nsec3Chain};
-use crate::zone::hash::{Bucket, Index};
+use crate::zone::hash::{Bucket, Index, empty_buckets};
 
 /// Fills the octets with those of the file from a place on; exactly so many, or it is an error. Several threads call it at once.
 pub type ReadAt<'a> = dyn Fn(&mut [u8], u64) -> io::Result<()> + Sync + 'a;
@@ -75,7 +75,7 @@ impl<'a> Image<'a> {
         let head = self.head;
         let mut pieces = vec![0u8; head.n_pieces];
         let mut nodes = vec![0u8; head.n_nodes];
-        let mut buckets = vec![<Bucket as Item>::EMPTY; head.n_buckets];
+        let mut buckets = empty_buckets(head.n_buckets);
         let (n_hashes, n_starts, n_order) = match &head.chain {
             ChainHead::None => (0, 0, 0),
             ChainHead::Nsec { n } => (0, 0, *n),
@@ -106,8 +106,6 @@ impl<'a> Image<'a> {
             counts: head.counts,
             absent_hosts: head.absent_hosts,
         };
-        // These were written to when they were made, so that they have small pages.
-        base.index.enlarge_pages();
         let tally = Mutex::new(Tally::default());
         let apex_len = head.apex.as_ref().as_wire().len();
         on_all_cores(check::steps(&base, &head.stretches)?, |step, _| {
