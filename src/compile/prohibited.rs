@@ -30,11 +30,12 @@ impl Prohibited {
     pub fn parse(text: &[u8], idn: &Repertoire) -> Result<Self, String> {
         let mut phrases = Self::none();
         let mut fault = None;
-        csv::scan(text, &["token", "match", "note", "article"], |line, fields| {
-            let value = |i: usize| String::from_utf8(fields[i].value(text)).expect("the scanner checks UTF-8");
+        csv::scan(&mut text.to_vec(), &["token", "match", "note", "article"], |row| {
+            let line = row.line;
+            let value = |i: usize| std::str::from_utf8(row.value(i)).expect("the scanner checks UTF-8");
             // U-labels are in normalization form C; a phrase in another form would never be found.
-            let token = idn::fold_case(&value(0));
-            match &value(1)[..] {
+            let token = idn::fold_case(value(0));
+            match value(1) {
                 _ if token.is_empty() => fault = fault.take().or(Some(format!("line {line}: the token is empty"))),
                 "exact" => drop(phrases.exact.insert(token.into_bytes())),
                 "contains" => phrases.add_within(token),

@@ -141,7 +141,7 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
     }
 
     let mut hosts = Vec::new();
-    for (i, host) in objects.hosts().iter().enumerate() {
+    for (i, host) in objects.hosts().enumerate() {
         let id = HostId(i as u32);
         let result = judge_host(checker, id, &is_published, is_linked[i]);
         if let HostResult::Glue(zone) = result {
