@@ -139,7 +139,7 @@ pub(super) fn parts(text: &[u8], size: usize) -> Vec<usize> {
     let mut rest = text;
     while rest.len() > size {
         let (head, tail) = rest.split_at(size);
-        let mut is_quoted = head.iter().filter(|&&octet| octet == b'"').count() % 2 == 1;
+        let mut is_quoted = head.iter().fold(false, |odd, &octet| odd ^ (octet == b'"'));
         let is_end = |&octet: &u8| {
             is_quoted ^= octet == b'"';
             octet == b'\n' && !is_quoted
@@ -191,11 +191,14 @@ impl Scanner<'_> {
 
     fn bare(&mut self) -> Result<Range<usize>, CsvError> {
         let start = self.at;
-        self.at = self.text[start..].iter().position(|&octet| ENDS_BARE[octet as usize]).map_or(self.text.len(), |n| start + n);
-        match self.text.get(self.at) {
-            Some(b'"') => Err(self.error("a quote inside a field that does not start with one")),
-            Some(b'\r') => Err(self.error("a carriage return, rows end with LF alone")),
-            _ => Ok(start..self.at),
+        loop {
+            self.at += before_low(&self.text[self.at..]);
+            match self.text.get(self.at) {
+                None | Some(b',' | b'\n') => return Ok(start..self.at),
+                Some(b'"') => return Err(self.error("a quote inside a field that does not start with one")),
+                Some(b'\r') => return Err(self.error("a carriage return, rows end with LF alone")),
+                Some(_) => self.at += 1,
+            }
         }
     }
 
@@ -227,17 +230,20 @@ impl Scanner<'_> {
     }
 }
 
-/// The octets that end a field without quotes, or may not stand in it.
-static ENDS_BARE: [bool; 256] = {
-    let mut ends = [false; 256];
-    let octets = b",\n\"\r";
-    let mut i = 0;
-    while i < octets.len() {
-        ends[octets[i] as usize] = true;
-        i += 1;
+/// How many octets stand before the first one below `-`: all that end a field are, and hardly any other.
+fn before_low(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        // Eight octets at once: the high bit of the lowest octet that is below is set, whatever stands behind it.
+        let word = u64::from_le_bytes(*word);
+        let low = word.wrapping_sub(ONES * u64::from(b'-')) & !word & ONES << 7;
+        if low != 0 {
+            return i * 8 + low.trailing_zeros() as usize / 8;
+        }
     }
-    ends
-};
+    words.len() * 8 + rest.iter().position(|&octet| octet < b'-').unwrap_or(rest.len())
+}
 
 #[cfg(test)]
 mod tests {
