@@ -152,8 +152,10 @@ impl Checker<'_> {
         if !last.eq_ignore_ascii_case(levels.tld().as_bytes()) || labels.next().is_none() {
             return Err(Verdict::Rejected(Rejection::NotUnderTld));
         }
-        let name = Folded::new(text).filter(|name| name.labels().all(is_ldh_label));
-        let name = name.ok_or(Verdict::Rejected(Rejection::BadLabel))?;
+        let Some(name) = Folded::new(text) else { return Err(Verdict::Rejected(Rejection::BadLabel)) };
+        if !name.labels().all(is_ldh_label) {
+            return Err(Verdict::Rejected(Rejection::BadLabel));
+        }
         if name.label_count() > levels.max_levels() {
             return Err(Verdict::Rejected(Rejection::LevelsExceeded));
         }
