@@ -1,8 +1,8 @@
 //! Comma-separated values, strictly: UTF-8, no NUL, LF at the end of a row, quotes as in RFC 4180 §2,
 //! a header line with exactly the columns wanted, and as many fields in every row.
 //!
-//! Fields are places in the text, so that a million rows cost no allocation; a text can be cut where rows end and read in parts.
-//! Knows no column's meaning.
+//! Knows no column's meaning. Fields are places in the text, so that a million rows cost no allocation; a text can be cut where rows end
+//! and read in parts.
 
 use std::fmt;
 use std::ops::Range;
@@ -97,8 +97,8 @@ pub(super) fn header(text: &mut [u8], columns: &[&str]) -> Result<usize, CsvErro
         return Err(CsvError { line: 1, detail: format!("the header line is missing, want '{wanted}'") });
     }
     let mut scanner = Scanner { text, at: 0, line: 1 };
-    let mut places = Vec::with_capacity(columns.len());
-    scanner.row(columns.len(), &mut places)?;
+    let mut places = vec![0..0; columns.len()];
+    scanner.row(&mut places)?;
     let end = scanner.at;
     if !places.into_iter().map(|place| &text[place]).eq(columns.iter().map(|column| column.as_bytes())) {
         return Err(CsvError { line: 1, detail: format!("the header line must be '{wanted}'") });
@@ -119,11 +119,11 @@ pub(super) struct Read {
 /// The first thing that is wrong; `row` has then seen the rows before it.
 pub(super) fn rows(text: &mut [u8], line: u64, width: usize, mut row: impl FnMut(Row<'_>)) -> Result<Read, CsvError> {
     let mut scanner = Scanner { text, at: 0, line };
-    let mut places = Vec::with_capacity(width);
+    let mut places = vec![0..0; width];
     let mut rows = 0;
     while scanner.at < scanner.text.len() {
         let line = scanner.line;
-        scanner.row(width, &mut places)?;
+        scanner.row(&mut places)?;
         row(Row { line, text: scanner.text, places: &places });
         rows += 1;
     }
@@ -154,6 +154,24 @@ pub(super) fn parts(text: &[u8], size: usize) -> Vec<usize> {
     parts
 }
 
+/// Appends a row of values, in quotes where they could not be read otherwise.
+pub fn write_row(values: &[&str], out: &mut Vec<u8>) {
+    for (i, value) in values.iter().enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        let low = before_low(value.as_bytes());
+        if value[low..].bytes().any(|octet| matches!(octet, b',' | b'"' | b'\n' | b'\r')) {
+            out.push(b'"');
+            out.extend_from_slice(value.replace('"', "\"\"").as_bytes());
+            out.push(b'"');
+        } else {
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+    out.push(b'\n');
+}
+
 struct Scanner<'a> {
     text: &'a mut [u8],
     at: usize,
@@ -161,17 +179,17 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
-    /// Reads one row with its LF; on success there are exactly `want` places.
-    fn row(&mut self, want: usize, places: &mut Vec<Range<usize>>) -> Result<(), CsvError> {
-        places.clear();
-        let line = self.line;
+    /// Reads one row with its LF, which must have a field for every place.
+    fn row(&mut self, places: &mut [Range<usize>]) -> Result<(), CsvError> {
+        let (line, want) = (self.line, places.len());
+        let mut n = 0;
         loop {
             let place = if self.text.get(self.at) == Some(&b'"') { self.quoted()? } else { self.bare()? };
-            // Counted while reading, so that one endless row does not fill the memory.
-            if places.len() == want {
+            let Some(next) = places.get_mut(n) else {
                 return Err(CsvError { line, detail: format!("more than {want} fields") });
-            }
-            places.push(place);
+            };
+            *next = place;
+            n += 1;
             match self.text.get(self.at) {
                 Some(b',') => self.at += 1,
                 Some(b'\n') => {
@@ -183,8 +201,8 @@ impl Scanner<'_> {
                 Some(_) => return Err(self.error("text after a closing quote")),
             }
         }
-        if places.len() < want {
-            return Err(CsvError { line, detail: format!("{}, want {want}", count(places.len(), "field")) });
+        if n < want {
+            return Err(CsvError { line, detail: format!("{}, want {want}", count(n, "field")) });
         }
         Ok(())
     }
@@ -283,6 +301,17 @@ mod tests {
         good("a,b\n1,2", &[(2, ["1", "2"])]);
         good("\"a\",b\n\"x,y\",\"1\n2\"\nz,\"say \"\"so\"\"\"\n", &[(2, ["x,y", "1\n2"]), (4, ["z", "say \"so\""])]);
         good("a,b\n\"\"\"\",\"\"\n", &[(2, ["\"", ""])]);
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut text = b"a,b\n".to_vec();
+        let written = [["x", ""], ["1,2", "say \"so\""], ["two\nlines", "\r"], ["việt nam.vn", "*+ !"]];
+        written.iter().for_each(|row| write_row(row, &mut text));
+        let plain = "a,b\nx,\n\"1,2\",\"say \"\"so\"\"\"\n\"two\nlines\",\"\r\"\nviệt nam.vn,*+ !\n";
+        assert_eq!(String::from_utf8_lossy(&text), plain);
+        let read: Vec<Vec<String>> = rows(&text).expect("good").into_iter().map(|(_, row)| row).collect();
+        assert_eq!(read, written);
     }
 
     #[test]

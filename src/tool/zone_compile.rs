@@ -21,7 +21,7 @@ use crate::parallel;
 use crate::pipeline::{MAX_DATA, delegated_beside};
 use crate::registry::{
     Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, Newest, Objects, PublicKey, ReadOptions, SignaturePolicy,
-    check_not_stale, check_shrink, newest_full,
+    check_not_stale, check_shrink, csv, newest_full,
 };
 use crate::telemetry::count;
 
@@ -260,32 +260,54 @@ fn write_files(folder: &Path, deposit: &Deposit, compiled: Compiled, serial: Ser
 }
 
 fn write_outcomes(path: &Path, objects: &Objects, outcomes: &[Outcome], apexes: &[String]) -> io::Result<()> {
-    let mut out = csv_writer(path)?;
-    out.write_record(["domain", "result", "reason", "findings", "zone"])?;
+    let mut report = Report::create(path)?;
+    report.add(&["domain", "result", "reason", "findings", "zone"])?;
     for (domain, outcome) in objects.domains().iter().zip(outcomes) {
         let findings = outcome.findings.to_string();
         let zone = outcome.zone.map_or("", |zone| &apexes[zone.0 as usize]);
-        out.write_record([objects.text(domain.name), outcome.verdict.result(), outcome.verdict.reason(), &findings, zone])?;
+        report.add(&[objects.text(domain.name), outcome.verdict.result(), outcome.verdict.reason(), &findings, zone])?;
     }
-    out.flush()
+    report.finish()
 }
 
 fn write_hosts(path: &Path, objects: &Objects, hosts: &[HostOutcome], apexes: &[String]) -> io::Result<()> {
-    let mut out = csv_writer(path)?;
-    out.write_record(["host", "addresses", "result", "reason"])?;
+    let mut report = Report::create(path)?;
+    report.add(&["host", "addresses", "result", "reason"])?;
     for outcome in hosts {
         let addresses: Vec<String> = objects.addresses(outcome.host).iter().map(|address| address.to_string()).collect();
         let reason = match outcome.result {
             HostResult::Glue(zone) => format!("{} in {}", outcome.result.reason(), apexes[zone.0 as usize]),
             _ => outcome.result.reason().to_owned(),
         };
-        out.write_record([objects.text(objects.host(outcome.host).name), &addresses.join(" "), outcome.result.result(), &reason])?;
+        report.add(&[objects.text(objects.host(outcome.host).name), &addresses.join(" "), outcome.result.result(), &reason])?;
     }
-    out.flush()
+    report.finish()
 }
 
-fn csv_writer(path: &Path) -> io::Result<csv::Writer<fs::File>> {
-    Ok(csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(fs::File::create(path)?))
+/// A file of comma-separated values that is being written.
+struct Report {
+    file: fs::File,
+    rows: Vec<u8>,
+}
+
+impl Report {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: fs::File::create(path)?, rows: Vec::new() })
+    }
+
+    fn add(&mut self, values: &[&str]) -> io::Result<()> {
+        csv::write_row(values, &mut self.rows);
+        if self.rows.len() < 1 << 16 {
+            return Ok(());
+        }
+        self.file.write_all(&self.rows)?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.file.write_all(&self.rows)
+    }
 }
 
 /// Writes a file beside `path` and moves it there.
