@@ -12,6 +12,7 @@ pub mod dns;
 pub mod journal;
 pub mod memory;
 pub mod orders;
+pub mod parallel;
 pub mod pipeline;
 pub mod publish;
 pub mod registry;

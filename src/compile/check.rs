@@ -10,14 +10,15 @@ use super::{Live, LiveDelegation, Policy};
 use crate::dns::UnixTime;
 use crate::dns::idn::{ACE_PREFIX, IdnReject};
 use crate::orders::{InForce, Orders};
+use crate::parallel;
 use crate::registry::{Domain, DsRow, FeeState, HostId, Objects, RegistrantClass, RowId, Statuses};
 
 /// The most name servers, DS and addresses of a host that are published. Our choice: one name whose set fits no message would
 /// keep its whole zone from being published.
 pub(super) const MAX_SET: usize = 100;
 const DAY: u64 = 86_400;
-/// Rows below which threads cost more than they save; our choice.
-const MIN_ROWS_A_THREAD: usize = 10_000;
+/// Rows or hosts that one core takes at once: far more work than to take them; our choice.
+pub(super) const CHUNK: usize = 4096;
 
 /// All that a row is judged by.
 pub(super) struct Checker<'a> {
@@ -40,19 +41,13 @@ pub(super) struct Kept {
 type Failed = Verdict;
 
 impl Checker<'_> {
-    /// Judges every row, rows spread over all cores.
+    /// Judges every row, on all cores.
     pub fn judge_all(&self) -> Vec<Outcome> {
         let rows = self.objects.domains().len();
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(rows / MIN_ROWS_A_THREAD).max(1);
         let mut outcomes = vec![Outcome { verdict: Verdict::InZone, findings: Findings::default(), zone: None }; rows];
-        let share = rows.div_ceil(threads).max(1);
-        std::thread::scope(|scope| {
-            for (i, part) in outcomes.chunks_mut(share).enumerate() {
-                scope.spawn(move || {
-                    for (j, outcome) in part.iter_mut().enumerate() {
-                        *outcome = self.judge(RowId((i * share + j) as u32));
-                    }
-                });
+        parallel::map(outcomes.chunks_mut(CHUNK).enumerate().collect(), |(i, part)| {
+            for (j, outcome) in part.iter_mut().enumerate() {
+                *outcome = self.judge(RowId((i * CHUNK + j) as u32));
             }
         });
         self.agree(&mut outcomes);
@@ -157,8 +152,10 @@ impl Checker<'_> {
         if !last.eq_ignore_ascii_case(levels.tld().as_bytes()) || labels.next().is_none() {
             return Err(Verdict::Rejected(Rejection::NotUnderTld));
         }
-        let name = Folded::new(text).filter(|name| name.labels().all(is_ldh_label));
-        let name = name.ok_or(Verdict::Rejected(Rejection::BadLabel))?;
+        let Some(name) = Folded::new(text) else { return Err(Verdict::Rejected(Rejection::BadLabel)) };
+        if !name.labels().all(is_ldh_label) {
+            return Err(Verdict::Rejected(Rejection::BadLabel));
+        }
         if name.label_count() > levels.max_levels() {
             return Err(Verdict::Rejected(Rejection::LevelsExceeded));
         }

@@ -1,12 +1,15 @@
 //! What can be said of every host before any name is judged: its wire form and the domain above it.
 
 use super::Policy;
+use super::check::CHUNK;
 use super::name::{Folded, is_host_label};
 use super::outcome::ZoneId;
 use crate::dns::NameRef;
+use crate::parallel;
 use crate::registry::{HostId, Objects, RowId};
 
 /// The hosts of a deposit, by [`HostId`].
+#[derive(Default)]
 pub(super) struct Hosts {
     wire: Vec<u8>,
     facts: Vec<HostFact>,
@@ -41,20 +44,31 @@ pub(super) enum HostPlace {
 }
 
 impl Hosts {
+    /// Looks at every host, on all cores.
     pub fn new(objects: &Objects, policy: &Policy) -> Self {
-        let mut hosts = Self { wire: Vec::new(), facts: Vec::with_capacity(objects.hosts().len()) };
-        for host in objects.hosts() {
-            let text = objects.bytes(host.name);
-            let Some(name) = Folded::new(text).filter(|name| name.labels().all(is_host_label)) else {
-                hosts.facts.push(HostFact { at: 0, len: 0, place: HostPlace::BadLabel });
-                continue;
-            };
-            let wire = name.as_name().as_wire();
-            let fact = HostFact { at: hosts.wire.len() as u32, len: wire.len() as u8, place: place(&name, text, objects, policy) };
-            hosts.wire.extend_from_slice(wire);
-            hosts.facts.push(fact);
+        let n = objects.hosts().len();
+        let parts = parallel::map((0..n).step_by(CHUNK).collect(), |from| {
+            let mut part = Self::default();
+            (from..n.min(from + CHUNK)).for_each(|i| part.add(objects.bytes(objects.host(HostId(i as u32)).name), objects, policy));
+            part
+        });
+        let mut hosts = Self::default();
+        for part in parts {
+            let at = hosts.wire.len() as u32;
+            hosts.wire.extend(part.wire);
+            hosts.facts.extend(part.facts.into_iter().map(|fact| HostFact { at: at + fact.at, ..fact }));
         }
         hosts
+    }
+
+    fn add(&mut self, text: &[u8], objects: &Objects, policy: &Policy) {
+        let at = self.wire.len() as u32;
+        let Some(name) = Folded::new(text).filter(|name| name.labels().all(is_host_label)) else {
+            return self.facts.push(HostFact { at, len: 0, place: HostPlace::BadLabel });
+        };
+        let wire = name.as_name().as_wire();
+        self.wire.extend_from_slice(wire);
+        self.facts.push(HostFact { at, len: wire.len() as u8, place: place(&name, text, objects, policy) });
     }
 
     pub fn place(&self, host: HostId) -> HostPlace {

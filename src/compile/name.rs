@@ -23,21 +23,26 @@ impl Folded {
         if text.is_empty() || text.len() > MAX_TEXT {
             return None;
         }
-        let mut folded = Self { wire: [0; MAX_TEXT + 2], wire_len: text.len() + 2, starts: [0; MAX_KEPT], labels: 0 };
-        let mut at = 0;
-        for label in text.split(|&octet| octet == b'.') {
-            if label.is_empty() || label.len() > 63 {
+        let end = text.len() + 1;
+        let mut folded = Self { wire: [0; MAX_TEXT + 2], wire_len: end + 1, starts: [0; MAX_KEPT], labels: 0 };
+        // Wire form is the text one octet on, with lengths for dots.
+        folded.wire[1..end].copy_from_slice(text);
+        folded.wire[1..end].make_ascii_lowercase();
+        let mut start = 0;
+        for at in 1..=end {
+            if at < end && folded.wire[at] != b'.' {
+                continue;
+            }
+            let length = at - start - 1;
+            if length == 0 || length > 63 {
                 return None;
             }
-            if folded.labels < MAX_KEPT {
-                folded.starts[folded.labels] = at as u8;
+            folded.wire[start] = length as u8;
+            if let Some(kept) = folded.starts.get_mut(folded.labels) {
+                *kept = start as u8;
             }
             folded.labels += 1;
-            folded.wire[at] = label.len() as u8;
-            let place = &mut folded.wire[at + 1..at + 1 + label.len()];
-            place.copy_from_slice(label);
-            place.make_ascii_lowercase();
-            at += 1 + label.len();
+            start = at;
         }
         Some(folded)
     }

@@ -12,6 +12,8 @@ pub struct Prohibited {
     exact: HashSet<Vec<u8>>,
     /// Phrases of two octets and more, by their first two.
     within: HashMap<[u8; 2], Vec<Vec<u8>>>,
+    /// A bit for every two octets that are a key of `within`; empty without any. Nearly all of a label is passed with a look at it.
+    starts: Vec<u64>,
     /// Phrases of one octet.
     single: HashSet<u8>,
 }
@@ -30,11 +32,12 @@ impl Prohibited {
     pub fn parse(text: &[u8], idn: &Repertoire) -> Result<Self, String> {
         let mut phrases = Self::none();
         let mut fault = None;
-        csv::scan(text, &["token", "match", "note", "article"], |line, fields| {
-            let value = |i: usize| String::from_utf8(fields[i].value(text)).expect("the scanner checks UTF-8");
+        csv::scan(&mut text.to_vec(), &["token", "match", "note", "article"], |row| {
+            let line = row.line;
+            let value = |i: usize| std::str::from_utf8(row.value(i)).expect("the scanner checks UTF-8");
             // U-labels are in normalization form C; a phrase in another form would never be found.
-            let token = idn::fold_case(&value(0));
-            match &value(1)[..] {
+            let token = idn::fold_case(value(0));
+            match value(1) {
                 _ if token.is_empty() => fault = fault.take().or(Some(format!("line {line}: the token is empty"))),
                 "exact" => drop(phrases.exact.insert(token.into_bytes())),
                 "contains" => phrases.add_within(token),
@@ -62,7 +65,12 @@ impl Prohibited {
     fn add_within(&mut self, token: String) {
         match *token.as_bytes() {
             [only] => drop(self.single.insert(only)),
-            [a, b, ..] => self.within.entry([a, b]).or_default().push(token.into_bytes()),
+            [a, b, ..] => {
+                self.within.entry([a, b]).or_default().push(token.into_bytes());
+                self.starts.resize(1 << 10, 0);
+                let pair = u16::from_be_bytes([a, b]);
+                self.starts[usize::from(pair >> 6)] |= 1 << (pair & 63);
+            }
             [] => {}
         }
     }
@@ -71,12 +79,13 @@ impl Prohibited {
         if !self.single.is_empty() && label.iter().any(|octet| self.single.contains(octet)) {
             return true;
         }
-        if self.within.is_empty() {
+        if self.starts.is_empty() {
             return false;
         }
-        label.windows(2).enumerate().any(|(i, pair)| {
-            let phrases = self.within.get(&[pair[0], pair[1]]);
-            phrases.is_some_and(|phrases| phrases.iter().any(|phrase| label[i..].starts_with(phrase)))
+        label.array_windows().enumerate().any(|(i, &[a, b])| {
+            let pair = u16::from_be_bytes([a, b]);
+            self.starts[usize::from(pair >> 6)] >> (pair & 63) & 1 == 1
+                && self.within[&[a, b]].iter().any(|phrase| label[i..].starts_with(phrase))
         })
     }
 }

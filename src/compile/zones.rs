@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::check::{Checker, Kept, MAX_SET, ds_rdata};
 use super::host::HostPlace;
@@ -11,6 +12,7 @@ use super::{CompileError, Infrastructure, SecondLevels, Ttls};
 use crate::dns::rdata::Soa;
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial};
+use crate::parallel;
 use crate::registry::{HostId, RowId};
 
 /// What a compilation gives.
@@ -76,7 +78,7 @@ impl Compiled {
     }
 }
 
-/// Builds every zone from the outcomes; adds the findings that only show once all names are judged.
+/// Builds every zone from the outcomes, zones on all cores; adds the findings that only show once all names are judged.
 pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec<Kept>) -> Result<Compiled, CompileError> {
     let policy = checker.policy;
     let objects = checker.objects;
@@ -93,44 +95,32 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
         is_published[kept.row.0 as usize] = true;
     }
 
-    let mut zones = Zones::new(&policy.second_levels, &policy.infrastructure, policy.ttls, is_published.len());
-    let mut is_linked = vec![false; objects.hosts().len()];
-    let mut servers = Vec::new();
-    for row in (0..outcomes.len() as u32).map(RowId) {
-        let Some(zone) = outcomes[row.0 as usize].zone.filter(|_| is_published[row.0 as usize]) else { continue };
-        let domain = objects.domain(row);
-        let name = Folded::new(objects.bytes(domain.name)).expect("a published name passed the checks");
-        checker.usable_name_servers(row, &mut servers);
-        let mut has_orphan = false;
-        for &host in &servers {
-            is_linked[host.0 as usize] = true;
-            has_orphan |= is_orphan(checker, host, &is_published);
-            zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, checker.hosts.name(host).as_wire())?;
+    let mut rows_of = vec![Vec::new(); policy.second_levels.apexes().len()];
+    for (row, outcome) in outcomes.iter().enumerate().filter(|(row, _)| is_published[*row]) {
+        if let Some(zone) = outcome.zone {
+            rows_of[zone.0 as usize].push(RowId(row as u32));
         }
-        if has_orphan {
-            for other in objects.rows_like(row) {
-                outcomes[other.0 as usize].findings.add(Finding::OrphanGlueDropped);
-            }
+    }
+    let mut zones = Zones::new(&policy.second_levels, &policy.infrastructure, policy.ttls, &rows_of);
+    let is_linked: Vec<AtomicBool> = objects.hosts().map(|_| AtomicBool::new(false)).collect();
+    let filled = parallel::map(zones.zones.into_iter().zip(rows_of).collect(), |(mut zone, rows)| {
+        let orphans = fill(checker, &mut zone, &rows, &is_published, &is_linked)?;
+        Ok::<_, Full>((zone, orphans))
+    });
+    zones.zones = Vec::with_capacity(filled.len());
+    for result in filled {
+        let (zone, orphans) = result?;
+        zones.zones.push(zone);
+        for row in orphans.into_iter().flat_map(|row| objects.rows_like(row)) {
+            outcomes[row.0 as usize].findings.add(Finding::OrphanGlueDropped);
         }
-        if servers.is_empty()
-            && let Some(target) = checker.target(domain)
-        {
-            zones.push(zone, name.as_name(), Rtype::CNAME, policy.ttls.ns, target.as_name().as_wire())?;
-        } else {
-            // Identical rows may carry their DS in either spelling of the name.
-            let ds = objects.rows_like(row).flat_map(|row| objects.ds(row)).filter_map(|ds| ds_rdata(objects, ds));
-            for rdata in ds.take(MAX_SET) {
-                zones.push(zone, name.as_name(), Rtype::DS, policy.ttls.ds, &rdata)?;
-            }
-        }
-        zones.zones[zone.0 as usize].published += 1;
     }
     for Kept { row, zone, delegation } in kept {
         let name = Folded::new(objects.bytes(objects.domain(row).name)).expect("a kept name passed the checks");
         for server in &delegation.ns {
             let text = server.to_string();
             if let Some(host) = objects.host_named(text.trim_end_matches('.').as_bytes()) {
-                is_linked[host.0 as usize] = true;
+                is_linked[host.0 as usize].store(true, Ordering::Relaxed);
             }
             zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, server.as_ref().as_wire())?;
         }
@@ -141,9 +131,9 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
     }
 
     let mut hosts = Vec::new();
-    for (i, host) in objects.hosts().iter().enumerate() {
+    for (i, host) in objects.hosts().enumerate() {
         let id = HostId(i as u32);
-        let result = judge_host(checker, id, &is_published, is_linked[i]);
+        let result = judge_host(checker, id, &is_published, is_linked[i].load(Ordering::Relaxed));
         if let HostResult::Glue(zone) = result {
             for &address in objects.addresses(id).iter().take(MAX_SET) {
                 zones.push_address(zone, checker.hosts.name(id), address)?;
@@ -154,6 +144,43 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
         }
     }
     Ok(Compiled { zones: zones.zones, outcomes, hosts })
+}
+
+/// Adds the records of `rows`, and marks the hosts they use; gives the rows with a name server whose glue is left out.
+fn fill(
+    checker: &Checker<'_>,
+    zone: &mut CompiledZone,
+    rows: &[RowId],
+    is_published: &[bool],
+    is_linked: &[AtomicBool],
+) -> Result<Vec<RowId>, Full> {
+    let (objects, ttls, records) = (checker.objects, zone.ttls, &mut zone.records);
+    let (mut servers, mut orphans) = (Vec::new(), Vec::new());
+    for &row in rows {
+        let domain = objects.domain(row);
+        let name = Folded::new(objects.bytes(domain.name)).expect("a published name passed the checks");
+        checker.usable_name_servers(row, &mut servers);
+        for &host in &servers {
+            is_linked[host.0 as usize].store(true, Ordering::Relaxed);
+            records.push(name.as_name(), Rtype::NS, ttls.ns, checker.hosts.name(host).as_wire())?;
+        }
+        if servers.iter().any(|&host| is_orphan(checker, host, is_published)) {
+            orphans.push(row);
+        }
+        if servers.is_empty()
+            && let Some(target) = checker.target(domain)
+        {
+            records.push(name.as_name(), Rtype::CNAME, ttls.ns, target.as_name().as_wire())?;
+        } else {
+            // Identical rows may carry their DS in either spelling of the name.
+            let ds = objects.rows_like(row).flat_map(|row| objects.ds(row)).filter_map(|ds| ds_rdata(objects, ds));
+            for rdata in ds.take(MAX_SET) {
+                records.push(name.as_name(), Rtype::DS, ttls.ds, &rdata)?;
+            }
+        }
+    }
+    zone.published += rows.len() as u64;
+    Ok(orphans)
 }
 
 /// True for a host whose glue is left out because the domain above it is not published.
@@ -187,7 +214,7 @@ struct Zones {
 
 impl Zones {
     /// Every zone with what it has without any registration.
-    fn new(levels: &SecondLevels, infrastructure: &Infrastructure, ttls: Ttls, rows: usize) -> Self {
+    fn new(levels: &SecondLevels, infrastructure: &Infrastructure, ttls: Ttls, rows_of: &[Vec<RowId>]) -> Self {
         let soa = Soa {
             mname: infrastructure.primary.clone(),
             rname: infrastructure.contact.clone(),
@@ -199,8 +226,8 @@ impl Zones {
         };
         let zone = |(i, apex): (usize, &Name)| CompiledZone {
             apex: apex.clone(),
-            // Most names stand in the first zone or in com.vn; the others grow as needed.
-            records: if i == 0 { Records::with_capacity(rows) } else { Records::new() },
+            // Most names have two name servers.
+            records: Records::with_capacity(2 * rows_of[i].len()),
             published: 0,
             soa: soa.clone(),
             ttls,

@@ -18,9 +18,9 @@ impl UnixTime {
     /// Reads RFC 3339 in UTC: `2026-11-21T00:00:00Z`, or with an offset such as `+07:00`; fractions of a second are cut off.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let b = text.as_bytes();
-        let digits = |from: usize, n: usize| -> Option<i64> {
-            let part = text.get(from..from + n)?;
-            part.bytes().all(|c| c.is_ascii_digit()).then(|| part.parse().ok())?
+        let digits = |from: usize, n: usize| {
+            let mut part = b.get(from..from + n)?.iter();
+            part.try_fold(0, |value, c| c.is_ascii_digit().then(|| value * 10 + i64::from(c - b'0')))
         };
         if b.len() < 20 || b[4] != b'-' || b[7] != b'-' || !matches!(b[10], b'T' | b't') || b[13] != b':' || b[16] != b':' {
             return None;

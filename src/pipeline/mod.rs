@@ -15,11 +15,11 @@ mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Compiled, Images, Journal, Saved, stem};
+use crate::parallel::{cores, map as in_parallel};
 use crate::publish;
 use crate::zone::ZoneSet;
 
@@ -216,31 +216,4 @@ fn zones_of(compiled: Option<&Compiled>) -> impl Iterator<Item = Name> {
 /// The apex as the state names it.
 fn key(apex: &Name) -> String {
     apex.as_ref().to_lowercase().to_string()
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Works `items` off on all cores; results in the order of the items.
-fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let n = items.len();
-    let items: Vec<Mutex<Option<T>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
-    let results: Vec<Mutex<Option<R>>> = (0..n).map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..cores().min(n) {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(slot) = items.get(i) else { return };
-                    let item = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(item) = item {
-                        *results[i].lock().unwrap_or_else(PoisonError::into_inner) = Some(work(item));
-                    }
-                }
-            });
-        }
-    });
-    results.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
 }

@@ -13,9 +13,11 @@ use super::plan::RegistryPlan;
 use crate::compile::{self, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, SecondLevels, Ttls};
 use crate::disk;
 use crate::dns::idn::Repertoire;
+use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::Compiled;
 use crate::orders::Orders;
+use crate::parallel;
 use crate::registry::{
     Applied, Approval, Deposit, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full,
 };
@@ -61,8 +63,9 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
 
     let mut hasher = Sha256::new();
     let mut add = |what: &str, value: &str| hasher.update(format!("{} {what} {} {value}\n", what.len(), value.len()));
-    for path in files(&deposit)? {
-        add(&path.file_name().unwrap_or_default().to_string_lossy(), &file_digest(&path)?);
+    let files = files(&deposit)?;
+    for (path, digest) in files.iter().zip(parallel::map(files.iter().collect(), |path| file_digest(path))) {
+        add(&path.file_name().unwrap_or_default().to_string_lossy(), &digest?);
     }
     let named = [
         ("orders", Some(&plan.orders).filter(|path| is_there(path))),
@@ -133,11 +136,9 @@ pub fn compile(
     };
     let names = [published.values().sum(), count("excluded"), count("rejected")];
     let notes = orders.notes().iter().map(|note| format!("orders: {note}")).chain(deposit.objects.notes().iter().cloned()).collect();
-    let zones = compiled
-        .zones
+    let zones = parallel::map(compiled.zones, |zone| Ok((zone.apex.clone(), zone.into_records(Serial(0))?)))
         .into_iter()
-        .map(|zone| Ok((zone.apex.clone(), zone.into_records(Serial(0))?)))
-        .collect::<Result<Vec<(Name, Records)>, crate::dns::records::Full>>()
+        .collect::<Result<Vec<(Name, Records)>, Full>>()
         .map_err(|error| error.to_string())?;
     let account = Compiled {
         inputs: inputs.digest,

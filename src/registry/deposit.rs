@@ -2,20 +2,21 @@
 //!
 //! Nothing of a deposit is used before all of it is proven.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::arena::{Arena, MAX_ARENA, Span};
-use super::csv::{self, Field};
+use super::build::{Builder, Table};
+use super::csv::{self, CsvError};
 use super::header::{DepositKind, FileEntry, HEADER_FILE, Header};
-use super::objects::{Builder, Objects};
+use super::objects::Objects;
 use super::refusal::{DepositError, Reason};
 use super::signature::{SIGNATURE_FILE, SignaturePolicy};
-use crate::disk;
+use super::span::MAX_TEXT;
 use crate::telemetry::count;
+use crate::{disk, memory, parallel};
 
 /// A deposit that is whole: its header and every object in it.
 #[derive(Debug)]
@@ -130,11 +131,6 @@ impl FileKind {
         }
     }
 
-    /// False for what is proven and counted, but does not bear on publication.
-    fn has_objects(self) -> bool {
-        Self::NEEDED_IN_FULL.contains(&self)
-    }
-
     fn belongs_to(self, kind: DepositKind) -> bool {
         match self {
             Self::DeletesDomain | Self::DeletesHost | Self::Changes => kind != DepositKind::Full,
@@ -143,11 +139,21 @@ impl FileKind {
     }
 }
 
-/// A listed file in its place within the arena.
+/// A listed file, and where in the text of the deposit it lies.
 struct Loaded<'a> {
     kind: FileKind,
     entry: &'a FileEntry,
     start: usize,
+    rows: Result<Rows, CsvError>,
+}
+
+/// Where the rows of a file lie.
+#[derive(Default)]
+struct Rows {
+    /// How long the header line is.
+    header: usize,
+    /// How long each part is.
+    parts: Vec<usize>,
 }
 
 impl Deposit {
@@ -169,8 +175,8 @@ impl Deposit {
         let text = std::str::from_utf8(&header).map_err(|_| DepositError::in_file(Reason::Header, HEADER_FILE, "the file is not UTF-8"))?;
         let header = Header::parse(text)?;
         let mut files = check_file_set(&header, present)?;
-        let arena = load(folder, &mut files, options.max_bytes)?;
-        let objects = scan(arena, &files)?;
+        let text = load(folder, &mut files, options.max_bytes)?;
+        let objects = scan(text, &files)?;
         if header.kind == DepositKind::Full {
             check_totals(&header, &files)?;
         }
@@ -269,7 +275,7 @@ fn check_file_set(header: &Header, mut present: BTreeSet<String>) -> Result<Vec<
         if !present.remove(&entry.name) {
             return refuse(&entry.name, "listed in deposit.toml, but not in the folder");
         }
-        files.push(Loaded { kind, entry, start: 0 });
+        files.push(Loaded { kind, entry, start: 0, rows: Ok(Rows::default()) });
     }
     if let Some(name) = present.first() {
         return refuse(name, "in the folder, but not listed in deposit.toml");
@@ -283,10 +289,10 @@ fn check_file_set(header: &Header, mut present: BTreeSet<String>) -> Result<Vec<
     Ok(files)
 }
 
-/// Reads all files into one arena and proves their sizes and checksums.
-fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena, DepositError> {
+/// Reads all files into one piece of memory, and proves their sizes and checksums.
+fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Vec<u8>, DepositError> {
     let mut total: u64 = 0;
-    for file in files.iter() {
+    for file in files.iter_mut() {
         let name = &file.entry.name;
         let path = folder.join(name);
         let len = disk::open(&path)
@@ -300,55 +306,45 @@ fn load(folder: &Path, files: &mut [Loaded<'_>], max_bytes: u64) -> Result<Arena
                 format!("{}, deposit.toml says {}", count(len, "octet"), file.entry.bytes),
             ));
         }
+        file.start = total as usize;
         total = total.saturating_add(len);
     }
-    let max_bytes = max_bytes.min(MAX_ARENA);
+    let max_bytes = max_bytes.min(MAX_TEXT);
     if total > max_bytes {
         return Err(DepositError::new(Reason::FileSet, format!("{total} octets, more than the limit of {max_bytes}")));
     }
-    let mut bytes = Vec::with_capacity(total as usize);
-    for file in files.iter_mut() {
-        file.start = bytes.len();
-        let want = file.entry.bytes;
-        let unreadable = |error: std::io::Error| DepositError::in_file(Reason::Unreadable, &file.entry.name, error.to_string());
-        let read =
-            disk::open(&folder.join(&file.entry.name)).map_err(unreadable)?.take(want).read_to_end(&mut bytes).map_err(unreadable)?;
-        if read as u64 != want {
-            return Err(DepositError::in_file(Reason::Checksum, &file.entry.name, "the file changed while it was read"));
-        }
+    let mut text = vec![0; total as usize];
+    memory::will_fill(&mut text);
+    let mut rest = &mut text[..];
+    let mut tasks = Vec::new();
+    for (i, file) in files.iter().enumerate() {
+        let (text, behind) = std::mem::take(&mut rest).split_at_mut(file.entry.bytes as usize);
+        tasks.push((i, file.kind, file.entry, text));
+        rest = behind;
     }
-    check_sums(&bytes, files)?;
-    Ok(Arena::new(bytes))
-}
-
-/// Both sums of every file; the first bad file in reading order decides.
-fn check_sums(bytes: &[u8], files: &[Loaded<'_>]) -> Result<(), DepositError> {
-    let check = |file: &Loaded<'_>| check_sum(&bytes[file.start..file.start + file.entry.bytes as usize], file.entry);
-    each_file(files, check).into_iter().collect()
-}
-
-/// Does `work` for every file on two threads, the largest first; the results stand in the order of the files.
-fn each_file<T: Send>(files: &[Loaded<'_>], work: impl Fn(&Loaded<'_>) -> T + Sync) -> Vec<T> {
-    let mut by_size: Vec<usize> = (0..files.len()).collect();
-    by_size.sort_by_key(|&i| std::cmp::Reverse(files[i].entry.bytes));
-    let next = AtomicUsize::new(0);
-    let run = || {
-        let mut done = Vec::new();
-        while let Some(&i) = by_size.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((i, work(&files[i])));
-        }
-        done
+    // The largest first, so that no core waits long for the last; the first bad file in the order of reading decides.
+    tasks.sort_by_key(|(_, _, entry, _)| Reverse(entry.bytes));
+    let read = |(i, kind, entry, text): (usize, FileKind, &FileEntry, &mut [u8])| {
+        let result = read_file(folder, entry, text).and_then(|()| check_sum(text, entry));
+        (i, result.map(|()| cut(text, kind.columns())))
     };
-    let mut done = std::thread::scope(|scope| {
-        let other = scope.spawn(run);
-        let mut done = run();
-        done.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        done
-    });
+    let mut done = parallel::map(tasks, read);
     done.sort_by_key(|(i, _)| *i);
-    done.into_iter().map(|(_, result)| result).collect()
+    for (file, (_, rows)) in files.iter_mut().zip(done) {
+        file.rows = rows?;
+    }
+    Ok(text)
 }
 
+/// Fills `text` with a file.
+fn read_file(folder: &Path, entry: &FileEntry, text: &mut [u8]) -> Result<(), DepositError> {
+    disk::open(&folder.join(&entry.name)).and_then(|mut file| file.read_exact(text)).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => DepositError::in_file(Reason::Checksum, &entry.name, "the file changed while it was read"),
+        _ => DepositError::in_file(Reason::Unreadable, &entry.name, error.to_string()),
+    })
+}
+
+/// Proves both sums of a file.
 fn check_sum(bytes: &[u8], entry: &FileEntry) -> Result<(), DepositError> {
     let refuse = |what: &str, is: String, says: &str| {
         Err(DepositError::in_file(Reason::Checksum, &entry.name, format!("{what} is {is}, deposit.toml says {says}")))
@@ -364,88 +360,44 @@ fn check_sum(bytes: &[u8], entry: &FileEntry) -> Result<(), DepositError> {
     Ok(())
 }
 
+/// Where the rows of a file lie below its header line, in parts that can be scanned side by side.
+fn cut(text: &mut [u8], columns: &[&str]) -> Result<Rows, CsvError> {
+    // Small enough to stay in the nearer caches with what comes of it, large enough that a part costs nothing; our choice.
+    const PART: usize = 1 << 16;
+    csv::check(text)?;
+    let header = csv::header(text, columns)?;
+    Ok(Rows { header, parts: csv::parts(&text[header..], PART) })
+}
+
 /// Scans every file into objects; proves syntax, then row counts.
-fn scan(arena: Arena, files: &[Loaded<'_>]) -> Result<Objects, DepositError> {
-    let mut scanned = Vec::with_capacity(files.len());
-    for result in each_file(files, |file| scan_file(&arena, file)) {
-        scanned.push(result?);
+fn scan(text: Vec<u8>, files: &[Loaded<'_>]) -> Result<Objects, DepositError> {
+    let mut builder = Builder::new(text);
+    let mut counts = Vec::with_capacity(files.len());
+    for file in files {
+        let rows = file.rows.as_ref().map_err(CsvError::clone).and_then(|rows| {
+            let table =
+                Table { file: &file.entry.name, start: file.start + rows.header, parts: &rows.parts, width: file.kind.columns().len() };
+            match file.kind {
+                FileKind::Domain => builder.domains(&table),
+                FileKind::DomainStatuses => builder.statuses(&table),
+                FileKind::DomainNameServers => builder.name_servers(&table),
+                FileKind::Dnssec => builder.ds(&table),
+                FileKind::Host => builder.hosts(&table),
+                FileKind::HostAddresses => builder.addresses(&table),
+                FileKind::Nndn => builder.reserved(&table),
+                FileKind::HostStatuses | FileKind::Registrar | FileKind::Idn => builder.count_only(&table),
+                FileKind::DeletesDomain | FileKind::DeletesHost | FileKind::Changes => builder.count_only(&table),
+            }
+        });
+        counts.push(rows.map_err(|error| DepositError::at_line(Reason::CsvSyntax, &file.entry.name, error.line, error.detail))?);
     }
-    for (file, Scanned { rows, .. }) in files.iter().zip(&scanned) {
-        if *rows != file.entry.rows {
-            let detail = format!("{}, deposit.toml says {}", count(*rows, "row"), file.entry.rows);
+    for (file, rows) in files.iter().zip(counts) {
+        if rows != file.entry.rows {
+            let detail = format!("{}, deposit.toml says {}", count(rows, "row"), file.entry.rows);
             return Err(DepositError::in_file(Reason::RowCount, &file.entry.name, detail));
         }
     }
-    let mut builder = Builder::new(arena);
-    for (file, scanned) in files.iter().zip(scanned) {
-        build(&mut builder, file, scanned)?;
-    }
     Ok(builder.finish())
-}
-
-/// The rows of one file as places in its text.
-struct Scanned {
-    rows: u64,
-    /// As many as there are columns for each row.
-    spans: Vec<Span>,
-    lines: Vec<u32>,
-    /// Values that stand nowhere as they are, and which of `spans` lie in here.
-    extra: Vec<u8>,
-    in_extra: Vec<usize>,
-}
-
-fn scan_file(arena: &Arena, file: &Loaded<'_>) -> Result<Scanned, DepositError> {
-    let columns = file.kind.columns();
-    let text = arena.slice(file.start, file.entry.bytes as usize);
-    let mut scanned = Scanned { rows: 0, spans: Vec::new(), lines: Vec::new(), extra: Vec::new(), in_extra: Vec::new() };
-    scanned.rows = csv::scan(text, columns, |line, fields| {
-        if !file.kind.has_objects() {
-            return;
-        }
-        scanned.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
-        for field in fields {
-            let span = match field {
-                Field::Plain(range) => Arena::span(file.start + range.start, range.len()),
-                Field::Doubled(_) => {
-                    let value = field.value(text);
-                    scanned.in_extra.push(scanned.spans.len());
-                    scanned.extra.extend_from_slice(&value);
-                    Arena::span(scanned.extra.len() - value.len(), value.len())
-                }
-            };
-            scanned.spans.push(span);
-        }
-    })
-    .map_err(|error| DepositError::at_line(Reason::CsvSyntax, &file.entry.name, error.line, error.detail))?;
-    Ok(scanned)
-}
-
-/// Gives the rows of one file to the builder.
-fn build(builder: &mut Builder, file: &Loaded<'_>, mut scanned: Scanned) -> Result<(), DepositError> {
-    let end = builder.arena().len();
-    let full = || DepositError::in_file(Reason::FileSet, &file.entry.name, "more than 4 GiB of text");
-    builder.arena().append(&scanned.extra).ok_or_else(full)?;
-    for &i in &scanned.in_extra {
-        scanned.spans[i] = scanned.spans[i].shifted(end);
-    }
-    for (fields, &line) in scanned.spans.chunks_exact(file.kind.columns().len()).zip(&scanned.lines) {
-        let line = u64::from(line);
-        match file.kind {
-            FileKind::Domain => builder.domain(fields),
-            FileKind::DomainStatuses => builder.status(line, fields),
-            FileKind::DomainNameServers => builder.name_server(line, fields),
-            FileKind::Dnssec => builder.ds(line, fields),
-            FileKind::Host => builder.host(fields),
-            FileKind::HostAddresses => builder.address(line, fields),
-            FileKind::Nndn => builder.reserved(fields),
-            FileKind::HostStatuses | FileKind::Registrar | FileKind::Idn => {}
-            FileKind::DeletesDomain | FileKind::DeletesHost | FileKind::Changes => {}
-        }
-    }
-    if file.kind == FileKind::Domain {
-        builder.index_domains();
-    }
-    Ok(())
 }
 
 /// What `[totals]` says of a FULL, in which every object is a row.

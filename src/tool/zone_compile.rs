@@ -1,25 +1,27 @@
 //! `saola zone compile`: a deposit in, zone files and what became of every row and host out.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use clap::ValueEnum;
 
 use super::Failure;
 use crate::compile::{
-    Compiled, DelegatedStats, HostResult, Infrastructure, Mode, Policy, Profile, Prohibited, SecondLevels, Ttls, Verdict,
+    Compiled, CompiledZone, DelegatedStats, HostOutcome, HostResult, Infrastructure, Mode, Outcome, Policy, Profile, Prohibited,
+    SecondLevels, Ttls, Verdict,
 };
 use crate::disk;
 use crate::dns::idn::Repertoire;
-use crate::dns::{Records, Serial, UnixTime, master};
+use crate::dns::{Serial, UnixTime, master};
 use crate::orders::Orders;
+use crate::parallel;
 use crate::pipeline::{MAX_DATA, delegated_beside};
 use crate::registry::{
-    Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale,
-    check_shrink, newest_full,
+    Applied, Approval, DEFAULT_MAX_SHRINK_PERCENT, Deposit, DepositError, Newest, Objects, PublicKey, ReadOptions, SignaturePolicy,
+    check_not_stale, check_shrink, csv, newest_full,
 };
 use crate::telemetry::count;
 
@@ -241,55 +243,71 @@ fn write_all(out: &Path, deposit: &Deposit, compiled: Compiled, serial: Serial) 
 }
 
 fn write_files(folder: &Path, deposit: &Deposit, compiled: Compiled, serial: Serial) -> io::Result<()> {
-    let apexes: Vec<String> = compiled.zones.iter().map(|zone| zone.apex.to_string().trim_end_matches('.').to_owned()).collect();
-    write_outcomes(&folder.join("outcomes.csv"), deposit, &compiled, &apexes)?;
-    write_hosts(&folder.join("hosts.csv"), deposit, &compiled, &apexes)?;
-    // The two largest zones hold nearly everything: one thread each.
-    let queue = Mutex::new(compiled.zones.into_iter().zip(&apexes));
-    let write_zones = || -> io::Result<()> {
-        loop {
-            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((zone, apex)) = next else { return Ok(()) };
-            let records: Records = zone.into_records(serial).map_err(io::Error::other)?;
-            master::write(&records, &mut fs::File::create(folder.join(format!("{apex}.zone")))?)?;
-        }
+    let Compiled { mut zones, outcomes, hosts } = compiled;
+    let apexes: Vec<String> = zones.iter().map(|zone| zone.apex.to_string().trim_end_matches('.').to_owned()).collect();
+    let zone_file = |zone: CompiledZone| {
+        let path = folder.join(format!("{}.zone", zone.apex.to_string().trim_end_matches('.')));
+        let records = zone.into_records(serial).map_err(io::Error::other)?;
+        master::write(&records, &mut fs::File::create(path)?)
     };
-    std::thread::scope(|scope| {
-        let other = scope.spawn(write_zones);
-        let mine = write_zones();
-        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(mine)
-    })
+    // The largest first, so that no core waits long for the last.
+    zones.sort_by_key(|zone| Reverse(zone.published));
+    let mut files: Vec<Box<dyn FnOnce() -> io::Result<()> + Send>> = Vec::new();
+    files.extend(zones.into_iter().map(|zone| Box::new(|| zone_file(zone)) as _));
+    files.push(Box::new(|| write_outcomes(&folder.join("outcomes.csv"), &deposit.objects, &outcomes, &apexes)));
+    files.push(Box::new(|| write_hosts(&folder.join("hosts.csv"), &deposit.objects, &hosts, &apexes)));
+    parallel::map(files, |write| write()).into_iter().collect()
 }
 
-fn write_outcomes(path: &Path, deposit: &Deposit, compiled: &Compiled, apexes: &[String]) -> io::Result<()> {
-    let mut out = csv_writer(path)?;
-    out.write_record(["domain", "result", "reason", "findings", "zone"])?;
-    let objects = &deposit.objects;
-    for (domain, outcome) in objects.domains().iter().zip(&compiled.outcomes) {
+fn write_outcomes(path: &Path, objects: &Objects, outcomes: &[Outcome], apexes: &[String]) -> io::Result<()> {
+    let mut report = Report::create(path)?;
+    report.add(&["domain", "result", "reason", "findings", "zone"])?;
+    for (domain, outcome) in objects.domains().iter().zip(outcomes) {
         let findings = outcome.findings.to_string();
         let zone = outcome.zone.map_or("", |zone| &apexes[zone.0 as usize]);
-        out.write_record([objects.text(domain.name), outcome.verdict.result(), outcome.verdict.reason(), &findings, zone])?;
+        report.add(&[objects.text(domain.name), outcome.verdict.result(), outcome.verdict.reason(), &findings, zone])?;
     }
-    out.flush()
+    report.finish()
 }
 
-fn write_hosts(path: &Path, deposit: &Deposit, compiled: &Compiled, apexes: &[String]) -> io::Result<()> {
-    let mut out = csv_writer(path)?;
-    out.write_record(["host", "addresses", "result", "reason"])?;
-    let objects = &deposit.objects;
-    for outcome in &compiled.hosts {
+fn write_hosts(path: &Path, objects: &Objects, hosts: &[HostOutcome], apexes: &[String]) -> io::Result<()> {
+    let mut report = Report::create(path)?;
+    report.add(&["host", "addresses", "result", "reason"])?;
+    for outcome in hosts {
         let addresses: Vec<String> = objects.addresses(outcome.host).iter().map(|address| address.to_string()).collect();
         let reason = match outcome.result {
             HostResult::Glue(zone) => format!("{} in {}", outcome.result.reason(), apexes[zone.0 as usize]),
             _ => outcome.result.reason().to_owned(),
         };
-        out.write_record([objects.text(objects.host(outcome.host).name), &addresses.join(" "), outcome.result.result(), &reason])?;
+        report.add(&[objects.text(objects.host(outcome.host).name), &addresses.join(" "), outcome.result.result(), &reason])?;
     }
-    out.flush()
+    report.finish()
 }
 
-fn csv_writer(path: &Path) -> io::Result<csv::Writer<fs::File>> {
-    Ok(csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(fs::File::create(path)?))
+/// A file of comma-separated values that is being written.
+struct Report {
+    file: fs::File,
+    rows: Vec<u8>,
+}
+
+impl Report {
+    fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: fs::File::create(path)?, rows: Vec::new() })
+    }
+
+    fn add(&mut self, values: &[&str]) -> io::Result<()> {
+        csv::write_row(values, &mut self.rows);
+        if self.rows.len() < 1 << 16 {
+            return Ok(());
+        }
+        self.file.write_all(&self.rows)?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.file.write_all(&self.rows)
+    }
 }
 
 /// Writes a file beside `path` and moves it there.

@@ -7,7 +7,8 @@ use std::path::Path;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use saola::dns::UnixTime;
 use saola::registry::{
-    Applied, Approval, Deposit, DepositError, PublicKey, ReadOptions, Reason, SignaturePolicy, check_not_stale, check_shrink, newest_full,
+    Applied, Approval, Deposit, DepositError, HostId, PublicKey, ReadOptions, Reason, RowId, SignaturePolicy, check_not_stale,
+    check_shrink, newest_full,
 };
 use tempfile::TempDir;
 
@@ -140,6 +141,38 @@ fn f09_syntax_is_told_with_file_and_line() {
     reseal(folder.path());
     let error = refused(folder.path(), Reason::CsvSyntax, "registrar.csv line 2: not UTF-8");
     assert_eq!(error.line, 2);
+}
+
+#[test]
+fn a_large_file_is_told_by_its_lines_too() {
+    // Far more than is read as one piece.
+    let mut export = Export::new();
+    for i in 0..4000 {
+        export = export.domain(&format!("ten{i}.vn"), &[&format!("ns{}.may.example", i % 7), &format!("NS{}.may.example.", i % 1000)]);
+        if i % 1000 == 999 {
+            export = export.row("domainNameServers.csv", &format!("khong{i}.vn,,ns1.may.example"));
+        }
+    }
+    let folder = TempDir::new().expect("folder");
+    export.write(folder.path());
+    let objects = Deposit::read(folder.path(), &ReadOptions::default()).expect("whole").objects;
+    let note = |line: u32, i: u32| format!("domainNameServers.csv line {line}: 'khong{i}.vn' with this roid is no domain, disregarded");
+    assert_eq!(objects.notes(), [note(2002, 999), note(4003, 1999), note(6004, 2999), note(8005, 3999)]);
+    // Hosts are numbered as they come first, whatever their case, and every row has its own.
+    let text = |host: HostId| objects.text(objects.host(host).name);
+    let hosts: Vec<&str> = (0..objects.hosts().len() as u32).map(|i| text(HostId(i))).collect();
+    assert_eq!(
+        (hosts.len(), &hosts[..3], hosts[999]),
+        (1000, &["ns0.may.example", "ns1.may.example", "ns2.may.example"][..], "NS999.may.example")
+    );
+    for row in 0..4000 {
+        let servers: Vec<u32> = objects.name_servers(RowId(row)).iter().map(|host| host.0).collect();
+        assert_eq!(servers, [row % 7, row % 1000], "row {row}");
+    }
+
+    let export = export.row("domainNameServers.csv", "ten0.vn,D-ten0.vn").row("domainNameServers.csv", "\"ten1.vn\" ");
+    export.write(folder.path());
+    refused(folder.path(), Reason::CsvSyntax, "domainNameServers.csv line 8006: 2 fields, want 3");
 }
 
 #[test]

@@ -17,7 +17,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (3, &["registry", "orders", "compile", "sign", "answer", "journal"]),
     (2, &["zone"]),
     (1, &["dns", "telemetry"]),
-    (0, &["disk", "memory"]),
+    (0, &["disk", "memory", "parallel"]),
 ];
 
 /// Arrows along one floor that the plan allows: the inputs of the compiler.
