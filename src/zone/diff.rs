@@ -3,6 +3,7 @@
 //! Pure data; strict: a diff that does not fit a zone exactly changes nothing. RFC 1995 §4 in spirit.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::dns::records::cmp_rdata;
@@ -84,6 +85,26 @@ impl Diff {
         diff.removed.sort();
         diff.added.sort();
         diff
+    }
+
+    /// What changes at each name, which is in lower case.
+    ///
+    /// # Errors
+    /// None but [`DiffError::Zone`], when it is larger than a zone can be.
+    pub fn by_name(&self) -> Result<BTreeMap<Name, Self>, DiffError> {
+        let mut names: BTreeMap<Name, Self> = BTreeMap::new();
+        for (from, comes) in [(&self.removed, false), (&self.added, true)] {
+            for r in from.iter() {
+                let change = names.entry(r.owner.to_lowercase()).or_default();
+                let to = if comes { &mut change.added } else { &mut change.removed };
+                to.push(r.owner, r.rtype, r.ttl, r.rdata).map_err(|_| DiffError::Zone(super::ZoneError::TooBig))?;
+            }
+        }
+        for change in names.values_mut() {
+            change.removed.sort();
+            change.added.sort();
+        }
+        Ok(names)
     }
 
     /// True if nothing changes.

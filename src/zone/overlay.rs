@@ -45,7 +45,7 @@ impl Overlay {
         Some(if self.decided[i as usize].present { self.mini.find(hash, prefix) } else { None })
     }
 
-    fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
+    pub(super) fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
         self.decides(hash_prefix(seed, prefix), prefix)
     }
 }
@@ -84,16 +84,9 @@ impl Zone {
             return Ok(None);
         }
         let apex = self.apex();
-        let mut changes: BTreeMap<Name, Diff> = BTreeMap::new();
-        for (from, side) in [(&diff.removed, 0), (&diff.added, 1)] {
-            for record in from.iter() {
-                if !record.owner.is_at_or_below(apex) {
-                    return Err(ZoneError::OutOfZone(record.owner.to_owned()).into());
-                }
-                let change = changes.entry(record.owner.to_lowercase()).or_default();
-                let to = if side == 0 { &mut change.removed } else { &mut change.added };
-                push(to, record)?;
-            }
+        let changes = diff.by_name()?;
+        if let Some(outside) = changes.keys().find(|owner| !owner.as_ref().is_at_or_below(apex)) {
+            return Err(ZoneError::OutOfZone(outside.clone()).into());
         }
         let known = self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len());
         if known + changes.len() > MOST_NAMES {
@@ -112,9 +105,7 @@ impl Zone {
             }
         }
         owners.entry(apex.to_owned()).or_insert_with(|| self.records_of(apex));
-        for (owner, mut change) in changes {
-            change.removed.sort();
-            change.added.sort();
+        for (owner, change) in changes {
             let old = match owners.get(&owner) {
                 Some(records) => {
                     let mut records = records.clone();
@@ -298,25 +289,12 @@ impl Zone {
         Some(decided.into_iter().map(|(prefix, present)| Decided { prefix, present }).collect())
     }
 
-    /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record.
+    /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record too.
     fn records_of(&self, name: NameRef<'_>) -> Records {
-        let mut records = Records::new();
-        let lower = name.to_lowercase();
-        let mut add = |set: Set<'_>| {
-            set.expand(lower.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
-                records.push(owner, rtype, ttl, rdata).expect("one name of a zone");
-            });
-        };
-        if let Some(node) = self.node(name) {
-            for (_, set) in node.all_sets() {
-                add(set);
-            }
-        } else if let (Chain::Nsec3(chain), Some(hash)) = (&self.base.chain, hash_of_owner(name, self.apex()))
-            && let Ok(link) = chain.find(&hash)
-        {
-            add(Set::at(&self.base.arena.pieces, chain.sets()[link as usize]));
+        let mut records = self.records_at(name);
+        if let Some(link) = hash_of_owner(name, self.apex()).and_then(|hash| self.link_at(&hash)) {
+            records.merge(link).expect("one name of a zone");
         }
-        records.sort();
         records
     }
 
