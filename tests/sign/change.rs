@@ -37,8 +37,12 @@ fn mutate(model: &mut Model, rng: &mut fastrand::Rng, insecure: u8) {
     let depth = rng.usize(0..100);
     let depth = if depth < 3 { 0 } else { 1 + depth % 4 };
     let labels: Vec<&str> = (0..depth).map(|_| LABELS[rng.usize(..LABELS.len())]).collect();
-    let owner = name([labels.join("."), APEX.into()].join(".").trim_start_matches('.'));
-    let is_apex = depth == 0;
+    let owner = match rng.choice(model.keys()) {
+        // What is there is changed as often as something new comes.
+        Some(owner) if rng.bool() => owner.clone(),
+        _ => name([labels.join("."), APEX.into()].join(".").trim_start_matches('.')),
+    };
+    let is_apex = owner == name(APEX);
     let host = || b"\x02ns\0".to_vec();
     let text = vec![1, rng.u8(b'a'..b'd')];
     let ttl = *rng.choice([60, 300].iter()).expect("some");
