@@ -293,12 +293,18 @@ impl<'a> NameRef<'a> {
 
     /// Canonical order (RFC 4034 §6.1): label by label from the right, lower case, as unsigned octets.
     pub fn canonical_cmp(self, other: NameRef<'_>) -> Ordering {
+        if self.0 == other.0 {
+            return Ordering::Equal;
+        }
         let (mut a, mut b) = ([0u8; MAX_LABELS + 1], [0u8; MAX_LABELS + 1]);
         let (mut i, mut j) = (self.offsets(&mut a), other.offsets(&mut b));
         while i > 0 && j > 0 {
             i -= 1;
             j -= 1;
             let (x, y) = (label_at(self.0, a[i]), label_at(other.0, b[j]));
+            if x == y {
+                continue;
+            }
             let order = x.iter().map(u8::to_ascii_lowercase).cmp(y.iter().map(u8::to_ascii_lowercase));
             if order != Ordering::Equal {
                 return order;

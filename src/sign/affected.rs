@@ -63,15 +63,19 @@ impl<'z> AffectedNames<'z> {
             }
         }
         found.add(&zone.apex().to_owned(), links)?;
-        let above: Vec<Name> = found.names.keys().cloned().collect();
-        for name in &above {
+        let all: Vec<Name> = found.names.keys().cloned().collect();
+        let mut last = NameRef::ROOT;
+        for name in &all {
             let mut name = name.as_ref();
-            while let Some(parent) = name.parent().filter(|parent| parent.is_at_or_below(zone.apex())) {
+            let first = name.parent();
+            while let Some(parent) = name.parent().filter(|parent| parent.is_at_or_below(zone.apex()) && *parent != last) {
                 if !found.add(&parent.to_owned(), links)? {
                     break;
                 }
                 name = parent;
             }
+            // Siblings stand together.
+            last = first.unwrap_or(last);
         }
         Ok(found)
     }

@@ -3,7 +3,6 @@
 //! Pure data; strict: a diff that does not fit a zone exactly changes nothing. RFC 1995 §4 in spirit.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::dns::records::cmp_rdata;
@@ -87,24 +86,32 @@ impl Diff {
         diff
     }
 
-    /// What changes at each name, which is in lower case.
+    /// What changes at each name, in lower case and in canonical order.
     ///
     /// # Errors
     /// None but [`DiffError::Zone`], when it is larger than a zone can be.
-    pub fn by_name(&self) -> Result<BTreeMap<Name, Self>, DiffError> {
-        let mut names: BTreeMap<Name, Self> = BTreeMap::new();
-        for (from, comes) in [(&self.removed, false), (&self.added, true)] {
-            for r in from.iter() {
-                let change = names.entry(r.owner.to_lowercase()).or_default();
-                let to = if comes { &mut change.added } else { &mut change.removed };
-                to.push(r.owner, r.rtype, r.ttl, r.rdata).map_err(|_| DiffError::Zone(super::ZoneError::TooBig))?;
-            }
+    pub fn by_name(&self) -> Result<Vec<(Name, Self)>, DiffError> {
+        let sorted = |records: &Records| {
+            let mut records = records.clone();
+            records.sort();
+            records
+        };
+        let (removed, added) = (sorted(&self.removed), sorted(&self.added));
+        let (mut goes, mut comes) = (removed.names().peekable(), added.names().peekable());
+        let mut names = Vec::new();
+        loop {
+            let order = match (goes.peek(), comes.peek()) {
+                (None, None) => return Ok(names),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(x), Some(y)) => x.owner().canonical_cmp(y.owner()),
+            };
+            let gone = goes.next_if(|_| order.is_le()).map(|name| name.to_records());
+            let come = comes.next_if(|_| order.is_ge()).map(|name| name.to_records());
+            let change = Self { removed: gone.unwrap_or_default(), added: come.unwrap_or_default() };
+            let owner = change.removed.iter().chain(change.added.iter()).next().map(|record| record.owner.to_lowercase());
+            names.extend(owner.map(|owner| (owner, change)));
         }
-        for change in names.values_mut() {
-            change.removed.sort();
-            change.added.sort();
-        }
-        Ok(names)
     }
 
     /// True if nothing changes.

@@ -85,7 +85,7 @@ impl Zone {
         }
         let apex = self.apex();
         let changes = diff.by_name()?;
-        if let Some(outside) = changes.keys().find(|owner| !owner.as_ref().is_at_or_below(apex)) {
+        if let Some(outside) = changes.iter().map(|(owner, _)| owner).find(|owner| !owner.as_ref().is_at_or_below(apex)) {
             return Err(ZoneError::OutOfZone(outside.clone()).into());
         }
         let known = self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len());
