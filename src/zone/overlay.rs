@@ -97,8 +97,12 @@ impl Zone {
         let mut gone_links = BTreeSet::new();
         if let Some(overlay) = &self.overlay {
             gone_links.clone_from(&overlay.gone_links);
-            for decided in overlay.decided.iter() {
-                owners.insert(self.full(&decided.prefix), Records::new());
+            // Names that went. Empty non-terminals are found anew each time, from what stands below them.
+            let in_base = |prefix: &[u8]| self.base.find(hash_prefix(self.base.seed, prefix), prefix);
+            for gone in overlay.decided.iter().filter(|decided| !decided.present) {
+                if in_base(&gone.prefix).is_some_and(|node| node.is_cut() || node.is_hidden()) {
+                    owners.insert(self.full(&gone.prefix), Records::new());
+                }
             }
             for record in overlay.records.iter() {
                 push(owners.entry(record.owner.to_lowercase()).or_default(), record)?;
