@@ -290,8 +290,9 @@ fn empty_non_terminals_go_with_the_last_name_below_them() {
 #[test]
 fn delegations_named_like_a_hash_are_apart_from_the_link() {
     let keys = keys(APEX, Algorithm::Ed25519, false, NOW);
-    let label = label(&Hasher { salt: vec![], iterations: 0 }.hash(name("www.vn.").as_ref()));
-    let label = std::str::from_utf8(&label).expect("base32");
+    let label_of =
+        |of: &str| String::from_utf8(label(&Hasher { salt: vec![], iterations: 0 }.hash(name(of).as_ref())).into()).expect("base32");
+    let label = label_of("www.vn.");
     for denial in [Denial::NSEC3, Denial::NSEC3_OPT_OUT] {
         let signing = Signing::new(&keys, denial.clone());
         let (mut old, mut zone) = signing.zone(ZONE);
@@ -307,6 +308,15 @@ fn delegations_named_like_a_hash_are_apart_from_the_link() {
         .enumerate()
         {
             let serial = i as u32 + 2;
+            let mut new = scan(&text.replace("b. 1 1", &format!("b. {serial} 1")), APEX);
+            new.level_ttls();
+            zone = signing.step(&zone, &old, &new, serial, &text);
+            old = new;
+        }
+        // One that has gone stays away when the link comes.
+        let late = label_of("late.vn.");
+        let (mut old, mut zone) = signing.zone(&format!("{ZONE}{late} NS ns.\n"));
+        for (serial, text) in [(2, ZONE.to_owned()), (3, format!("{ZONE}late NS ns.\nlate DS 1 13 200 00\n"))] {
             let mut new = scan(&text.replace("b. 1 1", &format!("b. {serial} 1")), APEX);
             new.level_ttls();
             zone = signing.step(&zone, &old, &new, serial, &text);
