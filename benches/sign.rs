@@ -1,65 +1,49 @@
-//! Whole-zone signing and verification of a seeded zone of 100,000 delegations, 3 % with DS, as a registry has them.
+//! Signing: a whole zone of 100,000 delegations, 3 % with DS, as a registry has them; its verification; and changes of 100 names in it.
 //!
-//! `cargo bench --bench sign`; throughput is delegations a second on all cores.
+//! `cargo bench --bench sign` (SAOLA_BENCH_NAMES for another number of delegations). Whole zones on all cores, throughput in delegations a
+//! second; changes on one thread, from the content's diff to the signed one, and on to the next zone.
 
 #![allow(missing_docs)] // criterion's macro makes a public function
 
+mod tld;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use saola::dns::{Name, Records, Rtype, UnixTime};
-use saola::sign::{Algorithm, Denial, Key, Policy, ZoneKeys, key, sign, verify};
-
-const DELEGATIONS: usize = 100_000;
-const NOW: UnixTime = UnixTime(1_795_305_600);
-
-fn zone() -> Records {
-    let mut rng = fastrand::Rng::with_seed(92);
-    let name = |text: &str| Name::parse(text).expect("a name");
-    let mut zone = Records::with_capacity(4 * DELEGATIONS);
-    let mut push = |owner: &Name, rtype, rdata: &[u8]| zone.push(owner.as_ref(), rtype, 3600, rdata).expect("room");
-    let apex = name("vn.");
-    let soa = saola::dns::rdata::Soa {
-        mname: name("a.dns-servers.vn."),
-        rname: name("admin.vn."),
-        serial: 1,
-        refresh: 1800,
-        retry: 600,
-        expire: 1_209_600,
-        minimum: 900,
-    };
-    push(&apex, Rtype::SOA, &soa.to_rdata());
-    push(&apex, Rtype::NS, name("ns.example.").as_ref().as_wire());
-    for i in 0..DELEGATIONS {
-        let suffix = *rng.choice(["", "com.", "net.", "edu."].iter()).expect("some");
-        let label: String = (0..rng.usize(4..14)).map(|_| rng.lowercase()).collect();
-        let owner = name(&format!("{label}{i}.{suffix}vn."));
-        let provider = rng.usize(..300);
-        for n in 1..=rng.usize(2..=3) {
-            push(&owner, Rtype::NS, name(&format!("ns{n}.provider{provider}.example.")).as_ref().as_wire());
-        }
-        if rng.u8(..100) < 3 {
-            push(&owner, Rtype::DS, &[[0, 1, 13, 2].as_slice(), &[rng.u8(..); 32]].concat());
-        }
-    }
-    zone.sort();
-    zone
-}
+use saola::dns::Name;
+use saola::sign::{Denial, Policy, sign, sign_diff, verify};
+use saola::zone::Zone;
+use tld::{NOW, Shape};
 
 fn bench(criterion: &mut Criterion) {
+    let names = std::env::var("SAOLA_BENCH_NAMES").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let apex = Name::parse("vn.").expect("a name");
-    let keys = [key::ZONE | key::SEP, key::ZONE]
-        .map(|flags| Key::generate(apex.as_ref(), Algorithm::EcdsaP256Sha256, flags, None).expect("a key"));
-    let keys = ZoneKeys::new(keys.into(), false, NOW).expect("keys");
-    let unsigned = zone();
+    let keys = tld::keys();
+    let tld = tld::make(Shape::like_vn(names));
     let mut group = criterion.benchmark_group("sign");
-    group.sample_size(10).throughput(Throughput::Elements(DELEGATIONS as u64));
-    for (case, denial) in [("full_100k", Denial::NSEC3_OPT_OUT), ("full_100k_nsec3", Denial::NSEC3)] {
+    group.sample_size(10);
+    for (suffix, denial) in [("", Denial::NSEC3_OPT_OUT), ("_nsec3", Denial::NSEC3), ("_nsec", Denial::Nsec)] {
         let policy = Policy { denial, ..Policy::default() };
-        group.bench_function(case, |bencher| {
-            bencher.iter_with_setup(|| unsigned.clone(), |zone| sign(zone, apex.as_ref(), &keys, &policy, NOW, 0).expect("signed"));
+        group.throughput(Throughput::Elements(names as u64));
+        group.bench_function(format!("full_100k{suffix}"), |bencher| {
+            bencher.iter_with_setup(|| tld.records.clone(), |zone| sign(zone, apex.as_ref(), &keys, &policy, NOW, 0).expect("signed"));
         });
+        let signed = sign(tld.records.clone(), apex.as_ref(), &keys, &policy, NOW, 0).expect("signed");
+        if suffix.is_empty() {
+            group.bench_function("verify_100k", |bencher| bencher.iter(|| verify(&signed, apex.as_ref(), &[], NOW, 0).expect("good")));
+        }
+        let zone = Zone::build(apex.as_ref(), signed).expect("a zone");
+        for (case, n, secure) in [("diff_100", 100, true), ("diff_100_insecure", 100, false), ("diff_1_insecure", 1, false)] {
+            let change = tld.change(0, n, secure);
+            let sign = || sign_diff(&zone, &change, zone.serial().next(), &keys, &policy, NOW, 1).expect("signed");
+            let diff = sign();
+            println!("{case}{suffix}: {} records go, {} come", diff.removed.len(), diff.added.len());
+            group.throughput(Throughput::Elements(n as u64));
+            group.bench_function(format!("{case}{suffix}"), |bencher| bencher.iter(sign));
+            // An NSEC zone has no overlay yet and is built anew.
+            if policy.denial != Denial::Nsec || n > 1 {
+                group.bench_function(format!("apply_{case}{suffix}"), |bencher| bencher.iter(|| zone.apply(&diff).expect("fits")));
+            }
+        }
     }
-    let signed = sign(unsigned, apex.as_ref(), &keys, &Policy::default(), NOW, 0).expect("signed");
-    group.bench_function("verify_100k", |bencher| bencher.iter(|| verify(&signed, apex.as_ref(), &[], NOW, 0).expect("good")));
 }
 
 criterion_group!(benches, bench);

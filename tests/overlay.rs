@@ -131,6 +131,37 @@ fn imaged(zone: &Zone) -> Zone {
     image.zone().expect("whole")
 }
 
+/// Empty non-terminals that came with an earlier change stay with the next, and one that went does not ask for building anew.
+#[test]
+fn empty_non_terminals_outlive_further_changes() {
+    let mut model = Model::new();
+    let delegation = |server: &str| Delegation { servers: [server.into()].into(), ..Delegation::default() };
+    model.insert("l.gov.vn".into(), delegation("ns.out.example"));
+    let mut zone = Zone::build(name("vn").as_ref(), records(&model, 1, true)).expect("a zone");
+    for (serial, owner) in
+        [(2, "a.b.new.vn"), (3, "other.vn"), (4, "-l.gov.vn"), (5, "third.vn"), (6, "a.b.c.gov.vn"), (7, "-a.b.new.vn"), (8, "x.vn")]
+    {
+        match owner.strip_prefix('-') {
+            Some(owner) => _ = model.remove(owner),
+            None => _ = model.insert(owner.into(), delegation("ns.out.example")),
+        }
+        let new = records(&model, serial, true);
+        zone = zone.apply(&Diff::between(&zone.records(), &new)).expect("the diff fits");
+        assert!(zone.is_overlaid(), "serial {serial}");
+        assert_eq!(list(&zone.records()), list(&new), "serial {serial}");
+        let set = |zone: Zone| {
+            let mut set = ZoneSet::new();
+            set.insert(Arc::new(zone));
+            set
+        };
+        let fresh = set(Zone::build(name("vn").as_ref(), new).expect("a zone"));
+        let changed = set(zone.clone());
+        for asked in ["a.b.new.vn", "b.new.vn", "new.vn", "z.new.vn", "gov.vn", "l.gov.vn", "b.c.gov.vn", "c.gov.vn", "other.vn", "x.vn"] {
+            assert_eq!(ask(&changed, asked, Rtype::A), ask(&fresh, asked, Rtype::A), "serial {serial}: {asked}");
+        }
+    }
+}
+
 #[test]
 fn changed_zones_answer_like_new_ones() {
     let seed = 20_261_122;

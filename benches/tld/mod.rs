@@ -5,7 +5,7 @@
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, UnixTime};
 use saola::sign::{Algorithm, Denial, Key, Policy, ZoneKeys, key, sign};
-use saola::zone::Zone;
+use saola::zone::{Diff, Zone};
 
 pub const NOW: UnixTime = UnixTime(1_795_305_600);
 const SUFFIXES: &[&str] = &["", "", "", "", "com.", "com.", "com.", "id.", "edu.", "net.", "hanoi."];
@@ -97,6 +97,49 @@ pub fn make(shape: Shape) -> Tld {
         rng.shuffle(names);
     }
     tld
+}
+
+impl Tld {
+    /// A change of `n` names, from place `from` of each kind on: delegations that go, come and change their name servers; with `secure`
+    /// three of ten are of delegations with DS.
+    pub fn change(&self, from: usize, n: usize, secure: bool) -> Diff {
+        let mut diff = Diff::default();
+        let push = |to: &mut Records, owner: &Name, rtype, rdata: &[u8]| to.push(owner.as_ref(), rtype, 3600, rdata).expect("room");
+        let ds = |i: usize| [[0, 1, 13, 2].as_slice(), &[i as u8; 32]].concat();
+        for i in from..from + n {
+            let (insecure, with_ds, missing) = (&self.insecure[i], &self.secure[i % self.secure.len()], &self.missing[i]);
+            match if secure { i % 10 } else { 3 + i % 7 } {
+                0 => self.remove(with_ds, &mut diff.removed),
+                1 => push(&mut diff.added, insecure, Rtype::DS, &ds(i)),
+                2 => {
+                    push(&mut diff.added, missing, Rtype::NS, name("ns1.new.example.").as_ref().as_wire());
+                    push(&mut diff.added, missing, Rtype::DS, &ds(i));
+                }
+                3..=5 => self.remove(insecure, &mut diff.removed),
+                6 | 7 => {
+                    push(&mut diff.added, missing, Rtype::NS, name("ns1.new.example.").as_ref().as_wire());
+                    push(&mut diff.added, missing, Rtype::NS, name("ns2.new.example.").as_ref().as_wire());
+                }
+                _ => {
+                    self.remove(insecure, &mut diff.removed);
+                    push(&mut diff.added, insecure, Rtype::NS, name("ns3.new.example.").as_ref().as_wire());
+                }
+            }
+        }
+        diff.removed.sort();
+        diff.added.sort();
+        diff
+    }
+
+    /// A delegation with its glue.
+    fn remove(&self, owner: &Name, to: &mut Records) {
+        let hosts = ["ns1", "ns2"].map(|label| Name::prepend(label.as_bytes(), owner.as_ref()).expect("short"));
+        for name in [owner, &hosts[0], &hosts[1]] {
+            for set in self.records.name(name.as_ref()).iter().flat_map(|records| records.rrsets()) {
+                set.rdata().for_each(|rdata| to.push(name.as_ref(), set.rtype(), set.ttl(), rdata).expect("room"));
+            }
+        }
+    }
 }
 
 /// Keys as .vn has them: KSK and ZSK of algorithm 13.

@@ -397,7 +397,7 @@ struct Run {
 
 /// Compares RDATA in canonical form (RFC 4034 §6.3).
 pub fn cmp_rdata(rtype: Rtype, a: &[u8], b: &[u8]) -> Ordering {
-    if !rdata::is_lowered(rtype) {
+    if a == b || !rdata::is_lowered(rtype) {
         return a.cmp(b);
     }
     let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
@@ -432,6 +432,20 @@ impl<'a> NameRecords<'a> {
     /// Never true: a name here has a record.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// A copy of them, sorted.
+    pub fn to_records(&self) -> Records {
+        let owner = self.owner().as_wire();
+        let mut bytes = vec![owner.len() as u8];
+        bytes.extend_from_slice(owner);
+        let copy = |entry: &Entry| {
+            let rdata = bytes.len() as u32;
+            bytes.extend_from_slice(self.records.rdata_of(entry));
+            Entry { owner: 0, rdata, ..*entry }
+        };
+        let entries = self.entries.iter().map(copy).collect();
+        Records { bytes, entries, sorted: true }
     }
 
     /// Its RRsets by type; signatures one set for each type covered.

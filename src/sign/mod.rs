@@ -3,7 +3,9 @@
 //! Knows no file, no clock and no export format: records, keys, a policy and the time go in, records come out.
 //! RFC 4033-4035, 5155, 6840, 9077, 9276.
 
+mod affected;
 mod algorithm;
+mod change;
 mod check;
 mod der;
 mod dnskey;
@@ -13,6 +15,7 @@ mod key_text;
 pub mod nsec3;
 mod parallel;
 mod policy;
+mod relink;
 mod tbs;
 mod verify;
 mod walk;
@@ -26,6 +29,7 @@ use ring::rand::SystemRandom;
 use siphasher::sip::SipHasher13;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use change::{Anew, ChangeError, sign_diff};
 pub use dnskey::{ds, key_tag};
 pub use fault::{Fault, What};
 pub use key::{Key, KeyError, SigningFailed, Timing};
@@ -37,7 +41,7 @@ pub use zonemd::{DroppedZonemd, ZonemdFault, check_zonemd, dropped_zonemd};
 
 use crate::dns::rdata::{self, Soa};
 use crate::dns::records::Full;
-use crate::dns::{Name, NameRecords, NameRef, Records, Rtype, UnixTime};
+use crate::dns::{Name, NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
 use nsec3::{Hash, Hasher};
 use tbs::Rrsig;
 use walk::{Kind, LinkRule, Place};
@@ -70,37 +74,13 @@ pub fn sign(
         return Err(SignError::OtherZone { zone: apex.to_owned(), keys: keys.zone().to_owned() });
     }
     let mut records = unsigned;
-    let keep_cds = !policy.cds;
-    records.retain(|record| match record.rtype {
-        Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::NSEC3PARAM => false,
-        Rtype::CDS | Rtype::CDNSKEY => keep_cds || record.owner != apex,
-        Rtype::DNSKEY => record.owner != apex || !keys.iter().any(|(key, _)| key.dnskey() == record.rdata),
-        _ => true,
-    });
-    records.sort();
-    let soa = read_soa(&records, apex)?;
-    let zonemd = zonemd::wanted(&records, apex);
-    records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != apex);
-    let mut placeholders = Records::new();
-    for &hash in &zonemd {
-        placeholders.push(apex, Rtype::ZONEMD, soa.ttl, &zonemd::rdata(soa.serial, hash, &[]))?;
-    }
-    records.merge(placeholders)?;
-    records.merge(apex_records(&records, apex, keys, policy)?)?;
-    records.level_ttls();
+    let (soa, zonemd) = prepare(&mut records, apex, keys, policy)?;
 
     let places = walk::walk(&records, apex);
     if let Some(outside) = places.iter().find(|place| place.kind == Kind::Outside) {
         return Err(SignError::OutOfZone(outside.name(&records).to_owned()));
     }
-    let pen = Pen {
-        apex,
-        zone_signers: keys.with(|role| role.signs_zone).collect(),
-        key_signers: keys.with(|role| role.signs_keys).collect(),
-        policy,
-        now,
-        rng: SystemRandom::new(),
-    };
+    let pen = Pen::new(apex, keys, policy, now);
     let signer = Signer { records: &records, places: &places, negative_ttl: soa.negative_ttl, pen: &pen };
     let mut made = Records::new();
     parallel::in_order(places.len(), threads, |range| signer.sign_places(range), |chunk: Records| Ok(made.extend(&chunk)?))?;
@@ -109,8 +89,7 @@ pub fn sign(
     if let Denial::Nsec3 { opt_out, salt, iterations } = &policy.denial {
         let hasher = hasher(salt, *iterations)?;
         let links = signer.links(&hasher, threads)?;
-        let rule = if *opt_out { 1 } else { 0 };
-        let head = hasher.head(rule);
+        let head = hasher.head(u8::from(*opt_out));
         parallel::in_order(
             links.len(),
             threads,
@@ -125,6 +104,30 @@ pub fn sign(
         add_zonemd(&mut records, &zonemd, soa, &pen)?;
     }
     Ok(records)
+}
+
+/// Gives the records, of the whole zone or of its apex, everything that is signed but the chain: what the signer makes itself is made anew.
+/// Sorts them. Returns what the SOA says and the digests that are to be made, for which placeholders stand.
+fn prepare(records: &mut Records, apex: NameRef<'_>, keys: &ZoneKeys, policy: &Policy) -> Result<(ApexSoa, Vec<zonemd::Hash>), SignError> {
+    let keep_cds = !policy.cds;
+    records.retain(|record| match record.rtype {
+        Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::NSEC3PARAM => false,
+        Rtype::CDS | Rtype::CDNSKEY => keep_cds || record.owner != apex,
+        Rtype::DNSKEY => record.owner != apex || !keys.iter().any(|(key, _)| key.dnskey() == record.rdata),
+        _ => true,
+    });
+    records.sort();
+    let soa = read_soa(records, apex)?;
+    let zonemd = zonemd::wanted(records, apex);
+    records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != apex);
+    let mut placeholders = Records::new();
+    for &hash in &zonemd {
+        placeholders.push(apex, Rtype::ZONEMD, soa.ttl, &zonemd::rdata(soa.serial, hash, &[]))?;
+    }
+    records.merge(placeholders)?;
+    records.merge(apex_records(records, apex, keys, policy)?)?;
+    records.level_ttls();
+    Ok((soa, zonemd))
 }
 
 /// Puts the digests of the zone, which is signed but for them, in the place of the placeholders (RFC 8976 §3.4).
@@ -232,17 +235,12 @@ impl Signer<'_> {
         let nsec = self.pen.policy.denial == Denial::Nsec;
         for i in range {
             let place = self.places[i];
-            let (signs_all, cut) = match place.kind {
-                Kind::Signed => (true, false),
-                Kind::SecureCut => (false, true),
-                Kind::InsecureCut if nsec => (false, true),
-                _ => continue,
-            };
+            if !place.is_linked(LinkRule::Nsec) || place.kind == Kind::InsecureCut && !nsec {
+                continue;
+            }
             let name = self.records.name_at(place.entry as usize);
             for set in name.rrsets() {
-                // The ZONEMD of the apex is still a placeholder.
-                let later = set.rtype() == Rtype::ZONEMD && name.owner() == self.pen.apex;
-                if signs_all && !later || cut && set.rtype() == Rtype::DS {
+                if self.pen.signs(place.kind, &set) {
                     self.pen.sign_rrset(name.owner(), set.rtype(), set.ttl(), set.rdata(), &mut scratch, &mut out)?;
                 }
             }
@@ -265,7 +263,7 @@ impl Signer<'_> {
 
     /// The links of the NSEC3 chain, by hash.
     fn links(&self, hasher: &Hasher, threads: usize) -> Result<Vec<Link>, SignError> {
-        let rule = if self.pen.policy.denial.is_opt_out() { LinkRule::OptOut } else { LinkRule::Nsec3 };
+        let rule = LinkRule::of(&self.pen.policy.denial);
         let mut links: Vec<Link> = Vec::new();
         let hash = |range: std::ops::Range<usize>| {
             let linked = range.filter(|&i| self.places[i].is_linked(rule));
@@ -311,7 +309,31 @@ impl Signer<'_> {
     }
 }
 
-impl Pen<'_> {
+impl<'a> Pen<'a> {
+    fn new(apex: NameRef<'a>, keys: &'a ZoneKeys, policy: &'a Policy, now: UnixTime) -> Self {
+        Self {
+            apex,
+            zone_signers: keys.with(|role| role.signs_zone).collect(),
+            key_signers: keys.with(|role| role.signs_keys).collect(),
+            policy,
+            now,
+            rng: SystemRandom::new(),
+        }
+    }
+
+    /// True for a set that is signed with the others: not the ZONEMD of the apex, which is still a placeholder.
+    fn signs(&self, kind: Kind, set: &Rrset<'_>) -> bool {
+        kind.signs(set.rtype()) && !(set.rtype() == Rtype::ZONEMD && set.owner() == self.apex)
+    }
+
+    /// The keys that sign sets of this type. RFC 7344 §4.1: CDS and CDNSKEY are signed by a key that the parent knows.
+    fn signers(&self, rtype: Rtype) -> &[&'a Key] {
+        match rtype {
+            Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY => &self.key_signers,
+            _ => &self.zone_signers,
+        }
+    }
+
     /// Appends one RRSIG for each key that signs the type.
     fn sign_rrset<'r>(
         &self,
@@ -322,11 +344,6 @@ impl Pen<'_> {
         scratch: &mut Scratch,
         out: &mut Records,
     ) -> Result<(), SignError> {
-        // RFC 7344 §4.1: CDS and CDNSKEY are signed by a key that the parent knows.
-        let signers = match rtype {
-            Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY => &self.key_signers,
-            _ => &self.zone_signers,
-        };
         let mut rrsig = Rrsig {
             covered: rtype,
             algorithm: 0,
@@ -340,7 +357,7 @@ impl Pen<'_> {
         };
         scratch.set.clear();
         tbs::append_rrset(owner, rtype, ttl, rdata, &mut scratch.set);
-        for key in signers {
+        for key in self.signers(rtype) {
             rrsig.algorithm = key.algorithm().number();
             rrsig.tag = key.tag();
             scratch.message.clear();

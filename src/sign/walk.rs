@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use super::Denial;
 use crate::dns::name::MAX_LABELS;
 use crate::dns::{Name, NameRecords, NameRef, Records, Rtype};
 
@@ -49,14 +50,32 @@ impl Place {
     }
 
     /// True if the place has a link in the chain.
-    pub(super) fn is_linked(&self, denial: LinkRule) -> bool {
-        match self.kind {
+    pub(super) fn is_linked(&self, rule: LinkRule) -> bool {
+        self.kind.is_linked(rule)
+    }
+}
+
+impl Kind {
+    /// True if a name of this kind has a link in the chain.
+    pub(super) fn is_linked(self, rule: LinkRule) -> bool {
+        match self {
             Kind::Signed | Kind::SecureCut => true,
-            Kind::InsecureCut => denial != LinkRule::OptOut,
-            Kind::Empty | Kind::GuardedEmpty => denial != LinkRule::Nsec,
-            Kind::InsecureEmpty => denial == LinkRule::Nsec3,
+            Kind::InsecureCut => rule != LinkRule::OptOut,
+            Kind::Empty | Kind::GuardedEmpty => rule != LinkRule::Nsec,
+            Kind::InsecureEmpty => rule == LinkRule::Nsec3,
             Kind::Below | Kind::Denial | Kind::Outside => false,
         }
+    }
+
+    /// True for a name whose link none but itself needs: what stands above it is needed for its sake, what stands beside a wildcard of
+    /// such a kind is guarded.
+    pub(super) fn is_needed(self) -> bool {
+        matches!(self, Self::Signed | Self::SecureCut | Self::Empty)
+    }
+
+    /// True if the set of this type at a name of this kind is signed (RFC 4035 §2.2).
+    pub(super) fn signs(self, rtype: Rtype) -> bool {
+        self == Self::Signed || self == Self::SecureCut && rtype == Rtype::DS
     }
 }
 
@@ -69,6 +88,16 @@ pub(super) enum LinkRule {
     Nsec3,
     /// As NSEC3, but for insecure delegations and what only leads to them, unless it stands beside a wildcard.
     OptOut,
+}
+
+impl LinkRule {
+    pub(super) fn of(denial: &Denial) -> Self {
+        match denial {
+            Denial::Nsec => Self::Nsec,
+            Denial::Nsec3 { opt_out: false, .. } => Self::Nsec3,
+            Denial::Nsec3 { opt_out: true, .. } => Self::OptOut,
+        }
+    }
 }
 
 /// Walks the sorted `records` of the zone `apex`.
@@ -137,10 +166,10 @@ pub(super) fn walk(records: &Records, apex: NameRef<'_>) -> Vec<Place> {
 /// Only a direct child of the wildcard's parent can be one: above anything deeper stands either such a child, or a parent
 /// without a link or without a wildcard. A wildcard without a link, which is insecure itself, does no harm.
 fn guard(places: &mut [Place], records: &Records) {
-    let linked = places.iter().filter(|place| matches!(place.kind, Kind::Signed | Kind::SecureCut | Kind::Empty));
+    let linked = places.iter().filter(|place| place.kind.is_needed());
     let parents: HashSet<Name> = linked
         .map(|place| place.name(records))
-        .filter(|name| name.labels().next() == Some(b"*"))
+        .filter(|name| name.is_wildcard())
         .filter_map(|name| Some(name.parent()?.to_owned()))
         .collect();
     if parents.is_empty() {
@@ -154,7 +183,7 @@ fn guard(places: &mut [Place], records: &Records) {
 }
 
 /// What the name is; `below` is set where it hides what is below it.
-fn kind<'a>(name: &NameRecords<'a>, apex: NameRef<'_>, below: &mut Option<NameRef<'a>>) -> Kind {
+pub(super) fn kind<'a>(name: &NameRecords<'a>, apex: NameRef<'_>, below: &mut Option<NameRef<'a>>) -> Kind {
     let owner = name.owner();
     let (mut ns, mut ds, mut any) = (false, false, false);
     for set in name.rrsets() {

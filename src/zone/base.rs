@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::build::hash_prefix;
 use super::chain::Chain;
 use super::hash::{Index, NameHash};
 use super::piece::Set;
@@ -436,6 +437,16 @@ impl<'a> Iterator for Hosts<'a> {
     }
 }
 
+/// True if the labels `prefix` end in the labels `above`.
+fn is_below(prefix: &[u8], above: &[u8]) -> bool {
+    let Some(cut) = prefix.len().checked_sub(above.len()).filter(|_| prefix.ends_with(above)) else { return false };
+    let mut at = 0;
+    while at < cut {
+        at += 1 + prefix[at] as usize;
+    }
+    at == cut
+}
+
 impl Arena {
     /// Bytes held.
     pub fn size(&self) -> usize {
@@ -464,7 +475,18 @@ impl Base {
 
     /// Every node in canonical order.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        let mut at = 0;
+        self.nodes_from(0)
+    }
+
+    /// The nodes below the one with this prefix, which has a node itself if any stands below it; in canonical order.
+    pub(super) fn below<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let top = if prefix.is_empty() { Some(self.apex()) } else { self.find(hash_prefix(self.seed, prefix), prefix) };
+        // In canonical order a subtree stands in one place.
+        top.into_iter()
+            .flat_map(|top| self.nodes_from(top.at as usize + top.size()).take_while(move |node| is_below(node.prefix(), top.prefix())))
+    }
+
+    fn nodes_from(&self, mut at: usize) -> impl Iterator<Item = Node<'_>> {
         std::iter::from_fn(move || {
             if at >= self.arena.nodes.len() {
                 return None;

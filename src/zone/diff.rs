@@ -86,6 +86,34 @@ impl Diff {
         diff
     }
 
+    /// What changes at each name, in lower case and in canonical order.
+    ///
+    /// # Errors
+    /// None but [`DiffError::Zone`], when it is larger than a zone can be.
+    pub fn by_name(&self) -> Result<Vec<(Name, Self)>, DiffError> {
+        let sorted = |records: &Records| {
+            let mut records = records.clone();
+            records.sort();
+            records
+        };
+        let (removed, added) = (sorted(&self.removed), sorted(&self.added));
+        let (mut goes, mut comes) = (removed.names().peekable(), added.names().peekable());
+        let mut names = Vec::new();
+        loop {
+            let order = match (goes.peek(), comes.peek()) {
+                (None, None) => return Ok(names),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(x), Some(y)) => x.owner().canonical_cmp(y.owner()),
+            };
+            let gone = goes.next_if(|_| order.is_le()).map(|name| name.to_records());
+            let come = comes.next_if(|_| order.is_ge()).map(|name| name.to_records());
+            let change = Self { removed: gone.unwrap_or_default(), added: come.unwrap_or_default() };
+            let owner = change.removed.iter().chain(change.added.iter()).next().map(|record| record.owner.to_lowercase());
+            names.extend(owner.map(|owner| (owner, change)));
+        }
+    }
+
     /// True if nothing changes.
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()

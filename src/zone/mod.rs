@@ -3,6 +3,7 @@
 //! Knows no socket, no file and no key. Flat arrays instead of a tree of pointers: what differs per name is a node
 //! of a few dozen bytes, what is shared is a ready wire piece.
 
+mod around;
 mod base;
 mod build;
 mod chain;

@@ -45,7 +45,7 @@ impl Overlay {
         Some(if self.decided[i as usize].present { self.mini.find(hash, prefix) } else { None })
     }
 
-    fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
+    pub(super) fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
         self.decides(hash_prefix(seed, prefix), prefix)
     }
 }
@@ -84,37 +84,29 @@ impl Zone {
             return Ok(None);
         }
         let apex = self.apex();
-        let mut changes: BTreeMap<Name, Diff> = BTreeMap::new();
-        for (from, side) in [(&diff.removed, 0), (&diff.added, 1)] {
-            for record in from.iter() {
-                if !record.owner.is_at_or_below(apex) {
-                    return Err(ZoneError::OutOfZone(record.owner.to_owned()).into());
-                }
-                let change = changes.entry(record.owner.to_lowercase()).or_default();
-                let to = if side == 0 { &mut change.removed } else { &mut change.added };
-                push(to, record)?;
-            }
+        let changes = diff.by_name()?;
+        if let Some(outside) = changes.iter().map(|(owner, _)| owner).find(|owner| !owner.as_ref().is_at_or_below(apex)) {
+            return Err(ZoneError::OutOfZone(outside.clone()).into());
         }
         let known = self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len());
         if known + changes.len() > MOST_NAMES {
             return Ok(None);
         }
         // The names decided from now on, with their records as they will be.
-        let mut owners: BTreeMap<Name, Records> = BTreeMap::new();
+        let mut known: Vec<(Name, Records)> = Vec::new();
         let mut gone_links = BTreeSet::new();
         if let Some(overlay) = &self.overlay {
             gone_links.clone_from(&overlay.gone_links);
-            for decided in overlay.decided.iter() {
-                owners.insert(self.full(&decided.prefix), Records::new());
-            }
-            for record in overlay.records.iter() {
-                push(owners.entry(record.owner.to_lowercase()).or_default(), record)?;
-            }
+            // Names that went. Empty non-terminals are found anew each time, from what stands below them.
+            let gone = overlay.decided.iter().filter(|decided| !decided.present);
+            let gone = gone.filter(|gone| self.in_base(&gone.prefix).is_some_and(|node| node.is_cut() || node.is_hidden()));
+            known.extend(gone.map(|gone| (self.full(&gone.prefix), Records::new())));
+            known.extend(overlay.records.names().map(|name| (name.owner().to_lowercase(), name.to_records())));
         }
+        // From a list, most of which is in order: cheaper than one by one.
+        let mut owners: BTreeMap<Name, Records> = known.into_iter().collect();
         owners.entry(apex.to_owned()).or_insert_with(|| self.records_of(apex));
-        for (owner, mut change) in changes {
-            change.removed.sort();
-            change.added.sort();
+        for (owner, change) in changes {
             let old = match owners.get(&owner) {
                 Some(records) => {
                     let mut records = records.clone();
@@ -146,11 +138,13 @@ impl Zone {
                 |records: &Records| records.iter().filter(|r| r.rtype == Rtype::NSEC3PARAM).map(|r| r.rdata.to_vec()).collect::<Vec<_>>();
             return params(old) == params(new) && !has(new, Rtype::DNAME) && !has(old, Rtype::DNAME) && !has(new, Rtype::NSEC);
         }
+        let lower = prefix.to_ascii_lowercase();
         let (old_links, new_links) = (old.iter().filter(is_link).count(), new.iter().filter(is_link).count());
         if old_links + new_links > 0 {
-            return old_links == old.len() && new_links == new.len() && hash_of_owner(name, self.apex()).is_some();
+            // Somebody may have registered the very label that a hash gives.
+            let is_apart = self.in_base(&lower).is_none();
+            return is_apart && old_links == old.len() && new_links == new.len() && hash_of_owner(name, self.apex()).is_some();
         }
-        let lower = prefix.to_ascii_lowercase();
         let is_new_host = (has(new, Rtype::A) || has(new, Rtype::AAAA)) && self.base.absent_hosts.contains(&lower[..]);
         if name.is_wildcard() || is_new_host {
             return false;
@@ -228,7 +222,7 @@ impl Zone {
     /// The decided names: the owners, and the empty non-terminals that come and go with them.
     fn decide(&self, mini: &Base, owners: &BTreeMap<Name, Records>) -> Option<Vec<Decided>> {
         let seed = self.base.seed;
-        let in_base = |prefix: &[u8]| self.base.find(hash_prefix(seed, prefix), prefix);
+        let in_base = |prefix: &[u8]| self.in_base(prefix);
         let in_mini = |prefix: &[u8]| mini.find(hash_prefix(seed, prefix), prefix);
         let mut decided: HashMap<Box<[u8]>, bool> = HashMap::new();
         // How many children each name below the apex wins or loses against the base.
@@ -298,26 +292,17 @@ impl Zone {
         Some(decided.into_iter().map(|(prefix, present)| Decided { prefix, present }).collect())
     }
 
-    /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record.
+    /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record too.
     fn records_of(&self, name: NameRef<'_>) -> Records {
-        let mut records = Records::new();
-        let lower = name.to_lowercase();
-        let mut add = |set: Set<'_>| {
-            set.expand(lower.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
-                records.push(owner, rtype, ttl, rdata).expect("one name of a zone");
-            });
-        };
-        if let Some(node) = self.node(name) {
-            for (_, set) in node.all_sets() {
-                add(set);
-            }
-        } else if let (Chain::Nsec3(chain), Some(hash)) = (&self.base.chain, hash_of_owner(name, self.apex()))
-            && let Ok(link) = chain.find(&hash)
-        {
-            add(Set::at(&self.base.arena.pieces, chain.sets()[link as usize]));
+        let mut records = self.records_at(name);
+        if let Some(link) = hash_of_owner(name, self.apex()).and_then(|hash| self.link_at(&hash)) {
+            records.merge(link).expect("one name of a zone");
         }
-        records.sort();
         records
+    }
+
+    fn in_base(&self, prefix: &[u8]) -> Option<Node<'_>> {
+        self.base.find(hash_prefix(self.base.seed, prefix), prefix)
     }
 
     fn full(&self, prefix: &[u8]) -> Name {

@@ -2,6 +2,7 @@
 //! keys and signatures of the RFCs.
 
 mod chain;
+mod change;
 mod damage;
 mod keys;
 mod policy;
