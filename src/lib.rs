@@ -19,5 +19,6 @@ pub mod registry;
 pub mod sign;
 pub mod telemetry;
 pub mod tool;
+pub mod transfer;
 pub mod transport;
 pub mod zone;

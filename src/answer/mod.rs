@@ -12,8 +12,9 @@ mod resolve;
 use std::net::IpAddr;
 
 use reply::{Opt, Reply, opt_for};
-use request::{Edns, Opcode, Reject, Request, Tsig, read_name};
+use request::{Edns, Opcode, Reject, Request, Tsig};
 
+use crate::dns::message::read_name;
 use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 

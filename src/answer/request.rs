@@ -2,6 +2,7 @@
 //!
 //! RFC 1035 §4.1, RFC 6891 §6.1 (OPT), RFC 8945 §5.1 (TSIG), RFC 9619 (one question).
 
+use crate::dns::message::RawRecord;
 use crate::dns::{Class, NameRef, Rtype};
 
 /// What stands in a well-formed request.
@@ -138,7 +139,7 @@ impl<'a> Request<'a> {
         for section in 1..4 {
             // Each record takes 11 octets or more, so this ends with the message.
             for _ in 0..count(section) {
-                let record = Raw::read(message, at).ok_or((Reject::FormErr, edns))?;
+                let record = RawRecord::read(message, at).ok_or((Reject::FormErr, edns))?;
                 at = record.end;
                 if tsig.is_some() {
                     // TSIG is the last record (RFC 8945 §5.1).
@@ -167,52 +168,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A record as it stands in the message.
-struct Raw<'a> {
-    start: usize,
-    owner_is_root: bool,
-    rtype: Rtype,
-    class: u16,
-    ttl: [u8; 4],
-    rdata: &'a [u8],
-    end: usize,
-}
-
-impl<'a> Raw<'a> {
-    fn read(message: &'a [u8], start: usize) -> Option<Self> {
-        let mut at = start;
-        loop {
-            match *message.get(at)? {
-                0 => {
-                    at += 1;
-                    break;
-                }
-                n @ 1..=63 => at += 1 + n as usize,
-                0xc0.. => {
-                    at += 2;
-                    break;
-                }
-                _ => return None,
-            }
-        }
-        let [t0, t1, c0, c1, ttl @ .., l0, l1] = message.get(at..at + 10)? else { return None };
-        let end = at + 10 + u16::from_be_bytes([*l0, *l1]) as usize;
-        Some(Self {
-            start,
-            owner_is_root: at == start + 1,
-            rtype: Rtype(u16::from_be_bytes([*t0, *t1])),
-            class: u16::from_be_bytes([*c0, *c1]),
-            ttl: ttl.try_into().ok()?,
-            rdata: message.get(at + 10..end)?,
-            end,
-        })
-    }
-}
-
 impl<'a> Edns<'a> {
     /// Reads an OPT record; a malformed option gives back what is known without it.
-    fn read(record: &Raw<'a>) -> Result<Self, Self> {
-        let mut edns = Self { udp_size: record.class, version: record.ttl[1], dnssec_ok: record.ttl[2] & 0x80 != 0, ..Self::default() };
+    fn read(record: &RawRecord<'a>) -> Result<Self, Self> {
+        let mut edns =
+            Self { udp_size: record.class, version: (record.ttl >> 16) as u8, dnssec_ok: record.ttl & 0x8000 != 0, ..Self::default() };
         if edns.version != 0 {
             return Ok(edns);
         }
@@ -242,7 +202,7 @@ impl<'a> Edns<'a> {
 }
 
 impl<'a> Tsig<'a> {
-    fn read(record: &Raw<'a>) -> Option<Self> {
+    fn read(record: &RawRecord<'a>) -> Option<Self> {
         let algorithm = NameRef::from_wire(record.rdata).ok()?;
         let rest = &record.rdata[algorithm.as_wire().len()..];
         let mac_len = u16::from_be_bytes(rest.get(8..10)?.try_into().ok()?) as usize;
@@ -252,36 +212,5 @@ impl<'a> Tsig<'a> {
             return None;
         }
         Some(Self { key_at: record.start, algorithm, time_and_fudge: &rest[..8], original_id: after[..2].try_into().ok()? })
-    }
-}
-
-/// Writes the name at `at`, which may be compressed, to `out` in full; returns its length.
-///
-/// Pointers must lead backwards, so this ends; `None` where they do not or the name is too long.
-pub fn read_name(message: &[u8], at: usize, out: &mut [u8; 255]) -> Option<usize> {
-    let (mut at, mut len, mut limit) = (at, 0, at);
-    loop {
-        match *message.get(at)? {
-            0 => {
-                *out.get_mut(len)? = 0;
-                return Some(len + 1);
-            }
-            n @ 1..=63 => {
-                let label = message.get(at..=at + n as usize)?;
-                // One octet stays for the root.
-                out.get_mut(len..len + label.len()).filter(|_| len + label.len() < 255)?.copy_from_slice(label);
-                len += label.len();
-                at += label.len();
-            }
-            high @ 0xc0.. => {
-                let target = (u16::from_be_bytes([high, *message.get(at + 1)?]) & 0x3fff) as usize;
-                if target >= limit {
-                    return None;
-                }
-                limit = target;
-                at = target;
-            }
-            _ => return None,
-        }
     }
 }

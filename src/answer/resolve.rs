@@ -4,8 +4,8 @@
 
 use super::denial::{self, Proof, Proofs, Prover};
 use super::reply::{Full, Owner, Reply, Section, Truncated};
-use super::request::read_name;
 use super::{NOERROR, NXDOMAIN, YXDOMAIN};
+use crate::dns::message::read_name;
 use crate::dns::name::{MAX_NAME, NameRef};
 use crate::dns::{Class, Rtype};
 use crate::zone::piece::{POINTER_MAX, Piece};

@@ -2,6 +2,7 @@
 
 pub mod idn;
 pub mod master;
+pub mod message;
 pub mod name;
 pub mod rdata;
 pub mod records;

@@ -15,6 +15,7 @@ use saola::answer::{Face, Meta, Outcome, Transport, respond};
 use saola::dns::master::{self, Options};
 use saola::dns::{Name, NameRef, Records, UnixTime};
 use saola::sign::{self, Denial, Key, Policy, ZoneKeys};
+use saola::transfer::tsig;
 use saola::zone::{Zone, ZoneSet};
 
 /// When everything happens.
@@ -82,6 +83,7 @@ pub fn zones() -> &'static [ZoneSet] {
 
 /// A request goes to every kind of zone, over UDP and TCP; what comes back is a reply to it within its limits.
 pub fn query(request: &[u8]) {
+    signed(request);
     thread_local!(static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 65_535]));
     let face = Face {
         identity: b"a1".to_vec(),
@@ -154,6 +156,20 @@ pub fn query_seeds() -> Vec<Vec<u8>> {
     tsig.extend([0x12, 0x34, 0, 0, 0, 0]);
     out.push(tsig);
     out
+}
+
+/// A message is judged by its TSIG, as a request and as an answer: nobody here has signed it.
+fn signed(message: &[u8]) {
+    let name = Name::parse("key.").expect("a name");
+    let key = tsig::Key::new(name.as_ref(), tsig::Algorithm::HmacSha256, &[7; 32]);
+    let keys: tsig::Keys = [key.clone()].into_iter().collect();
+    match keys.judge(message, NOW) {
+        tsig::Judged::Good(_) => panic!("whoever signed it has the secret"),
+        tsig::Judged::Refused(refusal) => refusal.append(&mut vec![0; 12]),
+        tsig::Judged::Unsigned | tsig::Judged::Malformed => {}
+    }
+    let mut request = vec![0; 12];
+    assert!(key.sign_request(&mut request, NOW).take(message, NOW).is_err(), "the first message is signed");
 }
 
 /// Text goes through the scanner; what it takes is written, and read again as the same records.

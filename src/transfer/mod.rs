@@ -1,0 +1,3 @@
+//! Zones from server to server. Knows no socket: who speaks with peers asks here what to say.
+
+pub mod tsig;
