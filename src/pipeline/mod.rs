@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Compiled, Images, Journal, Saved, stem};
-use crate::parallel::{cores, map as in_parallel};
+use crate::parallel::{self, cores};
 use crate::publish;
 use crate::zone::ZoneSet;
 
@@ -110,7 +110,7 @@ impl Pipeline {
         });
         let mut serials = journal.serials();
         let zones: Vec<(Name, _)> = saved.zones.iter().filter_map(|(apex, zone)| Some((Name::parse(apex).ok()?, zone))).collect();
-        let resumed = in_parallel(zones, |(apex, zone)| {
+        let resumed = parallel::map(zones, |(apex, zone)| {
             let (image, damage) = image::of_snapshot(&apex, zone, &journal);
             let live = image.map_or_else(|| make::resume(&apex, zone, &journal), Ok);
             (apex, live, damage)

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::make::{Job, Made};
 use super::signing::Past;
 use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
-use super::{Why, content, cores, image, in_parallel, make, registry, signing, zones_of};
+use super::{Why, content, cores, image, make, registry, signing, zones_of};
 use crate::compile::Ttls;
 use crate::dns::records::Full;
 use crate::dns::{Name, Records, Rtype, UnixTime, master};
 use crate::journal::{Compiled, stem};
+use crate::parallel;
 use crate::sign;
 
 /// A run at work. The pipeline is only read: what comes of the run is [`Next`].
@@ -88,7 +89,7 @@ impl<'a> Run<'a> {
             let content = contents.remove(apex);
             Task { apex: apex.clone(), content, dated: true, policy, rsa_bits, threads }
         });
-        let made = in_parallel(tasks.collect(), |task: Task<'_>| (task.apex.clone(), self.make(task)));
+        let made = parallel::map(tasks.collect(), |task: Task<'_>| (task.apex.clone(), self.make(task)));
         let mut all_made = made.iter().all(|(_, result)| result.is_ok());
         for (apex, result) in made {
             self.take(apex, result);
@@ -163,7 +164,7 @@ impl<'a> Run<'a> {
     pub fn make_files(&mut self) {
         let of_registry: BTreeSet<Name> = zones_of(self.next.compiled.as_ref()).collect();
         let threads = if self.plan.files.len() < cores() { 0 } else { 1 };
-        let made = in_parallel(self.plan.files.iter().collect(), |file: &FilePlan| {
+        let made = parallel::map(self.plan.files.iter().collect(), |file: &FilePlan| {
             let result = if of_registry.contains(&file.apex) {
                 Some(Err("the zone is one of the registry's, its [[zone]] is left out: remove it".to_owned()))
             } else {
@@ -194,19 +195,20 @@ impl<'a> Run<'a> {
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
             Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
-            Scope::Start | Scope::All | Scope::Zone(_)
+            Scope::Start | Scope::All | Scope::Zone(_) => {
                 if file.policy.is_none()
-                    && let Some(made) = make::from_file(&file.file, file.apex.as_ref(), before) =>
-            {
-                return Some(Ok((made, damage.into_iter().collect())));
-            }
-            Scope::Start | Scope::All | Scope::Zone(_) => match master::read_file_stamped(&file.file, file.apex.as_ref()) {
-                Ok((records, stamps)) => {
-                    files = stamps;
-                    Some(records)
+                    && let Some(made) = make::from_file(&file.file, file.apex.as_ref(), before)
+                {
+                    return Some(Ok((made, damage.into_iter().collect())));
                 }
-                Err(error) => return Some(Err(error.to_string())),
-            },
+                match master::read_file_stamped(&file.file, file.apex.as_ref()) {
+                    Ok((records, stamps)) => {
+                        files = stamps;
+                        Some(records)
+                    }
+                    Err(error) => return Some(Err(error.to_string())),
+                }
+            }
             Scope::Timer => {
                 let refresh_at = self.pipeline.live.get(&file.apex)?.refresh_at?;
                 if refresh_at > self.now {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use crate::parallel::cores;
+
 /// Cuts `0..n` in chunks, lets `threads` threads work on them, and hands the results to `take` in order.
 ///
 /// A result that is early waits; what waits is bounded by how far the threads are apart. With one thread, or little
@@ -23,7 +25,7 @@ pub(super) fn in_order<T: Send, E: Send>(
     let chunks = n.div_ceil(CHUNK);
     let range = |i: usize| i * CHUNK..n.min((i + 1) * CHUNK);
     let threads = match threads {
-        0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+        0 => cores(),
         n => n,
     }
     .min(chunks);

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ring::hmac;
 
 use crate::dns::message::{self, RawRecord};
@@ -244,9 +245,8 @@ impl Signed {
             return Err(Fault::Malformed);
         }
         let expected = self.stamp.mac(key, digest, &self.message, in_full);
-        if !is_same(&self.mac, &expected.as_ref()[..self.mac.len()]) {
-            return Err(Fault::BadSig);
-        }
+        // In a time that does not depend on how much of it is right.
+        verify_slices_are_equal(&self.mac, &expected.as_ref()[..self.mac.len()]).map_err(|_| Fault::BadSig)?;
         if now.0.abs_diff(self.stamp.time) > u64::from(self.stamp.fudge) {
             return Err(Fault::BadTime);
         }
@@ -259,11 +259,6 @@ impl Signed {
 fn take(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = octets.split_first_chunk::<2>()?;
     rest.split_at_checked(u16::from_be_bytes(*len).into())
-}
-
-/// Compares octets of one length in a time that does not depend on them.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y))) == 0
 }
 
 /// A message whose records, or whose TSIG, are not whole.
@@ -361,11 +356,6 @@ pub struct Refusal<'k> {
 }
 
 impl Keys {
-    /// The key of this name.
-    pub fn get(&self, name: NameRef<'_>) -> Option<&Key> {
-        self.0.get(&name.to_lowercase())
-    }
-
     /// Judges a request (RFC 8945 §5.2): key, then MAC, then time.
     pub fn judge(&self, request: &[u8], now: UnixTime) -> Judged<'_> {
         let signed = match Signed::read(request) {
@@ -416,14 +406,9 @@ impl Signer<'_> {
     }
 
     /// Octets that [`Self::sign`] appends.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         let mac = self.key.algorithm.hmac().digest_algorithm().output_len();
         self.key.name.as_ref().as_wire().len() + 10 + self.key.algorithm.name().as_ref().as_wire().len() + 16 + mac
-    }
-
-    /// Never true: a signature has octets.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 
     /// Signs the next message of the answer.
@@ -562,7 +547,7 @@ mod tests {
             for mac in [first_mac, second_mac] {
                 let mut answer = question(true);
                 let before = answer.len();
-                let expected = signer.len();
+                let expected = signer.size();
                 signer.sign(&mut answer, THEN);
                 assert_eq!(answer.len() - before, expected);
                 assert_eq!(mac_of(&answer), mac);

@@ -115,14 +115,13 @@ impl Zone {
         let mut build = Build::new(apex, fresh_seed());
         build.records(&records)?;
         drop(records);
-        Self::of(apex, build.finish()?)
+        Self::of(build.finish()?)
     }
 
-    fn of(apex: NameRef<'_>, built: Built) -> Result<Self, ZoneError> {
-        let Built { base, start, .. } = built;
+    fn of(built: Built) -> Result<Self, ZoneError> {
+        let Built { apex, base, start, .. } = built;
         let Start { soa, negative } = start.ok_or(ZoneError::Soa)?;
         base.enlarge_pages();
-        let apex = apex.to_lowercase();
         Ok(Self { apex_labels: apex.as_ref().label_count(), apex, soa, negative_soa: negative, base: Arc::new(base), overlay: None })
     }
 
@@ -261,10 +260,9 @@ impl Builder {
     /// # Errors
     /// [`ZoneError`]; nothing is served then.
     pub fn finish(self) -> Result<Zone, ZoneError> {
-        let apex = self.0.apex().to_owned();
         let built = self.0.finish()?;
         match built.without_link {
-            None => Zone::of(apex.as_ref(), built),
+            None => Zone::of(built),
             Some(name) => Err(ZoneError::OutOfOrder(name)),
         }
     }

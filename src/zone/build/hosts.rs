@@ -89,15 +89,15 @@ impl NsSets {
         self.key.extend_from_slice(name);
     }
 
-    pub fn find(&self, seed: u64) -> Option<u32> {
+    /// Where the set at hand stands, or under which number it is to be [inserted](Self::insert).
+    pub fn find(&self, seed: u64) -> Result<u32, u64> {
         let hash = NameHash::start(seed).with(&self.key).number();
-        self.table.find(hash, |set| set.hash == hash && self.keys[set.from..set.to] == self.key).map(|set| set.at)
+        self.table.find(hash, |set| set.hash == hash && self.keys[set.from..set.to] == self.key).map(|set| set.at).ok_or(hash)
     }
 
-    pub fn insert(&mut self, seed: u64, at: u32) {
+    pub fn insert(&mut self, hash: u64, at: u32) {
         let from = self.keys.len();
         self.keys.extend_from_slice(&self.key);
-        let hash = NameHash::start(seed).with(&self.key).number();
         self.table.insert_unique(hash, NsSet { hash, from, to: self.keys.len(), at }, |set| set.hash);
     }
 }

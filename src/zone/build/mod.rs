@@ -54,6 +54,8 @@ pub(super) struct Build {
 
 /// What comes of a [`Build`].
 pub(super) struct Built {
+    /// The apex, in lower case.
+    pub apex: Name,
     pub base: Base,
     /// `None` without exactly one SOA at the apex.
     pub start: Option<Start>,
@@ -93,11 +95,6 @@ impl Build {
             nsec: Vec::new(),
             without_link: None,
         }
-    }
-
-    /// The apex, in lower case.
-    pub fn apex(&self) -> NameRef<'_> {
-        self.apex.as_ref()
     }
 
     /// Adds names, sorted, that stand behind those added before; the owners of NSEC3 may come in any order.
@@ -308,12 +305,14 @@ impl Build {
             }
             self.ns_sets.push_name(own, rdata);
         }
-        if let Some(at) = self.ns_sets.find(self.base.seed) {
-            return Ok(at);
+        match self.ns_sets.find(self.base.seed) {
+            Ok(at) => Ok(at),
+            Err(hash) => {
+                let at = self.write_ns_set(owner, set)?;
+                self.ns_sets.insert(hash, at);
+                Ok(at)
+            }
         }
-        let at = self.write_ns_set(owner, set)?;
-        self.ns_sets.insert(self.base.seed, at);
-        Ok(at)
     }
 
     /// Writes an NS set, and behind it where each name server inside the zone stands in it.
@@ -408,7 +407,7 @@ impl Build {
         }
         self.base.index = last::index(&self.base);
         last::find_hosts(&mut self.base, unfinished, self.apex.as_ref());
-        Ok(Built { base: self.base, start: self.start, without_link: self.without_link })
+        Ok(Built { apex: self.apex, base: self.base, start: self.start, without_link: self.without_link })
     }
 }
 

@@ -9,6 +9,7 @@ use super::head::{ChainHead, Head};
 use super::{FORMAT, ImageError, Item, LAYOUT, MAGIC, PRELUDE, SUM, per_chunk, stored, sum};
 use crate::dns::NameRef;
 use crate::memory;
+use crate::parallel::cores;
 use crate::zone::Zone;
 use crate::zone::base::{Arena, Base};
 use crate::zone::chain::{Chain, Nsec3Chain};
@@ -161,9 +162,8 @@ impl<'m> Arrays<'m> {
 
 /// Does `work` with each item, in order as far as one thread goes; the first error ends it. Each thread has spare memory of its own.
 fn on_all_cores<T: Send>(items: Vec<T>, work: impl Fn(T, &mut Vec<u8>) -> Result<(), ImageError> + Sync) -> Result<(), ImageError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // A thread costs as much as reading a chunk or two.
-    let n_threads = cores.min(items.len() / 4).min(MOST_THREADS);
+    let n_threads = cores().min(items.len() / 4).min(MOST_THREADS);
     let items = Mutex::new(items.into_iter());
     let (failed, result) = (AtomicBool::new(false), Mutex::new(Ok(())));
     let run = || {
