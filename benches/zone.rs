@@ -20,7 +20,7 @@ fn bench(criterion: &mut Criterion) {
     let apex = Name::parse("vn.").expect("a name");
     let records = tld::signed(tld::make(Shape::like_vn(names)).records, Denial::NSEC3_OPT_OUT);
     let mut text = Vec::new();
-    master::write(&records, &mut text).expect("a Vec takes everything");
+    master::write(&records, 1, &mut text).expect("a Vec takes everything");
     drop(records);
     let scan = || -> Records { master::read_text(&text, "vn.zone", apex.as_ref()).expect("what was written is read") };
 

@@ -29,7 +29,7 @@ fn scan(text: &[u8], origin: &str) -> Result<Records, String> {
 
 fn lines(records: &Records) -> Vec<String> {
     let mut out = Vec::new();
-    master::write(records, &mut out).expect("a Vec takes everything");
+    master::write(records, 1, &mut out).expect("a Vec takes everything");
     String::from_utf8(out).expect("ASCII").lines().map(str::to_owned).collect()
 }
 

@@ -277,7 +277,7 @@ impl Doors for Shared {
         let Some(zone) = served.zones.get(apex.as_ref()) else {
             return Err(DumpError::Refused(format!("there is no zone '{apex}' here, or nothing is served of it")));
         };
-        Ok(master::write(&zone.records(), &mut out)?)
+        Ok(master::write(&zone.records(), 1, &mut out)?)
     }
 
     fn key_list(&self) -> Result<Value, String> {

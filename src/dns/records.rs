@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 
 use super::name::NameRef;
 use super::rdata;
@@ -153,7 +154,15 @@ impl Records {
 
     /// Every record, in order of insertion or, once sorted, in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> + Clone {
-        self.entries.iter().map(|entry| self.get(entry))
+        self.part(0..self.len())
+    }
+
+    /// The records at these places in the order of [`Self::iter`].
+    ///
+    /// # Panics
+    /// Beyond the last.
+    pub fn part(&self, range: Range<usize>) -> impl ExactSizeIterator<Item = Record<'_>> + Clone {
+        self.entries[range].iter().map(|entry| self.get(entry))
     }
 
     /// The type of every record, in the order of [`Self::iter`].

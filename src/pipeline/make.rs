@@ -216,7 +216,9 @@ fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option
 pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<Option<Made>> {
     let mut builder = Builder::new(apex);
     let mut ds = Vec::new();
-    let stamp = master::stream_file(file, apex, &mut |records| {
+    // What is answered already goes before.
+    let threads = usize::from(before.is_some());
+    let stamp = master::stream_file(file, apex, threads, &mut |records| {
         records.sort();
         ds.extend(content::ds_of(records, apex));
         builder.add(records).is_ok() && !records.rtypes().any(|rtype| rtype == Rtype::ZONEMD)

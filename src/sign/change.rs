@@ -9,10 +9,11 @@ use std::fmt;
 use super::affected::{Affected, AffectedNames, records_of};
 use super::relink::{Chain, Nsec3Chain, NsecChain, Relinked, Touched, relink};
 use super::walk::LinkRule;
-use super::{ApexSoa, Denial, Pen, Policy, Scratch, SignError, ZoneKeys, add_zonemd, append_types, hasher, parallel, prepare, zonemd};
+use super::{ApexSoa, Denial, Pen, Policy, Scratch, SignError, ZoneKeys, add_zonemd, append_types, hasher, prepare, zonemd};
 use crate::dns::rdata::Soa;
 use crate::dns::records::{Full, cmp_rdata};
 use crate::dns::{Name, NameRef, Records, Rrset, Rtype, Serial, UnixTime};
+use crate::parallel;
 use crate::zone::{Diff, DiffError, Zone};
 
 /// Signs what `change` touches in `zone`, which [`sign`](super::sign) has signed with the same keys and policy, or this since.
@@ -168,7 +169,7 @@ impl Job<'_> {
             Ok::<_, SignError>(made)
         };
         let new = &mut after.new;
-        parallel::in_order(sets.len(), self.threads, sign, |made| Ok(new.extend(&made)?))?;
+        parallel::in_order(parallel::ranges(sets.len()), self.threads, sign, |made| Ok(new.extend(&made)?))?;
         after.old.sort();
         after.new.sort();
         Ok(Diff::between(&after.old, &after.new))

@@ -13,7 +13,6 @@ mod fault;
 pub mod key;
 mod key_text;
 pub mod nsec3;
-mod parallel;
 mod policy;
 mod relink;
 mod tbs;
@@ -42,6 +41,7 @@ pub use zonemd::{DroppedZonemd, ZonemdFault, check_zonemd, dropped_zonemd};
 use crate::dns::rdata::{self, Soa};
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
+use crate::parallel;
 use nsec3::{Hash, Hasher};
 use tbs::Rrsig;
 use walk::{Kind, LinkRule, Place};
@@ -83,7 +83,12 @@ pub fn sign(
     let pen = Pen::new(apex, keys, policy, now);
     let signer = Signer { records: &records, places: &places, negative_ttl: soa.negative_ttl, pen: &pen };
     let mut made = Records::new();
-    parallel::in_order(places.len(), threads, |range| signer.sign_places(range), |chunk: Records| Ok(made.extend(&chunk)?))?;
+    parallel::in_order(
+        parallel::ranges(places.len()),
+        threads,
+        |range| signer.sign_places(range),
+        |chunk: Records| Ok(made.extend(&chunk)?),
+    )?;
     // Chunks come in canonical order, so that sorting finds everything in place.
     let mut hashed = Records::new();
     if let Denial::Nsec3 { opt_out, salt, iterations } = &policy.denial {
@@ -91,7 +96,7 @@ pub fn sign(
         let links = signer.links(&hasher, threads)?;
         let head = hasher.head(u8::from(*opt_out));
         parallel::in_order(
-            links.len(),
+            parallel::ranges(links.len()),
             threads,
             |range| signer.sign_links(&links, range, &head),
             |chunk: Records| Ok(hashed.extend(&chunk)?),
@@ -271,7 +276,7 @@ impl Signer<'_> {
                 linked.map(|i| Link { hash: hasher.hash(self.places[i].name(self.records)), place: i as u32 }).collect::<Vec<_>>(),
             )
         };
-        parallel::in_order(self.places.len(), threads, hash, |chunk| {
+        parallel::in_order(parallel::ranges(self.places.len()), threads, hash, |chunk| {
             links.extend_from_slice(&chunk);
             Ok(())
         })?;

@@ -5,7 +5,6 @@
 
 use super::check::Checker;
 use super::nsec3::{self, Hash, Hasher, Nsec3};
-use super::parallel::in_order;
 use super::tbs::{self, Rrsig};
 use super::walk::{self, Kind, LinkRule, Place};
 use super::zonemd::check_zonemd;
@@ -13,6 +12,7 @@ use super::{Denial, append_types, dnskey};
 use crate::dns::rdata::Soa;
 use crate::dns::records::cmp_rdata;
 use crate::dns::{NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
+use crate::parallel;
 
 use super::fault::{Fault, What};
 
@@ -92,8 +92,8 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
     let judge = Judge { zone, places: &places, apex, keys, algorithms, now: now.as_rrsig(), negative_ttl: soa.ttl().min(minimum), hasher };
     let mut count = Count { earliest: i32::MAX, ..Count::default() };
     // An error here means that there are too many faults to go on.
-    let stopped = in_order(
-        places.len(),
+    let stopped = parallel::in_order(
+        parallel::ranges(places.len()),
         threads,
         |range| Ok(judge.names(range)),
         |(found, part)| {
@@ -440,7 +440,7 @@ impl<'a> Judge<'a> {
             Ok::<_, ()>(linked.map(|i| (hasher.hash(self.places[i].name(self.zone)), i as u32)).collect::<Vec<_>>())
         };
         // Nothing in it fails.
-        let _ = in_order(self.places.len(), threads, hash, |chunk| {
+        let _ = parallel::in_order(parallel::ranges(self.places.len()), threads, hash, |chunk| {
             expected.extend(chunk);
             Ok(())
         });

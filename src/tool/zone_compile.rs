@@ -248,7 +248,7 @@ fn write_files(folder: &Path, deposit: &Deposit, compiled: Compiled, serial: Ser
     let zone_file = |zone: CompiledZone| {
         let path = folder.join(format!("{}.zone", zone.apex.to_string().trim_end_matches('.')));
         let records = zone.into_records(serial).map_err(io::Error::other)?;
-        master::write(&records, &mut fs::File::create(path)?)
+        master::write(&records, 1, &mut fs::File::create(path)?)
     };
     // The largest first, so that no core waits long for the last.
     zones.sort_by_key(|zone| Reverse(zone.published));

@@ -122,8 +122,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         }
     };
     match &out {
-        Some(path) => write_file(&signed, path).map_err(|error| refused(&format!("{}: {error}", path.display())))?,
-        None => master::write(&signed, &mut io::stdout().lock()).map_err(|error| Failure::Refused(format!("output: {error}")))?,
+        Some(path) => write_file(&signed, args.threads, path).map_err(|error| refused(&format!("{}: {error}", path.display())))?,
+        None => {
+            master::write(&signed, args.threads, &mut io::stdout().lock()).map_err(|error| Failure::Refused(format!("output: {error}")))?
+        }
     }
     let write_ms = begun.elapsed().as_millis();
     let n_signatures = signed.iter().filter(|record| record.rtype == Rtype::RRSIG).count();
@@ -168,16 +170,17 @@ fn set_serial(records: &mut Records, origin: NameRef<'_>, rule: SerialRule, now:
 }
 
 /// Writes beside the place and renames, so that nobody reads half a zone.
-fn write_file(records: &Records, path: &Path) -> io::Result<()> {
+fn write_file(records: &Records, threads: usize, path: &Path) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         // A pipe or a device, such as /dev/stdout.
-        return master::write(records, &mut fs::File::create(path)?);
+        return master::write(records, threads, &mut fs::File::create(path)?);
     }
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.new", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let written =
-        fs::File::create(&temporary).and_then(|mut file| master::write(records, &mut file)).and_then(|()| fs::rename(&temporary, path));
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| master::write(records, threads, &mut file))
+        .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }

@@ -186,12 +186,12 @@ pub fn master(text: &[u8]) {
         streamed.extend(fields(records));
         true
     };
-    if master::stream(text, &bounds(Name::parse("vn.").expect("a name").as_ref()), &mut each).is_some() {
+    if master::stream(text, &bounds(Name::parse("vn.").expect("a name").as_ref()), 2, &mut each).is_some() {
         assert!(whole.as_ref().is_some_and(|whole| fields(whole) == streamed), "in pieces it is something else");
     }
     let Some(records) = whole else { return };
     let mut written = Vec::new();
-    master::write(&records, &mut written).expect("memory takes it");
+    master::write(&records, 1, &mut written).expect("memory takes it");
     let again = scan(&written);
     let same = again.as_ref().is_some_and(|again| fields(again) == fields(&records));
     assert!(same, "written and read again it is something else:\n{}", String::from_utf8_lossy(&written));
@@ -238,7 +238,7 @@ pub fn zone_seeds() -> Vec<Vec<u8>> {
     let apex = Name::parse("vn.").expect("a name");
     let signed = zones().iter().skip(1).map(|set| {
         let mut text = Vec::new();
-        master::write(&set.get(apex.as_ref()).expect("it is there").records(), &mut text).expect("memory takes it");
+        master::write(&set.get(apex.as_ref()).expect("it is there").records(), 1, &mut text).expect("memory takes it");
         text
     });
     std::iter::once(ZONE.as_bytes().to_vec()).chain(signed).collect()

@@ -51,7 +51,7 @@ fn rsa_is_accepted() {
 fn accepted(signed: &Records, csk: bool, what: &str) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("signed.zone");
-    master::write(signed, &mut File::create(&path).expect("a file")).expect("written");
+    master::write(signed, 1, &mut File::create(&path).expect("a file")).expect("written");
     let file = path.to_str().expect("a plain path");
     // -z: the KSK may sign everything.
     let csk: &[&str] = if csk { &["-z"] } else { &[] };

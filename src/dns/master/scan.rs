@@ -121,11 +121,6 @@ impl Place {
         Self { origin: origin.to_owned(), owner: Vec::with_capacity(256), owner_text: 0..0 }
     }
 
-    /// The text that was read is another one from here on.
-    pub(super) fn moved(&mut self) {
-        self.owner_text = 0..0;
-    }
-
     fn owner(&self) -> Option<NameRef<'_>> {
         NameRef::from_wire(&self.owner).ok()
     }
@@ -135,6 +130,38 @@ impl Place {
 pub(super) enum Step {
     Done,
     Include { path: String, at: usize, origin: Name },
+}
+
+/// What the meaning of a part depends on that stands in front of it.
+#[derive(PartialEq, Eq)]
+pub(super) struct Bearings {
+    origin: Name,
+    default_ttl: Option<u32>,
+}
+
+/// A part that was read without what stands in front of it.
+pub(super) struct Ahead {
+    records: Records,
+    place: Place,
+    last_ttl: Option<u32>,
+}
+
+impl Ahead {
+    /// Reads a part of a master file, whole lines of it, that begins with an owner. `None` where that cannot be done, because it has an
+    /// error, a directive, a record without TTL, or ends within an entry.
+    pub(super) fn read(text: &[u8], bearings: &Bearings, options: &Options<'_>) -> Option<Self> {
+        if text.first() == Some(&b'$') || memchr::memmem::find(text, b"\n$").is_some() {
+            return None;
+        }
+        let options = Options { default_ttl: bearings.default_ttl, ..options.clone() };
+        let include: &mut Include<'_> = &mut |_, _| Err(String::new());
+        let mut scanner = Scanner::new(&options, include, Records::with_capacity(text.len() / 48), None);
+        let mut place = Place::new(bearings.origin.as_ref());
+        scanner.part(text, &mut place)?;
+        // A SOA may have given one.
+        let stayed = scanner.default_ttl == bearings.default_ttl;
+        stayed.then_some(Self { last_ttl: scanner.last_ttl, records: scanner.records, place })
+    }
 }
 
 impl<'s> Scanner<'s> {
@@ -205,9 +232,35 @@ impl<'s> Scanner<'s> {
     pub(super) fn flush(&mut self) -> bool {
         let Some(sink) = &mut self.sink else { return true };
         self.n_taken += self.records.len();
-        let goes_on = sink(&mut self.records);
+        let goes_on = self.records.is_empty() || sink(&mut self.records);
         self.records.clear();
         goes_on
+    }
+
+    /// Reads a part of a master file, whole lines of it. `None` where it has an error, an `$INCLUDE`, or ends within an entry.
+    pub(super) fn part(&mut self, text: &[u8], place: &mut Place) -> Option<()> {
+        place.owner_text = 0..0;
+        let mut cur = Cursor::new(text);
+        while cur.peek().is_some() {
+            let Ok(Step::Done) = self.entry(&mut cur, place) else { return None };
+        }
+        Some(())
+    }
+
+    /// What a part that begins here depends on, if it begins with an owner and every record in it has a TTL.
+    pub(super) fn bearings(&self, place: &Place) -> Bearings {
+        Bearings { origin: place.origin.clone(), default_ttl: self.default_ttl }
+    }
+
+    /// Gives the sink a part that was read ahead from where things stand now; `None` when there is no going on.
+    pub(super) fn adopt(&mut self, mut part: Ahead, place: &mut Place) -> Option<()> {
+        if !self.flush() || self.n_taken + part.records.len() > self.options.max_records {
+            return None;
+        }
+        std::mem::swap(&mut self.records, &mut part.records);
+        *place = part.place;
+        self.last_ttl = part.last_ttl.or(self.last_ttl);
+        self.flush().then_some(())
     }
 
     pub(super) fn entry(&mut self, cur: &mut Cursor<'_>, place: &mut Place) -> Parse<Step> {

@@ -3,6 +3,7 @@
 //! What does not fit its type is written in the form of RFC 3597 §5, never dropped.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use super::digits::{write_base32hex, write_base64, write_hex, write_ip4, write_ip6, write_number, write_time};
 use super::fields::{CERT_TYPES, Field, contradiction, fields};
@@ -11,31 +12,32 @@ use crate::dns::name::NameRef;
 use crate::dns::rdata;
 use crate::dns::records::{Record, Records};
 use crate::dns::rtype::Rtype;
+use crate::parallel;
 
-/// Writes the SOA, which every reader expects first (RFC 5936 §2.2 sends it so), then all other records in their order, through a
-/// buffer of its own.
+/// Writes the SOA, which every reader expects first (RFC 5936 §2.2 sends it so), then all other records in their order, some thousand
+/// at a time, with `threads` threads (0: one per core).
 ///
 /// Cost: one pass; where the first name has no SOA, one more to find it.
 ///
 /// # Errors
 /// What `out` gives.
-pub fn write(records: &Records, out: &mut impl io::Write) -> io::Result<()> {
-    let mut buffer = Vec::with_capacity(1 << 17);
-    let first = records.iter().position(|record| record.rtype == Rtype::SOA);
-    if let Some(soa) = first.and_then(|at| records.iter().nth(at)) {
-        write_record(&soa, &mut buffer);
+pub fn write(records: &Records, threads: usize, out: &mut impl io::Write) -> io::Result<()> {
+    let first = records.rtypes().position(|rtype| rtype == Rtype::SOA);
+    if let Some(at) = first {
+        let mut line = Vec::new();
+        records.part(at..at + 1).for_each(|soa| write_record(&soa, &mut line));
+        out.write_all(&line)?;
     }
-    for (at, record) in records.iter().enumerate() {
-        if Some(at) == first {
-            continue;
+    let lines = |range: Range<usize>| {
+        let mut lines = Vec::with_capacity(1 << 17);
+        for (at, record) in range.clone().zip(records.part(range)) {
+            if Some(at) != first {
+                write_record(&record, &mut lines);
+            }
         }
-        write_record(&record, &mut buffer);
-        if buffer.len() > 1 << 16 {
-            out.write_all(&buffer)?;
-            buffer.clear();
-        }
-    }
-    out.write_all(&buffer)
+        Ok(lines)
+    };
+    parallel::in_order(parallel::ranges(records.len()), threads, lines, |lines| out.write_all(&lines))
 }
 
 /// Appends one line: absolute owner, TTL, class, type and data.
