@@ -12,12 +12,12 @@ mod resolve;
 use std::net::IpAddr;
 
 use reply::{Opt, Reply, opt_for};
-use request::{Edns, Opcode, Reject, Request, Tsig};
+use request::{Edns, Reject, Request};
 
-use crate::dns::message::read_name;
 use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 
+pub use request::{Opcode, Question};
 pub use resolve::MAX_HOPS;
 
 /// What the server says of itself, and its limits; the same for every query until the next reload.
@@ -97,7 +97,6 @@ const REFUSED: u16 = 5;
 const YXDOMAIN: u16 = 6;
 const NOTAUTH: u16 = 9;
 const BADVERS: u16 = 16;
-const BADKEY: u16 = 17;
 
 /// EDE: the zone is ours, but is not ready (RFC 8914 §4.15).
 const NOT_READY: u16 = 14;
@@ -134,6 +133,24 @@ impl<'a> Prepared<'a> {
     pub fn message(&self) -> &'a [u8] {
         self.message
     }
+
+    /// What is asked for, and of whom: `None` of a request that is not well formed.
+    pub fn asks(&self) -> Option<(Opcode, Question<'a>)> {
+        self.request.as_ref().ok().map(|request| (request.opcode, request.question))
+    }
+
+    /// True if its EDNS is of a version that is known here, or there is none.
+    pub fn is_edns_known(&self) -> bool {
+        self.request.as_ref().is_ok_and(|request| request.edns.is_none_or(|edns| edns.version == 0))
+    }
+
+    /// True if more than the zones decides on the answer: the request is signed, or it is no query, or a query for a whole zone.
+    #[inline]
+    pub fn is_special(&self) -> bool {
+        self.request.as_ref().is_ok_and(|request| {
+            request.is_signed || request.opcode != Opcode::Query || matches!(request.question.rtype, Rtype::AXFR | Rtype::IXFR)
+        })
+    }
 }
 
 /// Brings near what the answers to `requests` will need of `zones`: their misses of the cache overlap, instead of being waited for one
@@ -147,6 +164,9 @@ pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p mut 
 
 /// Answers one request.
 ///
+/// Nobody may transfer, notify or update; a TSIG record is passed over. Who knows keys looks for [special](Prepared::is_special)
+/// requests first.
+///
 /// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation (but for messages past
 /// 16 KiB), no panic on any input.
 pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
@@ -157,36 +177,77 @@ pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request
 
 /// As [`respond`], for a request that was read before.
 pub fn respond_to(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Outcome {
+    respond_within(zones, face, now, meta, prepared, 0, buffer)
+}
+
+/// As [`respond_to`], with `reserve` octets left free for a TSIG record: whose it is, the caller has judged.
+pub fn respond_within(
+    zones: &ZoneSet,
+    face: &Face,
+    now: UnixTime,
+    meta: &Meta,
+    prepared: &Prepared<'_>,
+    reserve: usize,
+    buffer: &mut [u8],
+) -> Outcome {
+    write(face, now, meta, prepared, reserve, buffer, |request, reply| match request.edns {
+        Some(edns) if edns.version > 0 => BADVERS,
+        _ => answer(zones, face, request, &prepared.sought, reply),
+    })
+}
+
+/// Answers a well-formed request with a response code alone, as [`respond_within`] does.
+pub fn decline(rcode: u16, face: &Face, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, reserve: usize, buffer: &mut [u8]) -> Outcome {
+    write(face, now, meta, prepared, reserve, buffer, |_, _| rcode)
+}
+
+/// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).
+pub fn current(
+    zone: &Zone,
+    face: &Face,
+    now: UnixTime,
+    meta: &Meta,
+    prepared: &Prepared<'_>,
+    reserve: usize,
+    buffer: &mut [u8],
+) -> Outcome {
+    write(face, now, meta, prepared, reserve, buffer, |_, reply| resolve::soa(zone, reply))
+}
+
+/// Writes the reply whose sections `fill` writes; it returns the response code.
+fn write<'q>(
+    face: &Face,
+    now: UnixTime,
+    meta: &Meta,
+    prepared: &Prepared<'q>,
+    reserve: usize,
+    buffer: &mut [u8],
+    fill: impl FnOnce(&Request<'q>, &mut Reply<'_>) -> u16,
+) -> Outcome {
     let request = match &prepared.request {
         Ok(request) => request,
         Err((reject, edns)) => return refuse(*reject, edns.as_ref(), face, now, meta, prepared.message, buffer),
     };
     let qtype = request.question.rtype.0;
-    let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len());
+    let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len()).saturating_sub(reserve);
     let mut reply = Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit);
     if let Some(edns) = &request.edns {
         reply.set_opt(opt(edns, face, now, meta));
     }
-    let rcode = match request.edns {
-        Some(edns) if edns.version > 0 => BADVERS,
-        _ => match &request.tsig {
-            // No key is known here: unsigned, BADKEY (RFC 8945 §5.2.1).
-            Some(tsig) => {
-                let len = reply.finish(NOTAUTH, face.udp_limit, &face.identity, &face.report_channel);
-                let len = append_bad_key(request, tsig, &mut buffer[..limit], len);
-                return Outcome::Reply { len, rcode: NOTAUTH, qtype };
-            }
-            None => answer(zones, face, request, &prepared.sought, &mut reply),
-        },
-    };
+    let rcode = fill(request, &mut reply);
     let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
     Outcome::Reply { len, rcode, qtype }
+}
+
+/// The most octets of an answer to this request: what the client and the server between them allow.
+pub fn most(face: &Face, meta: &Meta, prepared: &Prepared<'_>) -> usize {
+    limit(face, meta, prepared.request.as_ref().ok().and_then(|request| request.edns.as_ref()))
 }
 
 fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, reply: &mut Reply<'_>) -> u16 {
     let question = &request.question;
     if request.opcode != Opcode::Query {
-        // Nobody may notify or update yet; whose the zone is decides how it is refused (RFC 1996 §3.11, RFC 2136 §3.1.2).
+        // Nobody may notify or update here; whose the zone is decides how it is refused (RFC 1996 §3.11, RFC 2136 §3.1.2).
         return if is_apex(zones, request, sought) { REFUSED } else { NOTAUTH };
     }
     match question.class {
@@ -284,32 +345,4 @@ fn refuse(reject: Reject, edns: Option<&Edns<'_>>, face: &Face, now: UnixTime, m
     }
     let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
     Outcome::Reply { len, rcode, qtype: 0 }
-}
-
-/// Appends the TSIG record that says BADKEY, without a MAC (RFC 8945 §5.3.2), where `message` has the room. Returns the new length.
-fn append_bad_key(request: &Request<'_>, tsig: &Tsig<'_>, message: &mut [u8], len: usize) -> usize {
-    let mut key = [0u8; 255];
-    let Some(key_len) = read_name(request.message, tsig.key_at, &mut key) else { return len };
-    let algorithm = tsig.algorithm.as_wire();
-    let mut rdata = [0u8; 255 + 16];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        rdata[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
-    put(algorithm);
-    put(tsig.time_and_fudge);
-    put(&[0, 0]);
-    put(&tsig.original_id);
-    put(&BADKEY.to_be_bytes());
-    put(&[0, 0]);
-    let record_len = key_len + 10 + at;
-    let Some(out) = message.get_mut(len..len + record_len) else { return len };
-    out[..key_len].copy_from_slice(&key[..key_len]);
-    let [l0, l1] = (at as u16).to_be_bytes();
-    out[key_len..key_len + 10].copy_from_slice(&[0, 250, 0, 255, 0, 0, 0, 0, l0, l1]);
-    out[key_len + 10..].copy_from_slice(&rdata[..at]);
-    let count = u16::from_be_bytes([message[10], message[11]]) + 1;
-    message[10..12].copy_from_slice(&count.to_be_bytes());
-    len + record_len
 }

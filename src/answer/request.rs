@@ -16,8 +16,8 @@ pub struct Request<'a> {
     pub question: Question<'a>,
     /// The OPT record.
     pub edns: Option<Edns<'a>>,
-    /// The TSIG record, unverified.
-    pub tsig: Option<Tsig<'a>>,
+    /// It ends with a TSIG record, of which nothing more is known here.
+    pub is_signed: bool,
 }
 
 /// The operations that are understood.
@@ -61,19 +61,6 @@ pub struct Edns<'a> {
     pub keepalive: bool,
     /// ZONEVERSION is asked for (RFC 9660).
     pub zone_version: bool,
-}
-
-/// The TSIG record, as far as a refusal needs it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tsig<'a> {
-    /// Where the key's name starts in the message; it may be compressed.
-    pub key_at: usize,
-    /// The algorithm's name.
-    pub algorithm: NameRef<'a>,
-    /// Time signed and fudge, as they came.
-    pub time_and_fudge: &'a [u8],
-    /// The id before any forwarder changed it.
-    pub original_id: [u8; 2],
 }
 
 /// Why a request is not answered as asked.
@@ -135,13 +122,13 @@ impl<'a> Request<'a> {
             _ => return Err((Reject::FormErr, None)),
         }
         let mut edns = None;
-        let mut tsig = None;
+        let mut is_signed = false;
         for section in 1..4 {
             // Each record takes 11 octets or more, so this ends with the message.
             for _ in 0..count(section) {
                 let record = RawRecord::read(message, at).ok_or((Reject::FormErr, edns))?;
                 at = record.end;
-                if tsig.is_some() {
+                if is_signed {
                     // TSIG is the last record (RFC 8945 §5.1).
                     return Err((Reject::FormErr, edns));
                 }
@@ -150,7 +137,7 @@ impl<'a> Request<'a> {
                         edns = Some(Edns::read(&record).map_err(|e| (Reject::FormErr, Some(e)))?);
                     }
                     Rtype::OPT => return Err((Reject::FormErr, edns)),
-                    Rtype::TSIG if section == 3 => tsig = Some(Tsig::read(&record).ok_or((Reject::FormErr, edns))?),
+                    Rtype::TSIG if section == 3 => is_signed = true,
                     _ => {}
                 }
             }
@@ -159,7 +146,7 @@ impl<'a> Request<'a> {
             return Err((Reject::FormErr, edns));
         }
         match question {
-            Some(question) => Ok(Self { message, opcode, question, edns, tsig }),
+            Some(question) => Ok(Self { message, opcode, question, edns, is_signed }),
             None if opcode == Opcode::Query && edns.is_some_and(|edns| edns.version == 0 && edns.cookie.is_some()) => {
                 Err((Reject::CookieOnly, edns))
             }
@@ -198,19 +185,5 @@ impl<'a> Edns<'a> {
             }
         }
         Ok(edns)
-    }
-}
-
-impl<'a> Tsig<'a> {
-    fn read(record: &RawRecord<'a>) -> Option<Self> {
-        let algorithm = NameRef::from_wire(record.rdata).ok()?;
-        let rest = &record.rdata[algorithm.as_wire().len()..];
-        let mac_len = u16::from_be_bytes(rest.get(8..10)?.try_into().ok()?) as usize;
-        let after = rest.get(10 + mac_len..)?;
-        let other_len = u16::from_be_bytes(after.get(4..6)?.try_into().ok()?) as usize;
-        if after.len() != 6 + other_len || record.class != Class::ANY.0 {
-            return None;
-        }
-        Some(Self { key_at: record.start, algorithm, time_and_fudge: &rest[..8], original_id: after[..2].try_into().ok()? })
     }
 }

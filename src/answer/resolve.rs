@@ -24,6 +24,17 @@ pub fn answer(zone: &Zone, sought: &Sought, rtype: Rtype, dnssec_ok: bool, reply
     resolver.run(sought).unwrap_or(NOERROR)
 }
 
+/// Answers with the SOA of `zone` alone, whose apex is the question's name. Returns the RCODE.
+pub fn soa(zone: &Zone, reply: &mut Reply<'_>) -> u16 {
+    reply.apex_at = 12;
+    reply.set_authoritative();
+    if let Some(set) = zone.apex_node().set(Rtype::SOA) {
+        // Truncated: the reply is marked.
+        let _ = reply.require(set.records, Owner::At(12), Full { below: &[], apex: zone.apex() });
+    }
+    NOERROR
+}
+
 struct Resolver<'z, 'r, 'b> {
     zone: &'z Zone,
     rtype: Rtype,

@@ -4,11 +4,12 @@
 //! Knows no socket and starts nothing; reads the configuration and the secrets it names, nothing else.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::dns::Name;
+use crate::transfer::access::Allow;
 use crate::transport::Limits;
 
 /// The most octets of a configuration: our choice, far above any real one.
@@ -22,7 +23,7 @@ mod tsig;
 
 pub use error::ConfigError;
 pub use policy::Policy;
-pub use tsig::{Secret, TsigAlgorithm, TsigKey};
+pub use tsig::{Secret, TsigKey};
 
 /// Everything the configuration says. Paths are absolute or relative to the working directory of the process:
 /// those of the file are relative to the file's folder.
@@ -124,6 +125,8 @@ pub struct Registry {
     pub deposit_keys: Vec<PathBuf>,
     /// The share of a zone's published names that one deposit may take away, in percent.
     pub max_shrink_percent: u32,
+    /// Who may transfer the registry's zones; empty = nobody.
+    pub allow_transfer: Vec<Allow>,
 }
 
 /// Which time names are judged at.
@@ -157,57 +160,6 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The TSIG key spoken with it.
     pub key: Option<Name>,
-}
-
-/// Who may do something: clients within a prefix, holding a key where one is named.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Allow {
-    /// The network.
-    pub prefix: Prefix,
-    /// The TSIG key required.
-    pub key: Option<Name>,
-}
-
-/// A network: the first `length` bits of `address`. The bits after it are zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Prefix {
-    /// Reads `ADDRESS/LENGTH`, or an address alone for just this address; `None` for anything else,
-    /// and when bits after the length are set.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let length = match length {
-            Some(text) if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) => text.parse().ok()?,
-            Some(_) => return None,
-            None => most,
-        };
-        let prefix = Self { address, length };
-        (length <= most && mask(address, length) == bits(address)).then_some(prefix)
-    }
-
-    /// True if `client` is within the network. IPv4 addresses mapped into IPv6 count as IPv4.
-    pub fn contains(&self, client: IpAddr) -> bool {
-        let client = client.to_canonical();
-        client.is_ipv4() == self.address.is_ipv4() && mask(client, self.length) == bits(self.address)
-    }
-}
-
-/// The address as the high bits of 128.
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
-}
-
-fn mask(address: IpAddr, length: u8) -> u128 {
-    bits(address) & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::Source;
-use super::{Allow, Clock, Config, ConfigError, Peer, Policy, Prefix, Registry, Secret, Server, TsigAlgorithm, TsigKey, Zone, file};
+use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, TsigKey, Zone, file};
 use crate::dns::Name;
 use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
 use crate::sign::{self, Algorithm, Denial};
+use crate::transfer::access::{Allow, Prefix};
+use crate::transfer::tsig;
 use crate::transport::Limits;
 
 /// Reads `text`; see [`Config::parse`].
@@ -56,7 +58,7 @@ impl Reader<'_> {
             }
             keys.push(key);
         }
-        let registry = file.registry.map(|table| self.registry(table, &policies)).transpose()?;
+        let registry = file.registry.map(|table| self.registry(table, &policies, &keys)).transpose()?;
         let mut zones: Vec<Zone> = Vec::new();
         for table in file.zone {
             let span = table.name.span();
@@ -163,7 +165,7 @@ impl Reader<'_> {
         Ok(Policy { sign, rsa_bits, ksk_lifetime, zsk_lifetime })
     }
 
-    fn registry(&mut self, table: file::Registry, policies: &BTreeMap<String, Policy>) -> Result<Registry, ConfigError> {
+    fn registry(&mut self, table: file::Registry, policies: &BTreeMap<String, Policy>, keys: &[TsigKey]) -> Result<Registry, ConfigError> {
         let clock = self.choice(table.clock, "registry.clock", &[("now", Clock::Now), ("watermark", Clock::Watermark)], Clock::Now)?;
         let sign = self.policy_name(table.sign, "registry.sign", policies)?;
         if sign.is_none() {
@@ -186,6 +188,7 @@ impl Reader<'_> {
         let delegated = optional(table.delegated, "registry.delegated")?;
         let deposit_keys = table.deposit_keys.unwrap_or_default().into_iter();
         let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
+        let allow_transfer = self.allowed(table.allow_transfer, "registry.allow-transfer", keys)?;
         let max_shrink_percent =
             self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
         let profile = table.profile.map_or_else(|| "92-2003".to_owned(), Spanned::into_inner);
@@ -203,6 +206,7 @@ impl Reader<'_> {
             delegated,
             deposit_keys,
             max_shrink_percent,
+            allow_transfer,
         })
     }
 
@@ -225,24 +229,26 @@ impl Reader<'_> {
         for peer in table.notify.iter().flat_map(Spanned::get_ref) {
             notify.push(self.peer(peer, "zone.notify", keys)?);
         }
-        let mut allow_transfer = Vec::new();
-        for allow in table.allow_transfer.iter().flat_map(Spanned::get_ref) {
+        let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
+        if !notify.is_empty() {
+            self.warnings.push(format!("zone '{name}': notify is read and has no effect: secondaries are not told yet"));
+        }
+        Ok(Zone { name, file, sign, notify, allow_transfer })
+    }
+
+    fn allowed(&self, list: Option<Spanned<Vec<file::Allow>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Allow>, ConfigError> {
+        let allow = |allow: file::Allow| {
             let Some(prefix) = Prefix::parse(allow.prefix.get_ref()) else {
                 let what = format!(
                     "'{}' is no prefix, write for example \"192.0.2.0/24\" with no bits set after the length",
                     allow.prefix.get_ref()
                 );
-                return Err(self.error(&allow.prefix, "zone.allow-transfer.prefix", what));
+                return Err(self.error(&allow.prefix, &format!("{key}.prefix"), what));
             };
-            let key = allow.key.as_ref().map(|text| self.key_name(text, "zone.allow-transfer.key", keys)).transpose()?;
-            allow_transfer.push(Allow { prefix, key });
-        }
-        for (is_there, key) in [(!notify.is_empty(), "notify"), (!allow_transfer.is_empty(), "allow-transfer")] {
-            if is_there {
-                self.warnings.push(format!("zone '{name}': {key} is read and has no effect: zone transfers are not served yet"));
-            }
-        }
-        Ok(Zone { name, file, sign, notify, allow_transfer })
+            let key = allow.key.as_ref().map(|text| self.key_name(text, &format!("{key}.key"), keys)).transpose()?;
+            Ok(Allow { prefix, key })
+        };
+        list.into_iter().flat_map(Spanned::into_inner).map(allow).collect()
     }
 
     fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey]) -> Result<Peer, ConfigError> {
@@ -253,7 +259,8 @@ impl Reader<'_> {
 
     fn key(&mut self, table: &file::Key) -> Result<TsigKey, ConfigError> {
         let name = self.name(&table.name, "key.name")?;
-        let algorithm = self.choice(Some(table.algorithm.clone()), "key.algorithm", &TsigAlgorithm::NAMES, TsigAlgorithm::HmacSha256)?;
+        let names = tsig::Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm));
+        let algorithm = self.choice(Some(table.algorithm.clone()), "key.algorithm", &names, tsig::Algorithm::HmacSha256)?;
         let secret = match (&table.secret, &table.secret_file) {
             (Some(text), None) => Secret::parse(text.get_ref()).map_err(|what| self.error(text, "key.secret", what))?,
             (None, Some(text)) => {
@@ -267,6 +274,9 @@ impl Reader<'_> {
                 return Err(self.error(&table.name, "key.secret-file", format!("'{name}' has no secret, add secret-file = \"...\"")));
             }
         };
+        if algorithm == tsig::Algorithm::HmacSha1 {
+            self.warnings.push(format!("key '{name}': hmac-sha1 is for peers that know nothing better, use hmac-sha256 where you can"));
+        }
         Ok(TsigKey { name, algorithm, secret })
     }
 

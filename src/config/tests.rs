@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::transfer::access::Prefix;
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/saola/saola.toml"))
@@ -56,7 +57,7 @@ fn everything_the_judges_write_is_understood() {
     .expect("good");
     assert_eq!(config.keys[0].secret, Secret(b"secret".to_vec()));
     assert_eq!(config.zones[0].allow_transfer.len(), 2);
-    assert_eq!(config.warnings, ["zone 'example.org.': allow-transfer is read and has no effect: zone transfers are not served yet"]);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     assert!(!format!("{config:?}").contains("115"), "secrets are not printed");
 }
 

@@ -7,6 +7,7 @@ use data_encoding::BASE64;
 
 use crate::disk;
 use crate::dns::Name;
+use crate::transfer::tsig::{Algorithm, Key};
 
 /// A key shared with another server.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,9 +15,16 @@ pub struct TsigKey {
     /// Its name, the same at both ends.
     pub name: Name,
     /// The MAC.
-    pub algorithm: TsigAlgorithm,
+    pub algorithm: Algorithm,
     /// The shared secret.
     pub secret: Secret,
+}
+
+impl TsigKey {
+    /// The key itself.
+    pub fn key(&self) -> Key {
+        Key::new(self.name.as_ref(), self.algorithm, &self.secret.0)
+    }
 }
 
 /// Octets that are never printed.
@@ -27,32 +35,6 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
-}
-
-/// MAC algorithms (RFC 8945 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TsigAlgorithm {
-    /// hmac-sha1
-    HmacSha1,
-    /// hmac-sha224
-    HmacSha224,
-    /// hmac-sha256
-    HmacSha256,
-    /// hmac-sha384
-    HmacSha384,
-    /// hmac-sha512
-    HmacSha512,
-}
-
-impl TsigAlgorithm {
-    /// Every algorithm with its name in the configuration.
-    pub const NAMES: [(&'static str, Self); 5] = [
-        ("hmac-sha256", Self::HmacSha256),
-        ("hmac-sha512", Self::HmacSha512),
-        ("hmac-sha384", Self::HmacSha384),
-        ("hmac-sha224", Self::HmacSha224),
-        ("hmac-sha1", Self::HmacSha1),
-    ];
 }
 
 impl Secret {

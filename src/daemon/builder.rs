@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::pipeline::{Pipeline, Problem, Report, Scope};
 use crate::telemetry::count;
+use crate::transfer::access::Access;
 use crate::transport::{self, Served};
 
 /// Requests that may wait; our choice, far above what operators do.
@@ -35,6 +36,7 @@ pub struct Work {
 pub struct Builder {
     config: Config,
     face: Face,
+    access: Arc<Access>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
     images: Sender<images::Work>,
@@ -44,7 +46,8 @@ impl Builder {
     /// With the configuration of the start.
     pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, images: Sender<images::Work>) -> Self {
         let face = face(&config);
-        Self { config, face, pipeline, shared, images }
+        let access = Arc::new(plan::access(&config));
+        Self { config, face, access, pipeline, shared, images }
     }
 
     /// Makes everything for the first time.
@@ -123,6 +126,7 @@ impl Builder {
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config);
+        self.access = Arc::new(plan::access(&self.config));
         let report = self.run(&Scope::All, now)?;
         self.shared.renamed(&self.config);
         self.reply(report, warnings, begin)
@@ -162,11 +166,14 @@ impl Builder {
     /// Carries the plan out and logs what came of it.
     fn run(&mut self, scope: &Scope, now: UnixTime) -> Result<Report, String> {
         let plan = plan::plan(&self.config);
-        let (shared, face, pipeline) = (&self.shared, &self.face, &mut self.pipeline);
+        let Self { shared, face, access, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
         let report = catch_unwind(AssertUnwindSafe(|| {
-            pipeline.run(&plan, scope, now, |zones| shared.served.store(Arc::new(Served { zones: Arc::new(zones), face: face.clone() })))
+            pipeline.run(&plan, scope, now, |zones| {
+                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access) };
+                Served::replace(&shared.served, served);
+            })
         }));
         let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
         for note in report.notes.iter().chain(&report.warnings) {

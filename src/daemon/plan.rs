@@ -1,8 +1,9 @@
 //! From the configuration to what the rooms below take; and what a reload cannot change.
 
 use crate::answer::Face;
-use crate::config::{Clock, Config};
+use crate::config::{Clock, Config, TsigKey};
 use crate::pipeline::{FilePlan, Plan, RegistryPlan};
+use crate::transfer::access::Access;
 
 /// What is to be served.
 pub fn plan(config: &Config) -> Plan {
@@ -45,6 +46,15 @@ pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) ->
         // Units of 100 ms (RFC 7828 §3.1); an hour, the most that is configured, fits.
         tcp_keepalive: u16::try_from(config.limits.idle.as_millis() / 100).unwrap_or(u16::MAX),
         ..Face::default()
+    }
+}
+
+/// Who may transfer what: nobody, but who is named.
+pub fn access(config: &Config) -> Access {
+    Access {
+        keys: config.keys.iter().map(TsigKey::key).collect(),
+        zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
+        others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
     }
 }
 

@@ -326,38 +326,38 @@ impl FromIterator<Key> for Keys {
 }
 
 /// What is to be thought of a request.
-pub enum Judged<'k> {
+pub enum Judged {
     /// It has no TSIG.
     Unsigned,
     /// It is of who has the key, and whole: answers are signed with this.
-    Good(Signer<'k>),
+    Good(Signer),
     /// It is not to be carried out: the answer is a refusal, with NOTAUTH and what [`Refusal::append`] appends.
-    Refused(Refusal<'k>),
+    Refused(Refusal),
     /// FORMERR, without a TSIG.
     Malformed,
 }
 
 /// Signs what is answered to one request: one message, or a sequence of which every one is signed (RFC 8945 §5.3).
-pub struct Signer<'k> {
-    key: &'k Key,
+pub struct Signer {
+    key: Key,
     prior: Vec<u8>,
     is_first: bool,
 }
 
 /// Why a request is refused, and what the answer has to say of it.
-pub struct Refusal<'k> {
+pub struct Refusal {
     /// What is wrong.
     pub fault: Fault,
     /// The key as the request named it.
     pub key: Name,
     stamp: Stamp,
     /// For a fault that is told under the key: after a good MAC alone.
-    signer: Option<Signer<'k>>,
+    signer: Option<Signer>,
 }
 
 impl Keys {
     /// Judges a request (RFC 8945 §5.2): key, then MAC, then time.
-    pub fn judge(&self, request: &[u8], now: UnixTime) -> Judged<'_> {
+    pub fn judge(&self, request: &[u8], now: UnixTime) -> Judged {
         let signed = match Signed::read(request) {
             Ok(None) => return Judged::Unsigned,
             Ok(Some(signed)) => signed,
@@ -369,7 +369,7 @@ impl Keys {
         };
         let Some(key) = known else { return refused(Fault::BadKey, signed.stamp, None) };
         let judged = signed.judge(key, hmac::Context::with_key(&key.secret), true, now);
-        let signer = Signer { key, prior: signed.mac, is_first: true };
+        let signer = Signer { key: key.clone(), prior: signed.mac, is_first: true };
         match judged {
             Ok(()) => Judged::Good(signer),
             Err(Fault::Malformed) => Judged::Malformed,
@@ -381,7 +381,7 @@ impl Keys {
     }
 }
 
-impl Refusal<'_> {
+impl Refusal {
     /// Gives the answer its response code, NOTAUTH, and a TSIG that says what is wrong: signed after a good MAC alone, so that nobody
     /// without the key gets anything signed (RFC 8945 §5.3.2).
     ///
@@ -391,7 +391,7 @@ impl Refusal<'_> {
         answer[3] = answer[3] & 0xf0 | NOT_AUTH;
         match self.signer {
             Some(Signer { key, prior, .. }) => {
-                let mac = self.stamp.mac(key, started(key, &prior), answer, true);
+                let mac = self.stamp.mac(&key, started(&key, &prior), answer, true);
                 self.stamp.append(answer, mac.as_ref());
             }
             None => self.stamp.append(answer, &[]),
@@ -399,7 +399,7 @@ impl Refusal<'_> {
     }
 }
 
-impl Signer<'_> {
+impl Signer {
     /// The name of the key.
     pub fn key(&self) -> NameRef<'_> {
         self.key.name()
@@ -416,8 +416,8 @@ impl Signer<'_> {
     /// # Panics
     /// When `message` has no whole header.
     pub fn sign(&mut self, message: &mut Vec<u8>, now: UnixTime) {
-        let stamp = Stamp::new(self.key, now);
-        let mac = stamp.mac(self.key, started(self.key, &self.prior), message, self.is_first);
+        let stamp = Stamp::new(&self.key, now);
+        let mac = stamp.mac(&self.key, started(&self.key, &self.prior), message, self.is_first);
         stamp.append(message, mac.as_ref());
         self.prior = mac.as_ref().to_vec();
         self.is_first = false;

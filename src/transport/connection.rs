@@ -23,6 +23,8 @@ pub struct Connection {
     /// When answers began to wait, and when the client last took some.
     owed_since: Millis,
     progress: Millis,
+    /// More than one message answers what was asked last, and not all of them were written yet.
+    streams: bool,
     phase: Phase,
 }
 
@@ -74,8 +76,19 @@ pub enum CloseReason {
 pub enum Step {
     /// Every whole message was answered.
     Hungry,
-    /// The room for answers is used up; whole messages may be left.
+    /// The room for answers is used up, or one that was begun comes in messages of its own; whole requests may be left.
     Full,
+}
+
+/// What answers a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Nothing.
+    Nothing,
+    /// One message of so many octets.
+    Message(usize),
+    /// Messages that come one after the other, as the client takes them.
+    Stream,
 }
 
 /// Answers of one round, on their way into one write.
@@ -124,17 +137,21 @@ impl Answers {
         self.len = 0;
     }
 
-    fn is_full(&self) -> bool {
+    /// True once no further message is begun.
+    pub fn is_full(&self) -> bool {
         self.len >= ANSWERS_BOUND
     }
 
-    fn push(&mut self, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+    /// Adds what `write` writes into room for 65,535 octets; returns what it was.
+    pub fn push(&mut self, write: impl FnOnce(&mut [u8]) -> Written) -> Written {
         let (head, room) = self.buffer[self.len..].split_at_mut(2);
-        if let Some(len) = write(&mut room[..MESSAGE_MAX]) {
+        let written = write(&mut room[..MESSAGE_MAX]);
+        if let Written::Message(len) = written {
             let len = u16::try_from(len).unwrap_or(u16::MAX);
             head.copy_from_slice(&len.to_be_bytes());
             self.len += 2 + usize::from(len);
         }
+        written
     }
 }
 
@@ -149,6 +166,7 @@ impl Connection {
             held_since: now,
             owed_since: now,
             progress: now,
+            streams: false,
             phase: Phase::Open,
         }
     }
@@ -172,7 +190,7 @@ impl Connection {
     pub fn leave(&self) -> Option<Leave> {
         match self.phase {
             Phase::Lingering(..) => Some(Leave::Done),
-            Phase::Open if !self.owed.is_empty() => None,
+            Phase::Open if self.streams || !self.owed.is_empty() => None,
             Phase::Open if self.held.is_empty() => Some(Leave::Idle),
             Phase::Open => Some(Leave::Partial),
             Phase::Flushing(_) => None,
@@ -184,6 +202,11 @@ impl Connection {
         !self.owed.is_empty()
     }
 
+    /// The last message of a stream was written.
+    pub fn end_stream(&mut self, now: Millis) {
+        (self.streams, self.active) = (false, now);
+    }
+
     /// True if a request waits that can be answered without reading.
     pub fn holds_whole(&self) -> bool {
         matches!(split(&self.held), Split::Message { .. } | Split::Broken)
@@ -191,7 +214,8 @@ impl Connection {
 
     /// Takes the `fresh` octets that were read into [`Scratch::room`], and answers every whole message that is complete with them.
     ///
-    /// `answer` gets a request and room for 65,535 octets, and says how many it used. A message shorter than a header, and so also
+    /// `answer` gets a request and room for 65,535 octets, and says how many it used; after one that is answered by a stream, no further
+    /// request is taken. A message shorter than a header, and so also
     /// one of length zero, cannot be answered and casts doubt on all that follows: the connection flushes and ends. Cost: each octet
     /// is copied at most twice, however small the pieces are in which a message comes.
     pub fn take(
@@ -200,7 +224,7 @@ impl Connection {
         fresh: usize,
         now: Millis,
         answers: &mut Answers,
-        mut answer: impl FnMut(&[u8], &mut [u8]) -> Option<usize>,
+        mut answer: impl FnMut(&[u8], &mut [u8]) -> Written,
     ) -> Step {
         if self.phase != Phase::Open {
             return Step::Hungry;
@@ -231,8 +255,12 @@ impl Connection {
                     break;
                 }
                 Split::Message { message, behind } => {
-                    answers.push(|room| answer(message, room));
                     rest = behind;
+                    if answers.push(|room| answer(message, room)) == Written::Stream {
+                        self.streams = true;
+                        step = Step::Full;
+                        break;
+                    }
                 }
             }
         }
@@ -345,7 +373,7 @@ mod tests {
                     answers.clear();
                     let step = connection.take(&mut scratch, fresh, 1, &mut answers, |message, room| {
                         room[..message.len()].copy_from_slice(message);
-                        Some(message.len())
+                        Written::Message(message.len())
                     });
                     sent.extend_from_slice(answers.octets());
                     assert!(connection.held.len() <= HELD_BOUND);
@@ -456,12 +484,12 @@ mod tests {
         let mut n = 0;
         let step = connection.take(&mut scratch, requests.len(), 1, &mut answers, |_, room| {
             n += 1;
-            Some(room.len())
+            Written::Message(room.len())
         });
         assert_eq!((step, n, answers.octets().len()), (Step::Full, 1, 65_537));
         answers.clear();
         // None: a request that gets no answer leaves no trace.
-        let step = connection.take(&mut scratch, 0, 1, &mut answers, |_, _| None);
+        let step = connection.take(&mut scratch, 0, 1, &mut answers, |_, _| Written::Nothing);
         assert_eq!((step, answers.octets().len(), connection.is_idle()), (Step::Hungry, 0, true));
     }
 
@@ -487,7 +515,7 @@ mod tests {
         let mut scratch = Scratch::new();
         let mut give = |connection: &mut Connection, octets: &[u8], now| {
             scratch.room()[..octets.len()].copy_from_slice(octets);
-            connection.take(&mut scratch, octets.len(), now, &mut Answers::new(), |_, _| Some(12));
+            connection.take(&mut scratch, octets.len(), now, &mut Answers::new(), |_, _| Written::Message(12));
         };
         let mut connection = Connection::new(5);
         assert_eq!(connection.deadline(&limits, false), (1005, CloseReason::Idle));

@@ -11,6 +11,7 @@ mod server;
 mod sys;
 mod table;
 mod tcp;
+mod transfer;
 mod udp;
 
 pub use limits::Limits;

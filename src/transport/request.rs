@@ -10,6 +10,9 @@ use arc_swap::ArcSwap;
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
+use crate::transfer::access::Access;
+use crate::transfer::out::Outgoing;
+use crate::transfer::service::{self, Answered, Site};
 use crate::zone::ZoneSet;
 
 /// What the server answers from until the next swap: its zones and what it says of itself.
@@ -20,6 +23,8 @@ pub struct Served {
     pub zones: Arc<ZoneSet>,
     /// Identity and limits of answers.
     pub face: Face,
+    /// Keys, and who may transfer zones.
+    pub access: Arc<Access>,
 }
 
 impl Served {
@@ -54,7 +59,7 @@ pub(super) fn read<'q>(counters: &Counters, request: &'q [u8], place: &mut Prepa
     }
 }
 
-fn caught<T>(counters: &Counters, work: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn caught<T>(counters: &Counters, work: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(work));
     if result.is_err() {
         counters.add(Counter::Panics, 1);
@@ -67,7 +72,16 @@ pub(super) fn warm<'p, 'q: 'p>(served: &Served, counters: &Counters, requests: i
     caught(counters, || answer::warm(&served.zones, requests));
 }
 
-/// Answers `request` into `buffer` (65,535 octets) and counts it; `None` where nothing is to be sent.
+/// What is to be sent.
+pub(super) enum Answer {
+    Nothing,
+    /// So many octets of the buffer.
+    Message(usize),
+    /// Message after message; only by TCP.
+    Zone(Box<Outgoing>),
+}
+
+/// Answers `request` into `buffer` (65,535 octets) and counts it.
 pub(super) fn answer(
     served: &Served,
     now: UnixTime,
@@ -75,7 +89,7 @@ pub(super) fn answer(
     counters: &Counters,
     request: &Prepared<'_>,
     buffer: &mut [u8],
-) -> Option<usize> {
+) -> Answer {
     counters.add(
         match (meta.transport, meta.client) {
             (Transport::Udp, IpAddr::V4(_)) => Counter::QueriesUdp4,
@@ -86,11 +100,19 @@ pub(super) fn answer(
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
-    let outcome = caught(counters, || answer::respond_to(&served.zones, &served.face, now, meta, request, buffer))?;
+    let site = Site { zones: &served.zones, face: &served.face, access: &served.access };
+    let outcome = match caught(counters, || service::respond(site, now, meta, request, buffer)) {
+        Some(Answered::Once(outcome)) => outcome,
+        Some(Answered::Zone(outgoing)) => {
+            counters.reply(0, outgoing.rtype().0);
+            return Answer::Zone(outgoing);
+        }
+        None => return Answer::Nothing,
+    };
     match outcome {
         Outcome::Dropped => {
             counters.add(Counter::Dropped, 1);
-            None
+            Answer::Nothing
         }
         Outcome::Reply { len, rcode, qtype } => {
             counters.reply(rcode, qtype);
@@ -98,7 +120,7 @@ pub(super) fn answer(
             if len > 2 && buffer[2] & 0x02 != 0 {
                 counters.add(Counter::Truncated, 1);
             }
-            Some(len)
+            Answer::Message(len)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
 use super::connection::{Connection, Leave, Millis};
+use super::transfer::Transfer;
 
 /// Connections by slot number; a number is used again after a close.
 pub struct Table<S> {
@@ -26,6 +27,8 @@ pub struct Peer<S> {
     pub address: IpAddr,
     /// What it said and is owed.
     pub connection: Connection,
+    /// The zone that goes out to it.
+    pub transfer: Option<Box<Transfer>>,
     /// The socket may have octets for us.
     pub readable: bool,
     /// The client closed its side; the end is still to be read.
@@ -158,6 +161,7 @@ impl<S> Table<S> {
             stream,
             address,
             connection,
+            transfer: None,
             readable: false,
             hung_up: false,
             ended: false,

@@ -17,11 +17,12 @@ use arc_swap::{ArcSwap, Cache};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step};
+use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step, Written};
 use super::limits::Limits;
-use super::request::{self, Served};
+use super::request::{self, Answer, Served};
 use super::sys::Waiting;
-use super::table::{Refusal, Table, Watch};
+use super::table::{Peer, Refusal, Table, Watch};
+use super::transfer::{Progress, Transfer};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
@@ -371,6 +372,22 @@ impl Worker {
                 };
             }
         }
+        if let Some(transfer) = &mut peer.transfer {
+            answers.clear();
+            let progress = transfer.write(answers, time, counters);
+            if progress != Progress::More {
+                transfer.log(progress == Progress::Done);
+                peer.transfer = None;
+                peer.connection.end_stream(now);
+            }
+            return match write(peer, answers.octets(), now) {
+                // What was written before the fault goes nowhere: half a zone is none.
+                Ok(_) if progress == Progress::Broken => Next::Close(CloseReason::Error),
+                Ok(true) => Next::Again,
+                Ok(false) => Next::Wait,
+                Err(reason) => Next::Close(reason),
+            };
+        }
         let mut fresh = 0;
         if !peer.connection.holds_whole() {
             if peer.ended {
@@ -398,24 +415,24 @@ impl Worker {
         }
         answers.clear();
         let meta = Meta { transport: Transport::Tcp, client: peer.address };
+        let mut transfer = None;
         let step = peer.connection.take(scratch, fresh, now, answers, |message, room| {
             let mut prepared = Prepared::unread();
             request::read(counters, message, &mut prepared);
-            request::answer(served, time, &meta, counters, &prepared, room)
-        });
-        let mut octets = answers.octets();
-        while !octets.is_empty() {
-            match peer.stream.write(octets) {
-                Ok(0) => return Next::Close(CloseReason::Error),
-                Ok(n) => octets = &octets[n..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return Next::Close(CloseReason::Error),
+            match request::answer(served, time, &meta, counters, &prepared, room) {
+                Answer::Nothing => Written::Nothing,
+                Answer::Message(len) => Written::Message(len),
+                Answer::Zone(outgoing) => {
+                    transfer = Some(Box::new(Transfer::new(*outgoing, meta.client)));
+                    Written::Stream
+                }
             }
-        }
-        if !octets.is_empty() {
-            peer.connection.owe(octets, now);
-            return Next::Wait;
+        });
+        peer.transfer = transfer;
+        match write(peer, answers.octets(), now) {
+            Ok(true) => {}
+            Ok(false) => return Next::Wait,
+            Err(reason) => return Next::Close(reason),
         }
         let more = step == Step::Full || peer.readable || peer.hung_up || peer.ended || peer.connection.phase() != Phase::Open;
         if more || end.is_some() { Next::Again } else { Next::Wait }
@@ -468,7 +485,10 @@ impl Worker {
     }
 
     fn close(&mut self, slot: usize, reason: CloseReason) {
-        if self.table.remove(slot).is_some() {
+        if let Some(peer) = self.table.remove(slot) {
+            if let Some(transfer) = peer.transfer {
+                transfer.log(false);
+            }
             self.counters.add(Counter::TcpClosed, 1);
             let counter = match reason {
                 CloseReason::Client => Counter::TcpClosedClient,
@@ -490,6 +510,21 @@ impl Worker {
             self.close(slot, CloseReason::Shutdown);
         }
     }
+}
+
+/// Writes what the socket takes and owes the rest; false where there is one.
+fn write(peer: &mut Peer<TcpStream>, mut octets: &[u8], now: Millis) -> Result<bool, CloseReason> {
+    while !octets.is_empty() {
+        match peer.stream.write(octets) {
+            Ok(0) => return Err(CloseReason::Error),
+            Ok(n) => octets = &octets[n..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Err(CloseReason::Error),
+        }
+    }
+    peer.connection.owe(octets, now);
+    Ok(octets.is_empty())
 }
 
 fn is_exhaustion(error: &io::Error) -> bool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
 
-use super::request::{self, Served};
+use super::request::{self, Answer, Served};
 use super::sys::{self, Batch, Sent, Waiting};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
@@ -128,7 +128,10 @@ impl Worker {
                     count(calls.send(socket, requests, answers), counters);
                 }
                 let meta = Meta { transport: Transport::Udp, client };
-                answers.write(slot, |room| request::answer(served, now, &meta, counters, prepared, room));
+                answers.write(slot, |room| match request::answer(served, now, &meta, counters, prepared, room) {
+                    Answer::Message(len) => Some(len),
+                    Answer::Nothing | Answer::Zone(_) => None,
+                });
             }
         }
         count(calls.send(socket, requests, answers), counters);

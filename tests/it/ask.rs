@@ -10,9 +10,11 @@ use std::sync::Arc;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
-use saola::answer::{Face, Meta, Outcome, Prepared, Transport, respond, respond_to, warm};
+use saola::answer::{Face, Meta, Outcome, Prepared, Transport, warm};
 use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
+use saola::transfer::access::Access;
+use saola::transfer::service::{Answered, Site, respond};
 use saola::zone::{Zone, ZoneSet};
 
 /// When everything happens.
@@ -53,6 +55,7 @@ pub fn text(labels: &[Vec<u8>]) -> String {
 pub struct World {
     pub zones: ZoneSet,
     pub face: Face,
+    pub access: Access,
     /// The records of each zone as they are served.
     pub records: Vec<(Labels, Records)>,
     /// Where questions come from.
@@ -233,7 +236,13 @@ impl Question {
 impl World {
     /// No zones.
     pub fn new() -> Self {
-        Self { zones: ZoneSet::new(), face: Face::default(), records: Vec::new(), client: "192.0.2.53".parse().expect("an address") }
+        Self {
+            zones: ZoneSet::new(),
+            face: Face::default(),
+            access: Access::default(),
+            records: Vec::new(),
+            client: "192.0.2.53".parse().expect("an address"),
+        }
     }
 
     /// With one zone more.
@@ -249,14 +258,21 @@ impl World {
         // What stood in the buffer before must not get into a reply.
         let mut buffer = vec![0xa5; 65_535];
         let meta = Meta { transport, client: self.client };
-        let outcome = respond(&self.zones, &self.face, NOW, &meta, request, &mut buffer);
+        let site = Site { zones: &self.zones, face: &self.face, access: &self.access };
+        let once = |answered| match answered {
+            Answered::Once(outcome) => outcome,
+            Answered::Zone(_) => panic!("a whole zone is answered"),
+        };
+        let mut alone = Prepared::unread();
+        alone.read(request);
+        let outcome = once(respond(site, NOW, &meta, &alone, &mut buffer));
         // A worker reads and warms before it answers: the reply must be the same.
         let mut prepared = [Prepared::unread(), Prepared::unread()];
         prepared[0].read(b"\0\0\0\0\0\x01\0\0\0\0\0\0\x03www\x07another\x02vn\0\0\x01\0\x01");
         prepared.iter_mut().for_each(|prepared| prepared.read(request));
         warm(&self.zones, prepared.iter_mut());
         let mut warmed = vec![0xa5; 65_535];
-        assert_eq!(respond_to(&self.zones, &self.face, NOW, &meta, &prepared[0], &mut warmed), outcome);
+        assert_eq!(once(respond(site, NOW, &meta, &prepared[0], &mut warmed)), outcome);
         assert_eq!(warmed, buffer);
         match outcome {
             Outcome::Dropped => None,

@@ -1,0 +1,122 @@
+//! Who may have zones: clients within a prefix, holding a key where one is asked for. Nobody, unless something else is said.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::tsig::Keys;
+use crate::dns::{Name, NameRef};
+
+/// Keys, and who may transfer which zone.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// The keys that are known here.
+    pub keys: Keys,
+    /// Who may transfer a zone that is named here.
+    pub zones: BTreeMap<Name, Vec<Allow>>,
+    /// Who may transfer all other zones.
+    pub others: Vec<Allow>,
+}
+
+impl Access {
+    /// True if `client`, who has proved to hold `key`, may transfer the zone `apex`, which is in lower case.
+    pub fn may_transfer(&self, apex: &Name, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
+        self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, key))
+    }
+}
+
+/// Who may do something: clients within a prefix, holding a key where one is named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Allow {
+    /// The network.
+    pub prefix: Prefix,
+    /// The TSIG key required.
+    pub key: Option<Name>,
+}
+
+impl Allow {
+    fn lets_in(&self, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
+        self.prefix.contains(client) && self.key.as_ref().is_none_or(|asked| key.is_some_and(|key| asked.as_ref() == key))
+    }
+}
+
+/// A network: the first `length` bits of `address`. The bits after it are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Prefix {
+    /// Reads `ADDRESS/LENGTH`, or an address alone for just this address; `None` for anything else,
+    /// and when bits after the length are set.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+        let address: IpAddr = address.parse().ok()?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let length = match length {
+            Some(text) if !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit()) => text.parse().ok()?,
+            Some(_) => return None,
+            None => most,
+        };
+        let prefix = Self { address, length };
+        (length <= most && mask(address, length) == bits(address)).then_some(prefix)
+    }
+
+    /// True if `client` is within the network. IPv4 addresses mapped into IPv6 count as IPv4.
+    pub fn contains(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        client.is_ipv4() == self.address.is_ipv4() && mask(client, self.length) == bits(self.address)
+    }
+}
+
+/// The address as the high bits of 128.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+fn mask(address: IpAddr, length: u8) -> u128 {
+    bits(address) & u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).expect("a name")
+    }
+
+    fn allow(prefix: &str, key: Option<&str>) -> Allow {
+        Allow { prefix: Prefix::parse(prefix).expect("a prefix"), key: key.map(name) }
+    }
+
+    #[test]
+    fn who_is_not_named_may_nothing() {
+        let mut access = Access::default();
+        let may = |access: &Access, apex: &str, client: &str, key: Option<&str>| {
+            let key = key.map(name);
+            access.may_transfer(&name(apex), client.parse().expect("an address"), key.as_ref().map(Name::as_ref))
+        };
+        assert!(!may(&access, "vn", "192.0.2.1", None) && !may(&access, "vn", "192.0.2.1", Some("xfr")));
+        access.zones.insert(name("vn"), vec![allow("192.0.2.0/24", Some("xfr")), allow("::1/128", None)]);
+        access.others = vec![allow("0.0.0.0/0", Some("all"))];
+        for (apex, client, key, expected) in [
+            ("vn", "192.0.2.1", Some("XFR"), true),
+            ("vn", "::ffff:192.0.2.1", Some("xfr"), true),
+            ("vn", "192.0.2.1", None, false),
+            ("vn", "192.0.2.1", Some("all"), false),
+            ("vn", "192.0.3.1", Some("xfr"), false),
+            ("vn", "::1", None, true),
+            ("vn", "::1", Some("xfr"), true),
+            ("vn", "::2", Some("xfr"), false),
+            ("com.vn", "192.0.2.1", Some("xfr"), false),
+            ("com.vn", "198.51.100.1", Some("all"), true),
+            ("com.vn", "::1", Some("all"), false),
+        ] {
+            assert_eq!(may(&access, apex, client, key), expected, "{apex} {client} {key:?}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is special: requests that are signed, and those for whole zones. Says what is answered; who speaks with the peer sends it.
+//!
+//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR). Everything else is answered as if nobody had asked in a special way.
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::out::Outgoing;
+use super::tsig::{Judged, Refusal, Signer};
+use crate::answer::{self, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
+use crate::dns::message::{self, RawRecord};
+use crate::dns::rdata::Soa;
+use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
+use crate::zone::{Zone, ZoneSet};
+
+const FORMERR: u16 = 1;
+const SERVFAIL: u16 = 2;
+const REFUSED: u16 = 5;
+const NOTAUTH: u16 = 9;
+
+/// What is answered from.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The zones.
+    pub zones: &'a ZoneSet,
+    /// Identity and limits of answers.
+    pub face: &'a Face,
+    /// Keys, and who may have zones.
+    pub access: &'a Access,
+}
+
+/// What is to be sent.
+pub enum Answered {
+    /// One message, or none.
+    Once(Outcome),
+    /// A zone, message by message.
+    Zone(Box<Outgoing>),
+}
+
+/// One request on its way.
+struct Special<'a> {
+    site: Site<'a>,
+    now: UnixTime,
+    meta: &'a Meta,
+    prepared: &'a Prepared<'a>,
+    signer: Option<Signer>,
+}
+
+/// Answers a request of any kind, as [`answer::respond_to`] does.
+///
+/// Cost of a special one: an allocation or two, and where it is signed, two MACs.
+pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
+    if !prepared.is_special() {
+        return Answered::Once(answer::respond_to(site.zones, site.face, now, meta, prepared, buffer));
+    }
+    let decline = |rcode, buffer: &mut [u8]| answer::decline(rcode, site.face, now, meta, prepared, 0, buffer);
+    let signer = match site.access.keys.judge(prepared.message(), now) {
+        Judged::Unsigned => None,
+        Judged::Good(signer) => Some(signer),
+        Judged::Malformed => return Answered::Once(decline(FORMERR, buffer)),
+        Judged::Refused(refusal) => {
+            let outcome = decline(NOTAUTH, buffer);
+            return Answered::Once(tell(refusal, outcome, answer::most(site.face, meta, prepared), buffer));
+        }
+    };
+    Special { site, now, meta, prepared, signer }.respond(buffer)
+}
+
+impl Special<'_> {
+    fn respond(mut self, buffer: &mut [u8]) -> Answered {
+        let outcome = match self.prepared.asks() {
+            Some((Opcode::Query, question))
+                if question.class == Class::IN && matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) && self.prepared.is_edns_known() =>
+            {
+                match self.zone_for(&question) {
+                    Ok(Wanted::Whole(zone)) => {
+                        let id = [self.prepared.message()[0], self.prepared.message()[1]];
+                        let outgoing = Outgoing::new(zone, id, &question, self.signer.take());
+                        return Answered::Zone(Box::new(outgoing));
+                    }
+                    Ok(Wanted::Soa(zone)) => {
+                        let Self { site, now, meta, prepared, .. } = &self;
+                        answer::current(&zone, site.face, *now, meta, prepared, self.reserve(), buffer)
+                    }
+                    Err(rcode) => self.decline(rcode, buffer),
+                }
+            }
+            _ => {
+                let Self { site, now, meta, prepared, .. } = &self;
+                answer::respond_within(site.zones, site.face, *now, meta, prepared, self.reserve(), buffer)
+            }
+        };
+        Answered::Once(self.sign(outcome, buffer))
+    }
+
+    /// Octets that the signature of the answer takes.
+    fn reserve(&self) -> usize {
+        self.signer.as_ref().map_or(0, Signer::size)
+    }
+
+    fn decline(&self, rcode: u16, buffer: &mut [u8]) -> Outcome {
+        answer::decline(rcode, self.site.face, self.now, self.meta, self.prepared, self.reserve(), buffer)
+    }
+
+    /// The zone that is asked for, where the client may have it; otherwise the response code.
+    fn zone_for(&self, question: &Question<'_>) -> Result<Wanted, u16> {
+        let apex = question.name.to_lowercase();
+        let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
+        if !self.site.access.may_transfer(&apex, self.meta.client, self.signer.as_ref().map(Signer::key)) {
+            return Err(REFUSED);
+        }
+        let zone = zone.ok_or(SERVFAIL)?;
+        let is_udp = self.meta.transport == Transport::Udp;
+        if question.rtype == Rtype::AXFR {
+            // RFC 5936 §4.2: AXFR by UDP is not defined.
+            return if is_udp { Err(FORMERR) } else { Ok(Wanted::Whole(Arc::clone(zone))) };
+        }
+        let has = serial_of(self.prepared.message(), &apex).ok_or(FORMERR)?;
+        // RFC 1995 §2 and §4: no news, or more of it than a datagram takes.
+        let is_news = zone.serial().is_newer_than(has);
+        Ok(if is_news && !is_udp { Wanted::Whole(Arc::clone(zone)) } else { Wanted::Soa(Arc::clone(zone)) })
+    }
+
+    /// Puts the signature behind the answer.
+    fn sign(&mut self, outcome: Outcome, buffer: &mut [u8]) -> Outcome {
+        match (&mut self.signer, outcome) {
+            (Some(signer), Outcome::Reply { len, rcode, qtype }) => {
+                let mut message = buffer[..len].to_vec();
+                signer.sign(&mut message, self.now);
+                Outcome::Reply { len: put(&message, buffer), rcode, qtype }
+            }
+            (_, outcome) => outcome,
+        }
+    }
+}
+
+/// What is sent of a zone.
+enum Wanted {
+    /// All of it.
+    Whole(Arc<Zone>),
+    /// Its SOA.
+    Soa(Arc<Zone>),
+}
+
+/// The serial that the client has: of the SOA in the authority section (RFC 1995 §3).
+fn serial_of(request: &[u8], apex: &Name) -> Option<Serial> {
+    let mut at = message::records_at(request)?;
+    for _ in 0..message::count(request, 1) {
+        at = RawRecord::read(request, at)?.end;
+    }
+    if message::count(request, 2) != 1 {
+        return None;
+    }
+    let record = RawRecord::read(request, at)?;
+    if record.rtype != Rtype::SOA || record.class != Class::IN.0 || record.owner()? != *apex {
+        return None;
+    }
+    let mut rdata = Vec::new();
+    record.append_rdata(&mut rdata)?;
+    Soa::read(&rdata).map(|soa| Serial(soa.serial))
+}
+
+/// Tells what is wrong with the signature, where it fits.
+fn tell(refusal: Refusal, outcome: Outcome, most: usize, buffer: &mut [u8]) -> Outcome {
+    let Outcome::Reply { len, rcode, qtype } = outcome else { return outcome };
+    let mut message = buffer[..len].to_vec();
+    refusal.append(&mut message);
+    let len = if message.len() <= most.min(buffer.len()) { put(&message, buffer) } else { len };
+    Outcome::Reply { len, rcode, qtype }
+}
+
+fn put(message: &[u8], buffer: &mut [u8]) -> usize {
+    buffer[..message.len()].copy_from_slice(message);
+    message.len()
+}
