@@ -104,7 +104,7 @@ pub fn read_stamped(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32, Stamp)>
     // One more, so that the end is seen without growing. The file may still grow while it is read.
     let mut octets = Vec::with_capacity(input.stamp.len as usize + 1);
     input.read_to_end(&mut octets)?;
-    let (mode, stamp) = (input.mode, input.finish());
+    let (mode, stamp) = (input.mode, input.finish()?);
     Ok((octets, mode, stamp))
 }
 
@@ -137,8 +137,16 @@ impl Stamped {
     }
 
     /// What the file can be known again by, when it was read to its end.
-    pub fn finish(self) -> Stamp {
-        Stamp { fresh: self.fresh.map(|hasher| hasher.finalize().into()), ..self.stamp }
+    ///
+    /// # Errors
+    /// When somebody wrote to it meanwhile: what was read may be neither the old file nor the new.
+    pub fn finish(self) -> io::Result<Stamp> {
+        let now = self.file.metadata()?;
+        // Not the time of a change of the inode: who moved another file into its place left this one as it was.
+        if now.len() != self.n_read || (now.mtime(), now.mtime_nsec()) != self.stamp.mtime {
+            return Err(io::Error::other("it changed while it was read: write a new file beside it and move that into its place"));
+        }
+        Ok(Stamp { fresh: self.fresh.map(|hasher| hasher.finalize().into()), ..self.stamp })
     }
 }
 
@@ -230,6 +238,32 @@ mod tests {
         let pipe = folder.path().join("pipe");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
         refuses(&pipe, "not a regular file");
+    }
+
+    #[test]
+    fn what_changes_while_it_is_read_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let read = |meanwhile: &dyn Fn(&mut File)| {
+            std::fs::write(&path, "0123456789").expect("written");
+            let mut writer = File::options().append(true).open(&path).expect("opened");
+            let mut input = Stamped::open(&path, 100).expect("a file");
+            input.read_exact(&mut [0; 5]).expect("half");
+            meanwhile(&mut writer);
+            input.read_to_end(&mut Vec::new()).expect("the rest");
+            input.finish()
+        };
+        assert!(read(&|_| {}).is_ok());
+        let later = SystemTime::now() + std::time::Duration::from_secs(1);
+        assert!(read(&|file| file.set_modified(later).expect("set")).is_err());
+        assert!(read(&|file| file.set_len(7).expect("cut")).is_err());
+        // Somebody moved another file into its place: this one was read whole.
+        assert!(
+            read(&|_| std::fs::write(folder.path().join("new"), "x")
+                .and_then(|()| std::fs::rename(folder.path().join("new"), &path))
+                .expect("moved"))
+            .is_ok()
+        );
     }
 
     #[test]

@@ -77,7 +77,9 @@ impl Builder {
     /// Works until nobody can ask any more.
     pub fn work(&mut self, to_do: &Receiver<Work>) {
         // The workers answer by now; the start itself kept nobody waiting.
-        transport::give_way();
+        if let Err(error) = transport::give_way() {
+            log::warn!("zones are made at the priority of the answers, to make them slower fails: {error}");
+        }
         let mut next_timer = Instant::now() + TIMER;
         loop {
             match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {

@@ -32,7 +32,8 @@ pub fn start(images: Images) -> Sender<Work> {
 }
 
 fn run(images: &Images, work: &Receiver<Work>) {
-    transport::give_way();
+    // Where it is not permitted, the builder has said so.
+    let _ = transport::give_way();
     let mut waiting: Vec<ImageJob> = Vec::new();
     let mut rests = 0;
     loop {
@@ -59,7 +60,9 @@ fn run(images: &Images, work: &Receiver<Work>) {
             }
         }
         if rests == MOST_RESTS {
-            later.clear();
+            for job in later.drain(..) {
+                log::warn!("[{}] gets no image, its file seems to be of the future: 'touch' it and reload", job.apex());
+            }
         }
         waiting = later;
         if n_written > 0 {

@@ -88,8 +88,9 @@ impl Images {
     pub fn keep(&self, stems: &BTreeSet<String>) {
         let files = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for file in files.filter_map(|entry| entry.file_name().into_string().ok()) {
-            // `.image.new` is what a crash left behind.
-            if !file.strip_suffix(".image").is_some_and(|stem| stems.contains(stem)) {
+            // `.image.new` is what a crash left behind; what has another name is not ours.
+            let is_image = file.ends_with(".image") || file.ends_with(".image.new");
+            if is_image && !file.strip_suffix(".image").is_some_and(|stem| stems.contains(stem)) {
                 // Left behind, it costs room on the disk and nothing else.
                 let _ = std::fs::remove_file(self.folder.join(file));
             }

@@ -28,6 +28,8 @@ pub enum Why {
     Refresh,
     /// At the start its files are as they were, so that its image is served.
     Image,
+    /// It is as it was, and its files were written anew.
+    Touched,
 }
 
 impl Why {
@@ -39,6 +41,7 @@ impl Why {
             Self::Signing => "policy or keys changed",
             Self::Refresh => "signatures due",
             Self::Image => "from its image",
+            Self::Touched => "its files were touched",
         }
     }
 }

@@ -92,6 +92,11 @@ impl ImageJob {
         Some(Self { apex: live.zone.apex().to_owned(), zone: Arc::downgrade(&live.zone), account })
     }
 
+    /// The zone.
+    pub fn apex(&self) -> &Name {
+        &self.apex
+    }
+
     /// Writes the image. Takes as long as the disk does; nobody should wait for it.
     pub fn write(mut self, images: &Images) -> Written {
         let mut files = Vec::with_capacity(self.account.files.len());

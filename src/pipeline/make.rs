@@ -208,12 +208,12 @@ fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option
     Ok(as_it_stands(zone, ds, before))
 }
 
-/// Makes the zone of a master file that is served as it stands, while the file is read: nothing is held but the zone. `Some(None)` when
-/// it is what was served before.
+/// Makes the zone of a master file that is served as it stands, while the file is read: nothing is held but the zone. No zone when it is
+/// what was served before; what the file can be known again by.
 ///
 /// `None` where the file is to be read as a whole and given to [`make`], which then also says what is wrong: when its names are not in
 /// order, when it includes others, when it has a ZONEMD to be checked, or an error.
-pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<Option<Made>> {
+pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<(Option<Made>, Stamp)> {
     let mut builder = Builder::new(apex);
     let mut ds = Vec::new();
     // What is answered already goes before.
@@ -224,7 +224,7 @@ pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Optio
         builder.add(records).is_ok() && !records.rtypes().any(|rtype| rtype == Rtype::ZONEMD)
     })?;
     let made = as_it_stands(builder.finish().ok()?, ds, before);
-    Some(made.map(|made| Made { live: Live { files: vec![stamp], ..made.live }, ..made }))
+    Some((made, stamp))
 }
 
 fn as_it_stands(zone: Zone, ds: Vec<Vec<u8>>, before: Option<&Live>) -> Option<Made> {

@@ -180,7 +180,8 @@ impl Pipeline {
     /// know the images of others by.
     pub fn due_images(&mut self) -> (Vec<ImageJob>, BTreeSet<String>) {
         let jobs = self.live.values_mut().filter_map(ImageJob::of).collect();
-        (jobs, self.live.keys().map(|apex| stem(apex.as_ref())).collect())
+        // A zone that cannot be served today may fit its image tomorrow.
+        (jobs, self.live.keys().chain(self.problems.keys()).map(|apex| stem(apex.as_ref())).collect())
     }
 
     /// The folder of images.

@@ -7,6 +7,7 @@ use super::signing::Past;
 use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{Why, content, cores, image, make, registry, signing, zones_of};
 use crate::compile::Ttls;
+use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, Records, Rtype, UnixTime, master};
 use crate::journal::{Compiled, stem};
@@ -197,9 +198,9 @@ impl<'a> Run<'a> {
             Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
             Scope::Start | Scope::All | Scope::Zone(_) => {
                 if file.policy.is_none()
-                    && let Some(made) = make::from_file(&file.file, file.apex.as_ref(), before)
+                    && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before)
                 {
-                    return Some(Ok((made, damage.into_iter().collect())));
+                    return Some(Ok((with_files(made, vec![stamp], before), damage.into_iter().collect())));
                 }
                 match master::read_file_stamped(&file.file, file.apex.as_ref()) {
                     Ok((records, stamps)) => {
@@ -220,14 +221,10 @@ impl<'a> Run<'a> {
         let (policy, rsa_bits) = (file.policy.as_ref(), file.rsa_bits);
         let is_new = content.is_some();
         let made = self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads });
-        Some(made.map(|(mut made, mut notes)| {
-            match (&mut made, before) {
-                (Some(made), _) if is_new => made.live.files = files,
-                (Some(made), Some(before)) => made.live.files.clone_from(&before.files),
-                _ => {}
-            }
+        Some(made.map(|(made, mut notes)| {
+            let files = if is_new { files } else { before.map(|before| before.files.clone()).unwrap_or_default() };
             notes.extend(damage);
-            (made, notes)
+            (with_files(made, files, before), notes)
         }))
     }
 
@@ -280,6 +277,10 @@ impl<'a> Run<'a> {
                 return;
             }
         };
+        if why == Why::Touched {
+            next.live.insert(apex, live);
+            return;
+        }
         let from = self.pipeline.live.get(&apex).map(|before| before.zone.serial());
         let to = live.zone.serial();
         if let Some(from) = from
@@ -311,6 +312,18 @@ impl<'a> Run<'a> {
         next.live.retain(|apex, _| planned.contains(apex));
         next.problems.retain(|apex, _| planned.contains(apex));
         next
+    }
+}
+
+/// What was made, or else what was there before, as it is known again by its files.
+fn with_files(made: Option<Made>, files: Vec<Stamp>, before: Option<&Live>) -> Option<Made> {
+    match (made, before) {
+        (Some(made), _) => Some(Made { live: Live { files, ..made.live }, ..made }),
+        // The image tells of the old files.
+        (None, Some(before)) if before.files != files => {
+            Some(Made { live: Live { files, imaged: false, ..before.clone() }, why: Why::Touched })
+        }
+        (None, _) => None,
     }
 }
 

@@ -11,6 +11,7 @@ use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::pipeline::keys;
 use crate::sign::{Algorithm, Denial, Policy, ZoneKeys, dropped_zonemd, key, sign};
 use crate::telemetry::count;
+use crate::zone::check_name;
 
 /// The arguments of `saola zone sign`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "keep")]
     serial: SerialRule,
     /// How long signatures are valid, in seconds.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(3600..=366 * 86400))]
     validity: Option<u32>,
     /// No CDS and CDNSKEY.
     #[arg(long)]
@@ -80,6 +81,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut records = read(&args.file, origin)?;
     records.sort();
     let n_read = records.len();
+    // What no server would take is not worth a signature.
+    records.names().try_for_each(|name| check_name(&name, name.owner() == origin)).map_err(|error| refused(&error))?;
     let serial = set_serial(&mut records, origin, args.serial, now).map_err(|error| refused(&error))?;
 
     let mut policy = Policy { denial: args.policy.clone(), algorithm: args.algorithm, cds: !args.no_cds, ..Policy::default() };

@@ -23,6 +23,8 @@ pub struct Connection {
     /// When answers began to wait, and when the client last took some.
     owed_since: Millis,
     progress: Millis,
+    /// For a while the client took nothing of what is owed.
+    is_stalled: bool,
     /// More than one message answers what was asked last, and not all of them were written yet.
     streams: bool,
     phase: Phase,
@@ -48,6 +50,8 @@ pub enum Leave {
     Idle,
     /// A request that it has not sent whole.
     Partial,
+    /// Answers that it does not read.
+    Stalled,
 }
 
 /// Why a connection ends.
@@ -103,6 +107,8 @@ pub const ANSWERS_BOUND: usize = 64 * 1024;
 const FRESH_BOUND: usize = 64 * 1024;
 /// The most octets held: reading goes on only when less than one message is held.
 const HELD_BOUND: usize = 2 + MESSAGE_MAX + FRESH_BOUND;
+/// When a client that takes nothing of its answers may be closed for another. Our choice: far above a round trip.
+const STALLED: Millis = 1000;
 /// A DNS header; what is shorter has no id to answer with.
 const HEADER: usize = 12;
 
@@ -166,6 +172,7 @@ impl Connection {
             held_since: now,
             owed_since: now,
             progress: now,
+            is_stalled: false,
             streams: false,
             phase: Phase::Open,
         }
@@ -186,10 +193,11 @@ impl Connection {
         self.leave() == Some(Leave::Idle)
     }
 
-    /// What a close would cost the client, if it can be closed at all: not while answers are on their way.
+    /// What a close would cost the client, if it can be closed at all: not while it takes its answers.
     pub fn leave(&self) -> Option<Leave> {
         match self.phase {
             Phase::Lingering(..) => Some(Leave::Done),
+            Phase::Open if self.is_stalled => Some(Leave::Stalled),
             Phase::Open if self.streams || !self.owed.is_empty() => None,
             Phase::Open if self.held.is_empty() => Some(Leave::Idle),
             Phase::Open => Some(Leave::Partial),
@@ -299,12 +307,17 @@ impl Connection {
     pub fn took(&mut self, n: usize, now: Millis) {
         self.taken += n;
         if n > 0 {
-            self.progress = now;
+            (self.progress, self.is_stalled) = (now, false);
         }
         if self.taken >= self.owed.len() {
             (self.owed, self.taken) = (Vec::new(), 0);
             self.active = now;
         }
+    }
+
+    /// Looks whether the client still takes what it is owed. One that has not for a second goes where its place is needed.
+    pub fn look(&mut self, now: Millis) {
+        self.is_stalled = self.owes() && now.saturating_sub(self.progress) >= STALLED;
     }
 
     /// Answers no more requests; what is owed still goes out.

@@ -420,9 +420,17 @@ pub fn pin_thread(processor: usize) -> io::Result<()> {
 /// worker wants too, and all of one that nobody wants.
 ///
 /// For whoever makes zones while others are served: a worker that wakes up does not wait for the end of its time slice.
-pub fn give_way() {
-    // SAFETY: nice(2) takes no pointer. On Linux it acts on the calling thread alone; to be nicer is always permitted.
-    unsafe { libc::nice(NICE) };
+///
+/// # Errors
+/// Where the process may not call setpriority(2), as under a filter of system calls; nothing is changed then.
+pub fn give_way() -> io::Result<()> {
+    // SAFETY: getpriority(2) and setpriority(2) take no pointer. On Linux they act on the calling thread alone, which 0 stands for; to be
+    // nicer is always permitted. -1 may be a priority as well as an error, and does for both.
+    let result = unsafe {
+        let now = libc::getpriority(libc::PRIO_PROCESS, 0);
+        libc::setpriority(libc::PRIO_PROCESS, 0, (now + NICE).min(19))
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Our choice: one tenth of the weight of a worker. Less would make an order wait too long where all processors are busy with answers.
@@ -508,7 +516,7 @@ mod tests {
         };
         let before = nice();
         let (here, child) = std::thread::spawn(move || {
-            give_way();
+            give_way().expect("permitted");
             (nice(), std::thread::spawn(nice).join().expect("a number"))
         })
         .join()

@@ -111,6 +111,11 @@ impl<S> Table<S> {
         self.slots.get_mut(slot)?.as_mut()
     }
 
+    /// Looks which clients still take their answers.
+    pub fn look(&mut self, now: Millis) {
+        self.slots.iter_mut().flatten().for_each(|peer| peer.connection.look(now));
+    }
+
     /// Slots in use.
     pub fn slots(&self) -> impl Iterator<Item = (usize, &Peer<S>)> {
         self.slots.iter().enumerate().filter_map(|(slot, peer)| Some((slot, peer.as_ref()?)))
@@ -119,7 +124,8 @@ impl<S> Table<S> {
     /// Which connection must go before one more of `address` can be taken in: `None` if there is room.
     ///
     /// First go those that have got all they will get and whose client has not closed yet. An idle connection can go at any time
-    /// (RFC 7766 §6.2.3); after those, one that has sent half a request, longest quiet first. One that waits for answers stays.
+    /// (RFC 7766 §6.2.3); after those, one that has sent half a request, longest quiet first; last, one whose client takes nothing of its
+    /// answers for a second. One that takes its answers stays.
     ///
     /// # Errors
     /// [`Refusal`] when a place is needed and all are busy.
@@ -248,6 +254,13 @@ mod tests {
         }
         assert_eq!(table.victim("192.0.2.9".parse().expect("an address"), 2, 4), Err(Refusal::Total));
         assert_eq!(table.longest_idle(), None);
+        table.look(1008);
+        assert_eq!(table.longest_idle(), None);
+        // None of them took anything for a second.
+        table.look(1009);
+        assert_eq!(table.victim("192.0.2.9".parse().expect("an address"), 2, 4), Ok(Some(0)));
+        table.get_mut(0).expect("in use").connection.took(0, 1010);
+        assert_eq!(table.victim(A.parse().expect("an address"), 2, 4), Ok(Some(0)), "to take nothing is no sign of life");
     }
 
     #[test]

@@ -473,6 +473,7 @@ impl Worker {
 
     /// Closes what is past its deadline.
     fn sweep(&mut self, now: Millis) {
+        self.table.look(now);
         let crowded = self.table.len() * 4 > self.limits.connections * 3;
         let overdue: Vec<(usize, CloseReason)> = (self.table.slots())
             .map(|(slot, peer)| (slot, peer.connection.deadline(&self.limits, crowded)))

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::finding::{Fault, Finding};
 use crate::dns::records::NameRecords;
-use crate::dns::{Name, NameRef, Records, Rtype, rdata};
+use crate::dns::{Name, NameRef, Records, Rrset, Rtype, rdata};
 
 /// Finds what is wrong in the zone `apex`; `records` must be sorted. Findings come in order of name.
 ///
@@ -74,6 +74,13 @@ impl<'a> Checker<'a> {
         }
         let (mut cname, mut dname, mut ns, mut ds, mut other) = (false, false, false, false, None);
         for set in name.rrsets() {
+            let with = name.signatures(set.rtype()).filter(|_| set.rtype() != Rtype::RRSIG);
+            // Behind the question and in front of OPT, owners are pointers (RFC 1035 §4.1, RFC 6891 §6.1.2).
+            let around = 12 + owner.as_wire().len() + 4 + 11;
+            let size: usize = set.rdata().chain(with.iter().flat_map(Rrset::rdata)).map(|rdata| 12 + rdata.len()).sum();
+            if around + size > usize::from(u16::MAX) && set.rtype() != Rtype::RRSIG {
+                self.find(owner, Fault::TooLarge(set.rtype()));
+            }
             match set.rtype() {
                 Rtype::CNAME => {
                     cname = true;
@@ -233,6 +240,10 @@ impl<'a> Checker<'a> {
         let parameters = |rdata: &'a [u8]| Some((*rdata.first()?, rdata.get(2..4)?, rdata.get(5..5 + usize::from(*rdata.get(4)?))?));
         let apex = self.records.name(self.apex);
         let told = apex.and_then(|name| name.rrset(Rtype::NSEC3PARAM)).into_iter().flat_map(|set| set.rdata());
+        let most = told.clone().filter_map(|rdata| Some(u16::from_be_bytes(*rdata.get(2..)?.first_chunk()?))).max().unwrap_or(0);
+        if most > MOST_ITERATIONS {
+            self.find(self.apex, Fault::Iterations(most));
+        }
         let mut told: HashMap<_, bool> =
             told.filter(|rdata| rdata.get(1) == Some(&0)).filter_map(|rdata| Some((parameters(rdata)?, false))).collect();
         let mut chain_of_none = None;
@@ -269,6 +280,9 @@ impl<'a> Checker<'a> {
         }
     }
 }
+
+/// Iterations of NSEC3 that resolvers still follow (RFC 9276 §3.2; our choice is that of most).
+const MOST_ITERATIONS: u16 = 150;
 
 /// Types that say something of the whole zone (RFC 4034 §2.1.1, RFC 5155 §4, RFC 7344 §4.1, RFC 7477 §2, RFC 8976 §2).
 const ONLY_AT_APEX: [Rtype; 6] = [Rtype::DNSKEY, Rtype::NSEC3PARAM, Rtype::CDS, Rtype::CDNSKEY, Rtype::CSYNC, Rtype::ZONEMD];
@@ -396,6 +410,26 @@ mod tests {
     fn what_belongs_to_the_apex() {
         findings("a CDS 1 13 200 00\n", &["warning: a.vn.: CDS has a meaning at the apex alone"]);
         findings("a NSEC3PARAM 1 0 0 -\n", &["warning: a.vn.: NSEC3PARAM has a meaning at the apex alone"]);
+    }
+
+    #[test]
+    fn what_no_message_carries() {
+        let text = |octets: usize| format!("b TYPE65280 \\# {octets} {}\n", "00".repeat(octets));
+        // 65,535 less the header, the question `b.vn.`, OPT and what stands in front of the data.
+        let most = 65_535 - 12 - (6 + 4) - 11 - 12;
+        findings(&text(most), &[]);
+        findings(&text(most + 1), &["error: b.vn.: the TYPE65280 RRset fits no message of 65535 octets, no client can have it"]);
+    }
+
+    #[test]
+    fn many_iterations() {
+        let chain = |n: u16| {
+            let link = "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom NSEC3 1 0";
+            format!("@ NSEC3PARAM 1 0 {n} -\n{link} {n} - 2t7b4g4vsa5smi47k61mv5bv1a22bojr NS SOA\n")
+        };
+        findings(&chain(150), &[]);
+        let many = "warning: vn.: NSEC3 with 151 iterations: resolvers take the zone for unsigned (RFC 9276), use 0";
+        findings(&chain(151), &[many]);
     }
 
     #[test]

@@ -74,6 +74,10 @@ pub enum Fault {
     ChainOfNoParameters,
     /// TTLs differ within an RRset.
     Ttls(Rtype),
+    /// An RRset that with its signatures fits no message.
+    TooLarge(Rtype),
+    /// So many iterations of NSEC3 that resolvers take the zone for unsigned.
+    Iterations(u16),
     /// A name server in its own delegation, or of the apex, without an address.
     NoAddress(Name),
     /// A target elsewhere in the zone without an address.
@@ -105,6 +109,7 @@ impl Fault {
             | Self::ApexDs
             | Self::WildcardNs
             | Self::NoAddress(_)
+            | Self::TooLarge(_)
             | Self::NsToCname(_)
             | Self::NsBelowDname(_) => Severity::Error,
             Self::Occluded(_)
@@ -115,6 +120,7 @@ impl Fault {
             | Self::ChainOfNoParameters
             | Self::AddressAsName(..)
             | Self::Ttls(_)
+            | Self::Iterations(_)
             | Self::TargetWithoutAddress(..)
             | Self::TargetToCname(..) => Severity::Warning,
         }
@@ -143,6 +149,8 @@ impl fmt::Display for Fault {
             Self::ParametersOfNoChain => f.write_str("NSEC3PARAM without NSEC3 records of the same parameters"),
             Self::ChainOfNoParameters => f.write_str("NSEC3 records without an NSEC3PARAM of the same parameters"),
             Self::Ttls(rtype) => write!(f, "the TTLs of the {rtype} records differ; the smallest is taken"),
+            Self::TooLarge(rtype) => write!(f, "the {rtype} RRset fits no message of 65535 octets, no client can have it"),
+            Self::Iterations(n) => write!(f, "NSEC3 with {n} iterations: resolvers take the zone for unsigned (RFC 9276), use 0"),
             Self::NoAddress(target) => write!(f, "name server {target} has no address in the zone"),
             Self::TargetWithoutAddress(rtype, target) => write!(f, "{rtype} target {target} has no address in the zone"),
             Self::AddressAsName(rtype, target) => write!(f, "{rtype} target {target} reads like an address, a name belongs there"),

@@ -24,6 +24,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 pub use base::{Counts, Cut, CutLink, Host, Hosts, Node};
+pub use build::check_name;
 pub use chain::{Nsec3Params, nsec_set};
 pub use check::check;
 pub use diff::{Diff, DiffError};

@@ -98,3 +98,39 @@ fn zones_that_are_signed_here_are_resumed_from_images() {
     assert_eq!(house.serial("example.org"), 8);
     assert!(house.read("err").contains("1 zone resumed, 1 from images"), "{}", house.read("err"));
 }
+
+/// A file that is written anew with what it had: the zone stays, and its image is of the new file. Missing for a while, it costs nothing.
+#[test]
+fn a_touched_file_keeps_its_image() {
+    let mut house = House::new(&zone_table("example.org.", ""));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    house.wait_for("1 image written");
+    let file = house.path("example.org.zone");
+    std::fs::remove_file(&file).expect("removed");
+    house.write("example.org.zone", ZONE);
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!(house.read("err").matches("] publish,").count(), 1, "{}", house.read("err"));
+    let begin = std::time::Instant::now();
+    while house.read("err").matches("1 image written").count() < 2 {
+        assert!(begin.elapsed() < super::house::PATIENCE, "{}", house.read("err"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    house.stop();
+    house.start();
+    assert!(house.read("err").contains(FROM_IMAGE), "{}", house.read("err"));
+    house.stop();
+
+    let (away, other) = (house.path("away"), "var/images/notes.txt");
+    house.write(other, "mine");
+    std::fs::rename(&file, &away).expect("moved");
+    house.start();
+    assert_eq!(house.rcode("example.org"), ResponseCode::ServFail);
+    house.stop();
+    assert_eq!(images(&house), ["example.org.image", "notes.txt"]);
+    std::fs::rename(&away, &file).expect("moved");
+    house.start();
+    assert_eq!(house.rcode("example.org"), ResponseCode::NoError);
+    house.stop();
+    assert_eq!(house.read(other), "mine");
+}

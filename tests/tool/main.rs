@@ -119,6 +119,25 @@ fn an_absent_folder_of_keys_is_said() {
 }
 
 #[test]
+fn what_nobody_would_serve_is_not_signed() {
+    let folder = TempDir::new().expect("a folder");
+    let (keys, zone) = (folder.path().join("keys"), folder.path().join("zone"));
+    let sign = ["zone", "sign", "--origin", "vn", "--make-keys", "--keys", text(&keys), text(&zone)];
+    for (more, what) in [
+        ("a CNAME b\na A 192.0.2.1\n", "'a.vn.' has a CNAME record and other data"),
+        ("a CNAME b\na CNAME c\n", "'a.vn.' has more than one CNAME record"),
+        ("a SOA a b 1 2 3 4 5\n", "'a.vn.' has a SOA record beside the one of the zone"),
+    ] {
+        fs::write(&zone, format!("{APEX}{more}")).expect("written");
+        let (code, said) = run(&sign);
+        assert!(code == 1 && said.contains(what), "{code} {said}");
+        assert!(!folder.path().join("zone.signed").exists());
+    }
+    let (code, said) = run(&[&sign[..], &["--validity", "0"]].concat());
+    assert!(code == 2 && said.contains("3600"), "{code} {said}");
+}
+
+#[test]
 fn the_soa_comes_first() {
     let folder = TempDir::new().expect("a folder");
     let (keys, zone, signed) = (folder.path().join("keys"), folder.path().join("zone"), folder.path().join("signed"));

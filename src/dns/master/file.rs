@@ -60,7 +60,7 @@ pub fn read_file_stamped(path: &Path, origin: NameRef<'_>) -> Result<(Records, V
 pub fn stream_file(path: &Path, origin: NameRef<'_>, threads: usize, each: &mut dyn FnMut(&mut Records) -> bool) -> Option<Stamp> {
     let mut file = Stamped::open(path, MAX_FILE).ok()?;
     stream(&mut file, &Options::new(origin), threads, each)?;
-    Some(file.finish())
+    file.finish().ok()
 }
 
 /// Reads the text of a master file that is called `file`, and what it includes from disk.

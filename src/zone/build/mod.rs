@@ -427,6 +427,14 @@ fn hides(flags: u8) -> bool {
     flags & KIND != KIND_PLAIN || flags & HAS_DNAME != 0
 }
 
+/// What makes records no zone at a name of it: beside a CNAME or in place of a single record stands more.
+///
+/// # Errors
+/// As [`Zone::build`](super::Zone::build) would refuse it.
+pub fn check_name(name: &NameRecords<'_>, is_apex: bool) -> Result<(), ZoneError> {
+    Sets::of(name, is_apex).map(drop)
+}
+
 /// The RRsets of a name that its node has places for, and what it is.
 struct Sets<'a> {
     flags: u8,

@@ -61,10 +61,23 @@ pub(super) fn check(base: &Base, apex_len: usize, step: Step) -> Result<Tally, I
         Step::Nodes(from, to) => {
             let mut nodes = Nodes { base, n_links: n_links(base), tally: Tally::default(), known: vec![(NONE, 0); KNOWN] };
             let mut rest = &base.arena.nodes[from..to];
+            // Nodes of an NSEC chain that are still to be met; they ascend, see below.
+            let mut chain = match &base.chain {
+                Chain::Nsec(order) => {
+                    let place = |end: usize| order.partition_point(|&at| (at as usize) < end);
+                    order.get(place(from)..place(to)).unwrap_or(&[])
+                }
+                Chain::None | Chain::Nsec3(_) => &[],
+            };
             while !rest.is_empty() {
+                if let Some((&first, behind)) = chain.split_first()
+                    && first as usize == to - rest.len()
+                {
+                    chain = behind;
+                }
                 rest = nodes.node(rest, apex_len, from == 0 && rest.len() == to).ok_or(ImageError::Malformed("a node makes no sense"))?;
             }
-            Ok(nodes.tally)
+            if chain.is_empty() { Ok(nodes.tally) } else { Err(ImageError::Malformed("its chain leads into a node")) }
         }
         Step::Index => {
             let n = base.arena.nodes.len();
@@ -78,7 +91,9 @@ pub(super) fn check(base: &Base, apex_len: usize, step: Step) -> Result<Tally, I
         Step::Chain => {
             let is_good = match &base.chain {
                 Chain::None => true,
-                Chain::Nsec(order) => order.iter().all(|&at| (at as usize) < base.arena.nodes.len()),
+                Chain::Nsec(order) => {
+                    order.is_sorted_by(|a, b| a < b) && order.last().is_some_and(|&at| (at as usize) < base.arena.nodes.len())
+                }
                 Chain::Nsec3(chain) => {
                     let (hashes, sets, starts, _) = chain.arrays();
                     !hashes.is_empty()

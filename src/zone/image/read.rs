@@ -29,6 +29,9 @@ pub struct Image<'a> {
     read_at: &'a ReadAt<'a>,
 }
 
+/// Octets of the longest head: it names the files that the zone was made from, and is read as a whole.
+const MOST_HEAD: u64 = 64 << 20;
+
 impl<'a> Image<'a> {
     /// Reads the head of an image of `len` octets, which must be of the zone `apex`. Cost: that of a small read.
     ///
@@ -43,7 +46,7 @@ impl<'a> Image<'a> {
             return Err(ImageError::Version);
         }
         let in_head = u64::from(number(8)) | u64::from(number(12)) << 32;
-        if in_head > len {
+        if in_head > len.min(MOST_HEAD) {
             return Err(ImageError::Length);
         }
         let start = PRELUDE + in_head as usize + SUM;

@@ -16,6 +16,8 @@ const ZONE: &str = "$ORIGIN vn.\n$TTL 60\n@ SOA a.dns h 7 1 1 1 1\n@ NS a.dns\n@
     *.wild MX 10 a.dns\ndname DNAME wild\n00000000000000000000000000000000 NSEC3 1 1 1 aabb 80000000000000000000000000000000 NS\n\
     80000000000000000000000000000000 NSEC3 1 1 1 aabb 00000000000000000000000000000000 A\n";
 
+const NSEC: &str = "$ORIGIN vn.\n$TTL 60\n@ SOA a h 7 1 1 1 1\n@ NS a\n@ NSEC a.vn. NS SOA NSEC\na A 192.0.2.1\na NSEC vn. A NSEC\n";
+
 fn apex() -> Name {
     Name::parse("vn").expect("name")
 }
@@ -52,8 +54,7 @@ fn read(image: &[u8], apex: NameRef<'_>) -> Result<Zone, ImageError> {
 #[test]
 fn what_is_written_reads_back() {
     let signed = ZONE;
-    let nsec = "$ORIGIN vn.\n$TTL 60\n@ SOA a h 7 1 1 1 1\n@ NS a\n@ NSEC a.vn. NS SOA NSEC\na A 192.0.2.1\na NSEC vn. A NSEC\n";
-    for text in [signed, nsec, "$TTL 60\nvn. SOA . . 1 1 1 1 1\n"] {
+    for text in [signed, NSEC, "$TTL 60\nvn. SOA . . 1 1 1 1 1\n"] {
         let zone = zone(text);
         let image = written(&zone);
         let back = read(&image, zone.apex()).expect("good");
@@ -104,6 +105,19 @@ fn every_damage_is_refused() {
     assert!(matches!(read(&image, other.as_ref()), Err(ImageError::Apex(found)) if found == apex()));
 }
 
+/// A file full of holes has any length at no cost.
+#[test]
+fn a_head_of_terabytes_is_not_read() {
+    let mut image = written(&zone(ZONE));
+    let at = MAGIC.len() + 8;
+    image[at..at + 8].copy_from_slice(&(1u64 << 40).to_le_bytes());
+    let read_at = |out: &mut [u8], at: u64| {
+        out.copy_from_slice(&image[at as usize..][..out.len()]);
+        Ok(())
+    };
+    assert!(matches!(Image::open(apex().as_ref(), 1 << 42, &read_at).err(), Some(ImageError::Length)));
+}
+
 #[test]
 fn what_the_arrays_mean_has_a_number() {
     // No CRC: that of octets with their own CRC behind them is the same whatever they are.
@@ -120,7 +134,11 @@ fn what_the_arrays_mean_has_a_number() {
 fn what_contradicts_itself_is_refused() {
     #[track_caller]
     fn refused(what: &str, change: impl FnOnce(&mut Base)) {
-        let mut zone = zone(ZONE);
+        refused_of(ZONE, what, change);
+    }
+    #[track_caller]
+    fn refused_of(text: &str, what: &str, change: impl FnOnce(&mut Base)) {
+        let mut zone = zone(text);
         let mut head = Head::of(&zone, b"account");
         let base = Arc::get_mut(&mut zone.base).expect("one owner");
         change(base);
@@ -149,6 +167,16 @@ fn what_contradicts_itself_is_refused() {
         let turned = hashes.iter().rev().copied().collect();
         base.chain =
             Chain::Nsec3(crate::zone::chain::Nsec3Chain::of_arrays(chain.params.clone(), turned, sets.to_vec(), starts.to_vec(), shift));
+    });
+    for (a, n) in [(1, 1), (1, u32::MAX), (0, u32::MAX)] {
+        refused_of(NSEC, "chain", |base| {
+            let Chain::Nsec(order) = &mut base.chain else { panic!("NSEC") };
+            order[a] = order[a].wrapping_add(n);
+        });
+    }
+    refused_of(NSEC, "chain", |base| {
+        let Chain::Nsec(order) = &mut base.chain else { panic!("NSEC") };
+        order.reverse();
     });
     // The set of an MX record: a pointer that leads to itself, one that leads past the end.
     let set = good.node(Name::parse("*.wild.vn").expect("name").as_ref()).and_then(|node| node.set(Rtype::MX)).expect("there").id as usize;
