@@ -1,3 +1,4 @@
 //! Zones from server to server. Knows no socket: who speaks with peers asks here what to say.
 
+pub mod out;
 pub mod tsig;

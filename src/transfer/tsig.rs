@@ -155,24 +155,27 @@ impl Stamp {
 
     /// Appends the record to a message.
     fn append(&self, message: &mut Vec<u8>, mac: &[u8]) {
-        let (key, algorithm) = (self.key.as_ref().as_wire(), self.algorithm.as_ref().as_wire());
-        let original_id = [message[0], message[1]];
-        let rdata_len = algorithm.len() + 16 + mac.len() + self.other.len();
-        message.extend_from_slice(key);
-        for n in [Rtype::TSIG.0, Class::ANY.0, 0, 0, rdata_len as u16] {
-            message.extend_from_slice(&n.to_be_bytes());
-        }
-        message.extend_from_slice(algorithm);
-        message.extend_from_slice(&self.timers());
-        message.extend_from_slice(&(mac.len() as u16).to_be_bytes());
-        message.extend_from_slice(mac);
-        message.extend_from_slice(&original_id);
-        message.extend_from_slice(&self.error.to_be_bytes());
-        message.extend_from_slice(&(self.other.len() as u16).to_be_bytes());
-        message.extend_from_slice(&self.other);
-        let n = message::count(message, 3) + 1;
-        message[10..12].copy_from_slice(&n.to_be_bytes());
+        let record = self.record([message[0], message[1]], mac);
+        message.extend_from_slice(&record);
+        count_one_more(message);
     }
+
+    /// The record, for a message with this id.
+    fn record(&self, id: [u8; 2], mac: &[u8]) -> Vec<u8> {
+        let algorithm = self.algorithm.as_ref().as_wire();
+        let (mac_len, other_len) = (mac.len() as u16, self.other.len() as u16);
+        let rdata_len = (algorithm.len() + 16 + mac.len() + self.other.len()) as u16;
+        let fixed = [Rtype::TSIG.0, Class::ANY.0, 0, 0, rdata_len].map(u16::to_be_bytes);
+        let (timers, rest) = (self.timers(), [u16::from_be_bytes(id), self.error, other_len].map(u16::to_be_bytes));
+        let key = self.key.as_ref().as_wire();
+        [key, fixed.as_flattened(), algorithm, &timers, &mac_len.to_be_bytes(), mac, rest.as_flattened(), &self.other].concat()
+    }
+}
+
+/// Counts one more record of additional data.
+fn count_one_more(message: &mut [u8]) {
+    let n = message::count(message, 3) + 1;
+    message[10..12].copy_from_slice(&n.to_be_bytes());
 }
 
 /// A TSIG record of a message, and the message without it.
@@ -326,38 +329,40 @@ impl FromIterator<Key> for Keys {
 }
 
 /// What is to be thought of a request.
-pub enum Judged<'k> {
+pub enum Judged {
     /// It has no TSIG.
     Unsigned,
     /// It is of who has the key, and whole: answers are signed with this.
-    Good(Signer<'k>),
+    Good(Signer),
     /// It is not to be carried out: the answer is a refusal, with NOTAUTH and what [`Refusal::append`] appends.
-    Refused(Refusal<'k>),
+    Refused(Refusal),
     /// FORMERR, without a TSIG.
     Malformed,
 }
 
 /// Signs what is answered to one request: one message, or a sequence of which every one is signed (RFC 8945 §5.3).
-pub struct Signer<'k> {
-    key: &'k Key,
+///
+/// Holds its key: a sequence may take long, and keys may change while it goes on.
+pub struct Signer {
+    key: Key,
     prior: Vec<u8>,
     is_first: bool,
 }
 
 /// Why a request is refused, and what the answer has to say of it.
-pub struct Refusal<'k> {
+pub struct Refusal {
     /// What is wrong.
     pub fault: Fault,
     /// The key as the request named it.
     pub key: Name,
     stamp: Stamp,
     /// For a fault that is told under the key: after a good MAC alone.
-    signer: Option<Signer<'k>>,
+    signer: Option<Signer>,
 }
 
 impl Keys {
     /// Judges a request (RFC 8945 §5.2): key, then MAC, then time.
-    pub fn judge(&self, request: &[u8], now: UnixTime) -> Judged<'_> {
+    pub fn judge(&self, request: &[u8], now: UnixTime) -> Judged {
         let signed = match Signed::read(request) {
             Ok(None) => return Judged::Unsigned,
             Ok(Some(signed)) => signed,
@@ -369,7 +374,7 @@ impl Keys {
         };
         let Some(key) = known else { return refused(Fault::BadKey, signed.stamp, None) };
         let judged = signed.judge(key, hmac::Context::with_key(&key.secret), true, now);
-        let signer = Signer { key, prior: signed.mac, is_first: true };
+        let signer = Signer { key: key.clone(), prior: signed.mac, is_first: true };
         match judged {
             Ok(()) => Judged::Good(signer),
             Err(Fault::Malformed) => Judged::Malformed,
@@ -381,7 +386,7 @@ impl Keys {
     }
 }
 
-impl Refusal<'_> {
+impl Refusal {
     /// Gives the answer its response code, NOTAUTH, and a TSIG that says what is wrong: signed after a good MAC alone, so that nobody
     /// without the key gets anything signed (RFC 8945 §5.3.2).
     ///
@@ -391,7 +396,7 @@ impl Refusal<'_> {
         answer[3] = answer[3] & 0xf0 | NOT_AUTH;
         match self.signer {
             Some(Signer { key, prior, .. }) => {
-                let mac = self.stamp.mac(key, started(key, &prior), answer, true);
+                let mac = self.stamp.mac(&key, started(&key, &prior), answer, true);
                 self.stamp.append(answer, mac.as_ref());
             }
             None => self.stamp.append(answer, &[]),
@@ -399,7 +404,7 @@ impl Refusal<'_> {
     }
 }
 
-impl Signer<'_> {
+impl Signer {
     /// The name of the key.
     pub fn key(&self) -> NameRef<'_> {
         self.key.name()
@@ -416,11 +421,25 @@ impl Signer<'_> {
     /// # Panics
     /// When `message` has no whole header.
     pub fn sign(&mut self, message: &mut Vec<u8>, now: UnixTime) {
-        let stamp = Stamp::new(self.key, now);
-        let mac = stamp.mac(self.key, started(self.key, &self.prior), message, self.is_first);
-        stamp.append(message, mac.as_ref());
+        let len = message.len();
+        message.resize(len + self.size(), 0);
+        self.sign_in(message, len, now);
+    }
+
+    /// As [`Self::sign`], for a message that is the first `len` octets of `buffer`; gives how many it is then.
+    ///
+    /// # Panics
+    /// When there is no whole header, or no room for what is appended.
+    pub fn sign_in(&mut self, buffer: &mut [u8], len: usize, now: UnixTime) -> usize {
+        let stamp = Stamp::new(&self.key, now);
+        let mac = stamp.mac(&self.key, started(&self.key, &self.prior), &buffer[..len], self.is_first);
+        let record = stamp.record([buffer[0], buffer[1]], mac.as_ref());
+        let end = len + record.len();
+        buffer[len..end].copy_from_slice(&record);
+        count_one_more(buffer);
         self.prior = mac.as_ref().to_vec();
         self.is_first = false;
+        end
     }
 }
 
