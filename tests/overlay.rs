@@ -1,99 +1,14 @@
 //! A zone that was changed again and again answers like one that was built anew, and like the image of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod delegations;
+
 use std::sync::Arc;
 
+use delegations::{Delegation, Model, change, name, records};
+
 use saola::answer::{Face, Meta, Outcome, Transport, respond};
-use saola::dns::rdata::{Soa, append_bitmap};
-use saola::dns::{Name, Records, Rtype, UnixTime};
-use saola::zone::{Diff, Image, Nsec3Params, Zone, ZoneSet};
-
-fn name(text: &str) -> Name {
-    Name::parse(text).expect("test name")
-}
-
-/// A delegation of the model: name servers, whether it has DS, addresses of hosts below it.
-#[derive(Clone, Default)]
-struct Delegation {
-    servers: BTreeSet<String>,
-    secure: bool,
-    addresses: BTreeMap<String, u8>,
-}
-
-type Model = BTreeMap<String, Delegation>;
-
-fn change(model: &mut Model, rng: &mut fastrand::Rng) {
-    let parents = ["", ".com", ".deep.com", ".gov", ".a.b"];
-    let owner = format!("{}{}.vn", (b'k' + rng.u8(..6)) as char, parents[rng.usize(..parents.len())]);
-    if rng.u8(..3) == 0 {
-        model.remove(&owner);
-        return;
-    }
-    let mut delegation = Delegation { secure: rng.bool(), ..Delegation::default() };
-    for _ in 0..rng.usize(1..4) {
-        let host = match rng.u8(..4) {
-            0 => format!("ns{}.{owner}", rng.u8(..2)),
-            1 => format!("ns{}.out.example", rng.u8(..3)),
-            2 => "a.dns.vn".into(),
-            _ => "ns0.k.com.vn".into(),
-        };
-        if host.ends_with(&format!(".{owner}")) {
-            delegation.addresses.insert(host.clone(), rng.u8(..));
-        }
-        delegation.servers.insert(host);
-    }
-    model.insert(owner, delegation);
-}
-
-/// All records of the model, with an NSEC3 chain (opt-out) where `signed`.
-fn records(model: &Model, serial: u32, signed: bool) -> Records {
-    let mut records = Records::new();
-    let mut add = |owner: &str, rtype: Rtype, rdata: &[u8]| records.push(name(owner).as_ref(), rtype, 3600, rdata).expect("room");
-    let soa = Soa { mname: name("a.dns.vn"), rname: name("h.vn"), serial, refresh: 1, retry: 1, expire: 1, minimum: 60 };
-    add("vn", Rtype::SOA, &soa.to_rdata());
-    add("vn", Rtype::NS, name("a.dns.vn").as_ref().as_wire());
-    add("a.dns.vn", Rtype::A, &[192, 0, 2, 1]);
-    add("*.wild.vn", Rtype::A, &[192, 0, 2, 2]);
-    let mut chain: BTreeMap<String, Vec<Rtype>> = BTreeMap::new();
-    chain.insert("vn".into(), vec![Rtype::NS, Rtype::SOA, Rtype::NSEC3PARAM]);
-    for plain in ["a.dns.vn", "*.wild.vn"] {
-        chain.insert(plain.into(), vec![Rtype::A]);
-    }
-    for (owner, delegation) in model {
-        for server in &delegation.servers {
-            add(owner, Rtype::NS, name(server).as_ref().as_wire());
-        }
-        for (host, address) in &delegation.addresses {
-            add(host, Rtype::A, &[198, 51, 100, *address]);
-        }
-        if delegation.secure {
-            add(owner, Rtype::DS, &[1, 2, 13, 2, 9, 9, 9]);
-            chain.insert(owner.clone(), vec![Rtype::NS, Rtype::DS]);
-        }
-    }
-    if signed {
-        add("vn", Rtype::NSEC3PARAM, &[1, 0, 0, 0, 0]);
-        for owner in chain.keys().cloned().collect::<Vec<_>>() {
-            let mut above = owner.as_str();
-            while let Some((_, parent)) = above.split_once('.') {
-                chain.entry(parent.into()).or_default();
-                above = parent;
-            }
-        }
-        let hash = |owner: &str| Nsec3Params::default().hash(name(owner).as_ref().to_lowercase().as_ref().as_wire());
-        let links: BTreeMap<[u8; 20], &Vec<Rtype>> = chain.iter().map(|(owner, types)| (hash(owner), types)).collect();
-        let hashes: Vec<_> = links.keys().copied().collect();
-        for (i, (hash, types)) in links.into_iter().enumerate() {
-            let mut rdata = vec![1, 1, 0, 0, 0, 20];
-            rdata.extend_from_slice(&hashes[(i + 1) % hashes.len()]);
-            append_bitmap(types.iter().copied(), &mut rdata);
-            let label = data_encoding::BASE32HEX_NOPAD.encode(&hash).to_lowercase();
-            records.push(name(&format!("{label}.vn")).as_ref(), Rtype::NSEC3, 60, &rdata).expect("room");
-        }
-    }
-    records.sort();
-    records
-}
+use saola::dns::{Records, Rtype, UnixTime};
+use saola::zone::{Diff, Image, Zone, ZoneSet};
 
 fn ask(zones: &ZoneSet, owner: &str, rtype: Rtype) -> Vec<String> {
     let mut request = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];

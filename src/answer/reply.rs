@@ -3,8 +3,9 @@
 //! RFC 1035 §4.1, RFC 2181 §9 (truncation), RFC 6891 §7.
 
 use super::request::{Edns, option};
+use crate::dns::message::put_record;
 use crate::dns::name::MAX_NAME;
-use crate::dns::{NameRef, Rtype};
+use crate::dns::{Class, NameRef, Rtype};
 use crate::zone::piece::{POINTER_MAX, Piece};
 
 /// A reply under construction.
@@ -191,19 +192,13 @@ impl<'b> Reply<'b> {
                 self.at += piece.len();
             }
             Owner::Labels(labels) if base + piece.len() + MAX_NAME <= POINTER_MAX => {
-                let mut written = [0u8; MAX_NAME + 2];
-                written[..labels.len()].copy_from_slice(labels);
                 // A root apex is one octet, every other a pointer into the question.
-                let len = if full.apex.is_root() {
-                    labels.len() + 1
-                } else {
-                    written[labels.len()..labels.len() + 2].copy_from_slice(&(0xc000 | self.apex_at as u16).to_be_bytes());
-                    labels.len() + 2
-                };
+                let behind = (!full.apex.is_root()).then_some(self.apex_at);
+                let len = labels.len() + if behind.is_some() { 2 } else { 1 };
                 if len < 2 || base + piece.len() - 2 + len > self.room {
                     return len < 2 && self.offer_expanded(piece, full);
                 }
-                self.at += piece.copy_with_owner(self.message, base, &written[..len], self.apex_at);
+                self.at += piece.copy_with_owner(self.message, base, labels, behind, self.apex_at);
             }
             Owner::At(_) | Owner::Labels(_) => return self.offer_expanded(piece, full),
         }
@@ -222,17 +217,9 @@ impl<'b> Reply<'b> {
         wire[full.below.len()..full.below.len() + apex.len()].copy_from_slice(apex);
         let Ok(name) = NameRef::from_wire(&wire) else { return false };
         piece.expand(name, full.apex, |owner, rtype, ttl, rdata| {
-            let owner = owner.as_wire();
-            let len = owner.len() + 10 + rdata.len();
-            if !fits || self.at + len > self.room {
-                fits = false;
-                return;
-            }
-            let out = &mut self.message[self.at..self.at + len];
-            out[..owner.len()].copy_from_slice(owner);
-            write_fixed(&mut out[owner.len()..], rtype, ttl, rdata.len());
-            out[owner.len() + 10..].copy_from_slice(rdata);
-            self.at += len;
+            let end = put_record(&mut self.message[..self.room], self.at, owner.as_wire(), rtype, Class::IN.0, ttl, rdata);
+            fits &= end.is_some();
+            self.at = end.unwrap_or(self.at);
         });
         if !fits {
             self.at = start;
@@ -244,21 +231,14 @@ impl<'b> Reply<'b> {
 
     /// Adds one record that no zone holds: a synthesized CNAME, a TXT of class CH. Returns where its RDATA starts.
     pub fn require_record(&mut self, owner: &[u8], rtype: Rtype, class: u16, ttl: u32, rdata: &[u8]) -> Result<usize, Truncated> {
-        let len = owner.len() + 10 + rdata.len();
-        if self.truncated || self.at + len > self.room {
+        let room = if self.truncated { 0 } else { self.room };
+        let Some(end) = put_record(&mut self.message[..room], self.at, owner, rtype, class, ttl, rdata) else {
             self.truncated = true;
             return Err(Truncated);
-        }
-        let out = &mut self.message[self.at..self.at + len];
-        out[..owner.len()].copy_from_slice(owner);
-        let fixed = &mut out[owner.len()..];
-        write_fixed(fixed, rtype, ttl, rdata.len());
-        fixed[2..4].copy_from_slice(&class.to_be_bytes());
-        out[owner.len() + 10..].copy_from_slice(rdata);
-        let rdata_at = self.at + owner.len() + 10;
-        self.at += len;
+        };
+        self.at = end;
         self.counts[self.section as usize] += 1;
-        Ok(rdata_at)
+        Ok(end - rdata.len())
     }
 
     /// Writes counts, RCODE, TC and OPT. `nsid` and `report_channel` are the octets that [`Opt`] promised.
@@ -321,13 +301,6 @@ impl<'b> Reply<'b> {
         self.message[self.at..self.at + bytes.len()].copy_from_slice(bytes);
         self.at += bytes.len();
     }
-}
-
-fn write_fixed(out: &mut [u8], rtype: Rtype, ttl: u32, rdata_len: usize) {
-    out[..2].copy_from_slice(&rtype.0.to_be_bytes());
-    out[2..4].copy_from_slice(&[0, 1]);
-    out[4..8].copy_from_slice(&ttl.to_be_bytes());
-    out[8..10].copy_from_slice(&(rdata_len as u16).to_be_bytes());
 }
 
 /// The OPT record that answers `edns`.

@@ -1,5 +1,5 @@
-//! Messages from outside, record by record (RFC 1035 §4.1): nothing here panics, and compression pointers must lead backwards, so that
-//! everything ends. Knows no section's meaning.
+//! Messages, record by record (RFC 1035 §4.1). Of those from outside: nothing here panics, and compression pointers must lead backwards, so
+//! that everything ends. Knows no section's meaning.
 
 use super::name::Name;
 use super::rdata::{self, Part};
@@ -152,6 +152,23 @@ pub fn records_at(message: &[u8]) -> Option<usize> {
     }
     // Each question takes five octets or more, so this ends with the message.
     (0..count(message, 0)).try_fold(HEADER, |at, _| skip_name(message, at).map(|at| at + 4)).filter(|&at| at <= message.len())
+}
+
+/// Writes a record at `at`, its owner as it is to stand there; gives where it ends. `None`, and nothing is written, where `message` ends before.
+///
+/// # Panics
+/// When `rdata` has more than 65,535 octets.
+pub fn put_record(message: &mut [u8], at: usize, owner: &[u8], rtype: Rtype, class: u16, ttl: u32, rdata: &[u8]) -> Option<usize> {
+    let len = u16::try_from(rdata.len()).expect("RDATA of at most 65,535 octets");
+    let end = at + owner.len() + 10 + rdata.len();
+    let (start, rest) = message.get_mut(at..end)?.split_at_mut(owner.len());
+    start.copy_from_slice(owner);
+    rest[..2].copy_from_slice(&rtype.0.to_be_bytes());
+    rest[2..4].copy_from_slice(&class.to_be_bytes());
+    rest[4..8].copy_from_slice(&ttl.to_be_bytes());
+    rest[8..10].copy_from_slice(&len.to_be_bytes());
+    rest[10..].copy_from_slice(rdata);
+    Some(end)
 }
 
 #[cfg(test)]

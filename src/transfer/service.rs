@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::out::Outgoing;
+use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use crate::answer::{self, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
 use crate::dns::message::{self, RawRecord};
@@ -13,6 +13,7 @@ use crate::dns::rdata::Soa;
 use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
 use crate::zone::{Zone, ZoneSet};
 
+const NOERROR: u16 = 0;
 const FORMERR: u16 = 1;
 const SERVFAIL: u16 = 2;
 const REFUSED: u16 = 5;
@@ -74,9 +75,7 @@ impl Special<'_> {
             {
                 match self.zone_for(&question) {
                     Ok(Wanted::Whole(zone)) => {
-                        let id = [self.prepared.message()[0], self.prepared.message()[1]];
-                        let outgoing = Outgoing::new(zone, id, &question, self.signer.take());
-                        return Answered::Zone(Box::new(outgoing));
+                        return Answered::Zone(Box::new(self.outgoing(zone, &question, buffer)));
                     }
                     Ok(Wanted::Soa(zone)) => {
                         let Self { site, now, meta, prepared, .. } = &self;
@@ -91,6 +90,24 @@ impl Special<'_> {
             }
         };
         Answered::Once(self.sign(outcome, buffer))
+    }
+
+    fn outgoing(&mut self, zone: Arc<Zone>, question: &Question<'_>, buffer: &mut [u8]) -> Outgoing {
+        let message = self.prepared.message();
+        // An answer without records ends with the OPT record that the first message gets.
+        let behind_question = message::HEADER + question.name.as_wire().len() + 4;
+        let opt = match self.decline(NOERROR, buffer) {
+            Outcome::Reply { len, .. } => buffer.get(behind_question..len).unwrap_or_default(),
+            Outcome::Dropped => &[],
+        };
+        let asked = Asked {
+            id: u16::from_be_bytes([message[0], message[1]]),
+            recursion_desired: message[2] & 1 != 0,
+            name: question.name,
+            rtype: question.rtype,
+            opt,
+        };
+        Outgoing::zone(zone, &asked, self.signer.take())
     }
 
     /// Octets that the signature of the answer takes.
@@ -125,9 +142,7 @@ impl Special<'_> {
     fn sign(&mut self, outcome: Outcome, buffer: &mut [u8]) -> Outcome {
         match (&mut self.signer, outcome) {
             (Some(signer), Outcome::Reply { len, rcode, qtype }) => {
-                let mut message = buffer[..len].to_vec();
-                signer.sign(&mut message, self.now);
-                Outcome::Reply { len: put(&message, buffer), rcode, qtype }
+                Outcome::Reply { len: signer.sign_in(buffer, len, self.now), rcode, qtype }
             }
             (_, outcome) => outcome,
         }

@@ -155,24 +155,27 @@ impl Stamp {
 
     /// Appends the record to a message.
     fn append(&self, message: &mut Vec<u8>, mac: &[u8]) {
-        let (key, algorithm) = (self.key.as_ref().as_wire(), self.algorithm.as_ref().as_wire());
-        let original_id = [message[0], message[1]];
-        let rdata_len = algorithm.len() + 16 + mac.len() + self.other.len();
-        message.extend_from_slice(key);
-        for n in [Rtype::TSIG.0, Class::ANY.0, 0, 0, rdata_len as u16] {
-            message.extend_from_slice(&n.to_be_bytes());
-        }
-        message.extend_from_slice(algorithm);
-        message.extend_from_slice(&self.timers());
-        message.extend_from_slice(&(mac.len() as u16).to_be_bytes());
-        message.extend_from_slice(mac);
-        message.extend_from_slice(&original_id);
-        message.extend_from_slice(&self.error.to_be_bytes());
-        message.extend_from_slice(&(self.other.len() as u16).to_be_bytes());
-        message.extend_from_slice(&self.other);
-        let n = message::count(message, 3) + 1;
-        message[10..12].copy_from_slice(&n.to_be_bytes());
+        let record = self.record([message[0], message[1]], mac);
+        message.extend_from_slice(&record);
+        count_one_more(message);
     }
+
+    /// The record, for a message with this id.
+    fn record(&self, id: [u8; 2], mac: &[u8]) -> Vec<u8> {
+        let algorithm = self.algorithm.as_ref().as_wire();
+        let (mac_len, other_len) = (mac.len() as u16, self.other.len() as u16);
+        let rdata_len = (algorithm.len() + 16 + mac.len() + self.other.len()) as u16;
+        let fixed = [Rtype::TSIG.0, Class::ANY.0, 0, 0, rdata_len].map(u16::to_be_bytes);
+        let (timers, rest) = (self.timers(), [u16::from_be_bytes(id), self.error, other_len].map(u16::to_be_bytes));
+        let key = self.key.as_ref().as_wire();
+        [key, fixed.as_flattened(), algorithm, &timers, &mac_len.to_be_bytes(), mac, rest.as_flattened(), &self.other].concat()
+    }
+}
+
+/// Counts one more record of additional data.
+fn count_one_more(message: &mut [u8]) {
+    let n = message::count(message, 3) + 1;
+    message[10..12].copy_from_slice(&n.to_be_bytes());
 }
 
 /// A TSIG record of a message, and the message without it.
@@ -338,6 +341,8 @@ pub enum Judged {
 }
 
 /// Signs what is answered to one request: one message, or a sequence of which every one is signed (RFC 8945 §5.3).
+///
+/// Holds its key: a sequence may take long, and keys may change while it goes on.
 pub struct Signer {
     key: Key,
     prior: Vec<u8>,
@@ -416,11 +421,25 @@ impl Signer {
     /// # Panics
     /// When `message` has no whole header.
     pub fn sign(&mut self, message: &mut Vec<u8>, now: UnixTime) {
+        let len = message.len();
+        message.resize(len + self.size(), 0);
+        self.sign_in(message, len, now);
+    }
+
+    /// As [`Self::sign`], for a message that is the first `len` octets of `buffer`; gives how many it is then.
+    ///
+    /// # Panics
+    /// When there is no whole header, or no room for what is appended.
+    pub fn sign_in(&mut self, buffer: &mut [u8], len: usize, now: UnixTime) -> usize {
         let stamp = Stamp::new(&self.key, now);
-        let mac = stamp.mac(&self.key, started(&self.key, &self.prior), message, self.is_first);
-        stamp.append(message, mac.as_ref());
+        let mac = stamp.mac(&self.key, started(&self.key, &self.prior), &buffer[..len], self.is_first);
+        let record = stamp.record([buffer[0], buffer[1]], mac.as_ref());
+        let end = len + record.len();
+        buffer[len..end].copy_from_slice(&record);
+        count_one_more(buffer);
         self.prior = mac.as_ref().to_vec();
         self.is_first = false;
+        end
     }
 }
 

@@ -38,7 +38,7 @@ impl Transfer {
         while !answers.is_full() {
             let mut progress = Progress::More;
             answers.push(|room| match request::caught(counters, || self.outgoing.next(now, room)) {
-                Some(Some(len)) => {
+                Some(Some(Ok(len))) => {
                     counters.add(Counter::BytesOut, len as u64);
                     Written::Message(len)
                 }
@@ -46,7 +46,8 @@ impl Transfer {
                     progress = Progress::Done;
                     Written::Nothing
                 }
-                None => {
+                // A record that fits into no message, or a fault of the program.
+                Some(Some(Err(_))) | None => {
                     progress = Progress::Broken;
                     Written::Nothing
                 }
@@ -62,6 +63,6 @@ impl Transfer {
     pub fn log(&self, is_whole: bool) {
         let Self { outgoing, client, began } = self;
         let what = if is_whole { "transferred" } else { "transfer broken off" };
-        log::info!("[{}] {what}, {outgoing}, to {client}, tcp, {} ms", outgoing.zone().apex(), began.elapsed().as_millis());
+        log::info!("[{}] {what}, {outgoing}, to {client}, tcp, {} ms", outgoing.served().apex(), began.elapsed().as_millis());
     }
 }

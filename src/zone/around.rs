@@ -14,7 +14,7 @@ impl Zone {
         let mut records = Records::new();
         if let Some(node) = self.node(name) {
             let lower = name.to_lowercase();
-            node.all_sets().into_iter().for_each(|(_, set)| self.expand(lower.as_ref(), set, &mut records));
+            node.all_sets().for_each(|(_, set)| self.expand(lower.as_ref(), set, &mut records));
         }
         records.sort();
         records

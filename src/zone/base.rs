@@ -236,6 +236,12 @@ impl<'a> Node<'a> {
     /// The types and places of [`Self::sets`].
     #[inline]
     fn places(self) -> impl Iterator<Item = (Rtype, u32)> {
+        self.list().iter().map(place)
+    }
+
+    /// The entries of [`Self::sets`], each a type and a place.
+    #[inline]
+    fn list(self) -> &'a [[u8; LISTED]] {
         let mut body = self.body();
         let n = match self.flags() & KIND {
             KIND_CUT => {
@@ -249,7 +255,7 @@ impl<'a> Node<'a> {
             }
             _ => body.u16(),
         };
-        (0..n).map(move |_| (Rtype(body.u16()), body.u32()))
+        body.bytes[..LISTED * n as usize].as_chunks().0
     }
 
     /// The RRset of one type among [`Self::sets`].
@@ -259,16 +265,27 @@ impl<'a> Node<'a> {
     }
 
     /// Every RRset of the node, those of a cut included.
-    pub fn all_sets(self) -> Vec<(Rtype, Set<'a>)> {
-        let mut all = Vec::new();
+    pub fn all_sets(self) -> impl Iterator<Item = (Rtype, Set<'a>)> {
+        (0..).map_while(move |n| self.nth_set(n))
+    }
+
+    /// The `n`th of [`Self::all_sets`], in a time that does not grow with `n`.
+    #[inline]
+    pub(super) fn nth_set(self, n: usize) -> Option<(Rtype, Set<'a>)> {
+        let mut n = n;
         if self.is_cut() {
             let cut = self.cut();
-            all.push((Rtype::NS, cut.ns()));
-            all.extend(cut.ds().map(|set| (Rtype::DS, set)));
-            all.extend(cut.nsec().map(|set| (Rtype::NSEC, set)));
+            let nsec = (cut.flags & LINK_IS_NSEC != 0).then_some(cut.link);
+            let own = [(Rtype::NS, Some(cut.ns)), (Rtype::DS, some(cut.ds)), (Rtype::NSEC, nsec)];
+            for (rtype, at) in own.into_iter().filter_map(|(rtype, at)| Some((rtype, at?))) {
+                if n == 0 {
+                    return Some((rtype, Set::at(&self.arena.pieces, at)));
+                }
+                n -= 1;
+            }
         }
-        all.extend(self.sets());
-        all
+        let (rtype, at) = self.list().get(n).map(place)?;
+        Some((rtype, Set::at(&self.arena.pieces, at)))
     }
 
     /// Octets of the node in its arena.
@@ -287,7 +304,7 @@ impl<'a> Node<'a> {
 /// Octets of the node that `nodes` starts with.
 pub(super) fn node_size(nodes: &[u8]) -> usize {
     let (flags, start) = (nodes[0], 2 + nodes[1] as usize);
-    let list = |at: usize| at + 2 + 6 * u16::from_le_bytes([nodes[at], nodes[at + 1]]) as usize;
+    let list = |at: usize| at + 2 + LISTED * u16::from_le_bytes([nodes[at], nodes[at + 1]]) as usize;
     match flags & KIND {
         KIND_CUT => {
             let at = start + 8 + if flags & HAS_DS != 0 { 4 } else { 0 };
@@ -297,6 +314,15 @@ pub(super) fn node_size(nodes: &[u8]) -> usize {
         KIND_PLAIN => list(start + 12),
         _ => list(start),
     }
+}
+
+/// Octets of an entry in the list of a node's sets.
+const LISTED: usize = 6;
+
+/// The type and the place of an entry.
+#[inline]
+fn place([t0, t1, at @ ..]: &[u8; LISTED]) -> (Rtype, u32) {
+    (Rtype(u16::from_le_bytes([*t0, *t1])), u32::from_le_bytes(*at))
 }
 
 fn some(n: u32) -> Option<u32> {
@@ -378,7 +404,7 @@ impl<'a> Cut<'a> {
         let mut own = Reader { bytes: self.rest };
         if self.has_others() {
             let n = own.u16();
-            own.bytes = &own.bytes[6 * n as usize..];
+            own.bytes = &own.bytes[LISTED * n as usize..];
         }
         own.u8();
         let mut shared = Reader { bytes: &self.arena.pieces[at..] };
@@ -484,6 +510,12 @@ impl Base {
         // In canonical order a subtree stands in one place.
         top.into_iter()
             .flat_map(|top| self.nodes_from(top.at as usize + top.size()).take_while(move |node| is_below(node.prefix(), top.prefix())))
+    }
+
+    /// The node at `at`, which is the start of one or the end of all.
+    #[inline]
+    pub(super) fn node_from(&self, at: u32) -> Option<Node<'_>> {
+        ((at as usize) < self.arena.nodes.len()).then(|| Node::new(&self.arena, at))
     }
 
     fn nodes_from(&self, mut at: usize) -> impl Iterator<Item = Node<'_>> {

@@ -16,6 +16,7 @@ mod overlay;
 pub mod piece;
 mod proof;
 mod set;
+mod sets;
 mod walk;
 mod warm;
 
@@ -32,6 +33,7 @@ pub use finding::{Fault, Finding, Severity};
 pub use image::{Image, ImageError, ReadAt};
 pub use piece::Set;
 pub use set::{Found, ZoneSet};
+pub use sets::{OwnedSet, SetCursor};
 pub use walk::{End, Provable, Sought, Walk};
 
 use base::Base;
@@ -131,6 +133,14 @@ impl Zone {
         self.apex.as_ref()
     }
 
+    /// The name with these labels below the apex, wire form without root label, as nodes and [sets](OwnedSet) give them.
+    ///
+    /// # Panics
+    /// When that is no name.
+    pub fn name_below(&self, labels: &[u8]) -> Name {
+        Name::from_wire(&[labels, self.apex().as_wire()].concat()).expect("names of the zone")
+    }
+
     /// How many labels the apex has.
     #[inline]
     pub fn apex_labels(&self) -> usize {
@@ -211,27 +221,16 @@ impl Zone {
     pub fn records(&self) -> Records {
         // Only room to begin with: what a forged image counts is not asked of the system.
         let mut records = Records::with_capacity(self.base.counts.records.min(self.base.size()));
-        let mut add = |set: Set<'_>, owner: &Name| {
+        let mut cursor = self.sets();
+        while let Some(OwnedSet { owner, set, .. }) = cursor.get(self) {
+            let owner = self.name_below(owner);
             set.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
                 records.push(owner, rtype, ttl, rdata).expect("a zone was built from as much");
             });
-        };
-        for node in self.base.nodes() {
-            let owner = node.name(&self.apex);
-            for (_, set) in node.all_sets() {
-                add(set, &owner);
-            }
-        }
-        if let Chain::Nsec3(chain) = &self.base.chain {
-            for &at in chain.sets() {
-                add(Set::at(&self.base.arena.pieces, at), &self.apex);
-            }
+            cursor.advance(self);
         }
         records.sort();
-        match &self.overlay {
-            None => records,
-            Some(overlay) => self.overlaid_records(overlay, records),
-        }
+        records
     }
 }
 

@@ -45,6 +45,24 @@ impl Overlay {
         Some(if self.decided[i as usize].present { self.mini.find(hash, prefix) } else { None })
     }
 
+    /// The nodes of `base`, and the links of its chain, that the overlay is in the place of or that are gone: places and numbers, ascending.
+    pub(super) fn replaced(&self, base: &Base) -> (Vec<u32>, Vec<u32>) {
+        let place = |prefix: &[u8]| Some(base.find(hash_prefix(base.seed, prefix), prefix)?.id());
+        let decided = self.decided.iter().filter_map(|decided| place(&decided.prefix));
+        let mut nodes: Vec<u32> = std::iter::once(base.apex().id()).chain(decided).collect();
+        nodes.sort_unstable();
+        let links = match &base.chain {
+            Chain::Nsec3(chain) => self.gone_links.iter().filter_map(|hash| chain.find(hash).ok()).collect(),
+            Chain::None | Chain::Nsec(_) => Vec::new(),
+        };
+        (nodes, links)
+    }
+
+    /// True if a node of the small base is the zone's: others are copies of what the base has.
+    pub(super) fn is_own(&self, node: Node<'_>) -> bool {
+        node.prefix().is_empty() || self.decides_prefix(self.mini.seed, node.prefix()).is_some()
+    }
+
     pub(super) fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
         self.decides(hash_prefix(seed, prefix), prefix)
     }
@@ -100,7 +118,7 @@ impl Zone {
             // Names that went. Empty non-terminals are found anew each time, from what stands below them.
             let gone = overlay.decided.iter().filter(|decided| !decided.present);
             let gone = gone.filter(|gone| self.in_base(&gone.prefix).is_some_and(|node| node.is_cut() || node.is_hidden()));
-            known.extend(gone.map(|gone| (self.full(&gone.prefix), Records::new())));
+            known.extend(gone.map(|gone| (self.name_below(&gone.prefix), Records::new())));
             known.extend(overlay.records.names().map(|name| (name.owner().to_lowercase(), name.to_records())));
         }
         // From a list, most of which is in order: cheaper than one by one.
@@ -305,33 +323,12 @@ impl Zone {
         self.base.find(hash_prefix(self.base.seed, prefix), prefix)
     }
 
-    fn full(&self, prefix: &[u8]) -> Name {
-        let mut wire = prefix.to_vec();
-        wire.extend_from_slice(self.apex().as_wire());
-        Name::from_wire(&wire).expect("names of the zone")
-    }
-
     /// The node that stands for a host of the base today.
     pub fn today<'z>(&'z self, node: Node<'z>) -> Option<Node<'z>> {
         match &self.overlay {
             None => Some(node),
             Some(overlay) => overlay.decides_prefix(self.base.seed, node.prefix()).unwrap_or(Some(node)),
         }
-    }
-
-    /// Adds to `records` what the base has and the overlay does not decide, and the overlay's own.
-    pub(super) fn overlaid_records(&self, overlay: &Overlay, base: Records) -> Records {
-        let mut records = Records::with_capacity(base.len());
-        let kept = base.iter().filter(|r| {
-            let prefix = r.owner.prefix_of(self.apex()).unwrap_or_default();
-            let is_gone_link = || is_link(r) && hash_of_owner(r.owner, self.apex()).is_some_and(|hash| overlay.gone_links.contains(&hash));
-            !prefix.is_empty() && overlay.decides_prefix(self.base.seed, prefix).is_none() && !is_gone_link()
-        });
-        for r in kept.chain(overlay.records.iter()) {
-            records.push(r.owner, r.rtype, r.ttl, r.rdata).expect("a zone was built from as much");
-        }
-        records.sort();
-        records
     }
 
     /// The link that matches a hash (`Ok`) or covers it (`Err`), overlay included.

@@ -130,6 +130,17 @@ impl<'a> Piece<'a> {
         self.records == 0
     }
 
+    /// True if the owner of the first record is written in the piece: those of NSEC3 are.
+    #[inline]
+    pub fn has_own_owner(&self) -> bool {
+        self.lead as usize != POINTER
+    }
+
+    /// The labels of that owner below the apex; none without one.
+    pub(super) fn own_owner(&self) -> &'a [u8] {
+        if self.has_own_owner() { &self.bytes[..1 + self.bytes[0] as usize] } else { &[] }
+    }
+
     /// RDATA and TTL of the first record, for types whose RDATA is never compressed.
     pub fn first_plain(&self) -> (&'a [u8], u32) {
         let bytes = self.bytes;
@@ -151,25 +162,31 @@ impl<'a> Piece<'a> {
     pub fn copy_to(&self, message: &mut [u8], base: usize, owner: usize, apex: usize) {
         let out = &mut message[base..base + self.bytes.len()];
         out.copy_from_slice(self.bytes);
-        if self.lead as usize == POINTER {
-            self.set_owners(out, 0, 0, owner);
-        } else {
+        if self.has_own_owner() {
             // The first owner is written out; the others point to it.
             self.set_owners(out, 0, self.second(), base);
+        } else {
+            self.set_owners(out, 0, 0, owner);
         }
         self.set_pointers(out, 0, [owner, apex, base]);
     }
 
     /// Copies the piece to `base` with the owner written out in front of its first record, for an owner that
-    /// stands nowhere in the message yet. `owner` is the name as the message shall carry it, a pointer at its end or not.
-    /// Returns the octets written.
+    /// stands nowhere in the message yet: `labels`, and a pointer to what is behind them or the root label. Returns the octets written.
     ///
-    /// The caller has checked the room (`len() - 2 + owner.len()`) and that pointers reach.
-    pub fn copy_with_owner(&self, message: &mut [u8], base: usize, owner: &[u8], apex: usize) -> usize {
-        let shift = owner.len() - POINTER;
+    /// There is at least one label, or a pointer. The caller has checked the room (`len()`, `labels` and at most two octets)
+    /// and that pointers reach.
+    #[inline]
+    pub fn copy_with_owner(&self, message: &mut [u8], base: usize, labels: &[u8], behind: Option<usize>, apex: usize) -> usize {
+        let owner_len = labels.len() + if behind.is_some() { POINTER } else { 1 };
+        let shift = owner_len - POINTER;
         let out = &mut message[base..base + self.bytes.len() + shift];
-        out[..owner.len()].copy_from_slice(owner);
-        out[owner.len()..].copy_from_slice(&self.bytes[POINTER..]);
+        out[..labels.len()].copy_from_slice(labels);
+        match behind {
+            Some(at) => out[labels.len()..owner_len].copy_from_slice(&(0xc000 | at as u16).to_be_bytes()),
+            None => out[labels.len()] = 0,
+        }
+        out[owner_len..].copy_from_slice(&self.bytes[POINTER..]);
         self.set_owners(out, shift, self.second(), base);
         self.set_pointers(out, shift, [base, apex, base + shift]);
         out.len()
@@ -212,7 +229,7 @@ impl<'a> Piece<'a> {
         let mut at = 0;
         let mut rdata = Vec::new();
         let mut written = Vec::new();
-        if self.lead as usize != POINTER {
+        if self.has_own_owner() {
             self.expand_name(0, owner, apex, &mut written);
         }
         let owner = NameRef::from_wire(&written).unwrap_or(owner);

@@ -2,6 +2,9 @@
 
 mod house;
 mod images;
+#[path = "../peers/mod.rs"]
+mod peers;
+mod transfers;
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,171 @@
+//! Goes through all that a zone holds, set by set: for who hands a zone over and takes long about it.
+//!
+//! What stands beside the base is given in its place, so that the same version always comes in the same order.
+
+use std::cmp::Ordering;
+
+use super::Zone;
+use super::base::{Base, Node};
+use super::chain::{Chain, Labels};
+use super::piece::Set;
+use crate::dns::Rtype;
+
+/// A place in a zone, from [`Zone::sets`] on to its end. Holds no zone: it is to be used with the one that it was made for, or a clone.
+///
+/// Names come in canonical order, each with all its sets, then the links of the NSEC3 chain.
+/// Memory: a few words, and four octets for each name beside the base.
+#[derive(Clone, Debug)]
+pub struct SetCursor {
+    at: At,
+    /// Where the node after this one starts: in the base, and among those beside it.
+    next: [u32; 2],
+    /// Nodes of the base that are not to be given, and links; the next one last.
+    gone: [Vec<u32>; 2],
+}
+
+/// A set with the name that it is of.
+#[derive(Clone, Copy)]
+pub struct OwnedSet<'z> {
+    /// The labels of the owner below the apex, in lower case and without root label; empty at the apex.
+    pub owner: &'z [u8],
+    /// The type.
+    pub rtype: Rtype,
+    /// The records and their signatures.
+    pub set: Set<'z>,
+}
+
+/// Which of two bases, the zone's or the one beside it.
+type Side = usize;
+
+const BASE: Side = 0;
+const BESIDE: Side = 1;
+
+#[derive(Clone, Copy, Debug)]
+enum At {
+    /// The `n`th set of a node.
+    Node {
+        side: Side,
+        node: u32,
+        n: usize,
+    },
+    /// A link of the chain.
+    Link {
+        side: Side,
+        link: u32,
+    },
+    End,
+}
+
+impl Zone {
+    /// The first of all sets.
+    ///
+    /// Cost: that of the names that stand beside the base.
+    pub fn sets(&self) -> SetCursor {
+        let (mut nodes, mut links) = self.overlay.as_ref().map(|overlay| overlay.replaced(&self.base)).unwrap_or_default();
+        nodes.reverse();
+        links.reverse();
+        let mut cursor = SetCursor { at: At::End, next: [0; 2], gone: [nodes, links] };
+        [BASE, BESIDE].into_iter().for_each(|side| cursor.settle(self, side));
+        cursor.seek_node(self);
+        cursor
+    }
+
+    fn side(&self, side: Side) -> Option<&Base> {
+        match side {
+            BASE => Some(&self.base),
+            _ => self.overlay.as_ref().map(|overlay| &overlay.mini),
+        }
+    }
+}
+
+impl SetCursor {
+    /// The set at this place; `None` at the end. Allocates nothing.
+    #[inline]
+    pub fn get<'z>(&self, zone: &'z Zone) -> Option<OwnedSet<'z>> {
+        match self.at {
+            At::Node { side, node, n } => {
+                let node = zone.side(side)?.node_at(node);
+                let (rtype, set) = node.nth_set(n)?;
+                Some(OwnedSet { owner: node.prefix(), rtype, set })
+            }
+            At::Link { side, link } => {
+                let set = zone.side(side)?.link_set(link)?;
+                Some(OwnedSet { owner: set.records.own_owner(), rtype: Rtype::NSEC3, set })
+            }
+            At::End => None,
+        }
+    }
+
+    /// Goes on to the next set.
+    #[inline]
+    pub fn advance(&mut self, zone: &Zone) {
+        match self.at {
+            At::Node { side, node, n } => {
+                if zone.side(side).is_some_and(|base| base.node_at(node).nth_set(n + 1).is_some()) {
+                    self.at = At::Node { side, node, n: n + 1 };
+                } else {
+                    self.seek_node(zone);
+                }
+            }
+            At::Link { side, link } => self.seek_link(zone, side, link + 1),
+            At::End => {}
+        }
+    }
+
+    /// Goes on to the next node that has a set, or the first link.
+    fn seek_node(&mut self, zone: &Zone) {
+        loop {
+            let (side, node) = match (self.next_node(zone, BASE), self.next_node(zone, BESIDE)) {
+                (None, None) => return self.seek_link(zone, BASE, 0),
+                (Some(node), None) => (BASE, node),
+                (Some(node), Some(beside)) if Labels::of(node.prefix()).cmp(&Labels::of(beside.prefix())) == Ordering::Less => (BASE, node),
+                (_, Some(beside)) => (BESIDE, beside),
+            };
+            self.next[side] += node.size() as u32;
+            self.settle(zone, side);
+            if node.nth_set(0).is_some() {
+                self.at = At::Node { side, node: node.id(), n: 0 };
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn next_node<'z>(&self, zone: &'z Zone, side: Side) -> Option<Node<'z>> {
+        zone.side(side)?.node_from(self.next[side])
+    }
+
+    /// Leaves out the nodes of one side that are not to be given.
+    fn settle(&mut self, zone: &Zone, side: Side) {
+        let Some(overlay) = &zone.overlay else { return };
+        while let Some(node) = self.next_node(zone, side) {
+            let is_given = match side {
+                BASE => self.gone[0].pop_if(|gone| *gone == node.id()).is_none(),
+                _ => overlay.is_own(node),
+            };
+            if is_given {
+                return;
+            }
+            self.next[side] += node.size() as u32;
+        }
+    }
+
+    /// Goes to this link, or the next one that is to be given.
+    fn seek_link(&mut self, zone: &Zone, side: Side, mut link: u32) {
+        for side in side..=BESIDE {
+            let n = match zone.side(side).map(|base| &base.chain) {
+                Some(Chain::Nsec3(chain)) => chain.len() as u32,
+                Some(Chain::None | Chain::Nsec(_)) | None => 0,
+            };
+            while side == BASE && self.gone[1].pop_if(|gone| *gone == link).is_some() {
+                link += 1;
+            }
+            if link < n {
+                self.at = At::Link { side, link };
+                return;
+            }
+            link = 0;
+        }
+        self.at = At::End;
+    }
+}

@@ -1,0 +1,175 @@
+//! Zones go out to servers of other makes that hold the key, whole and as they are; and to nobody else. RFC 5936, RFC 8945.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+use saola::dns::{Name, Records, master};
+
+use super::house::{House, tcp, udp};
+use super::peers::{self, Peer, find_all, free_port};
+
+const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
+const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
+
+fn keys() -> String {
+    format!("[[key]]\nname = \"xfr\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n")
+}
+
+/// Every zone that is served, without the last dot.
+fn zones(house: &House) -> Vec<String> {
+    let lines: serde_json::Value = serde_json::from_str(&house.tool_ok(&["zone", "status", "--json"])).expect("JSON");
+    let lines = lines.as_array().expect("a list").iter();
+    lines.map(|zone| zone["zone"].as_str().expect("a name").trim_end_matches('.').to_owned()).collect()
+}
+
+/// In September 2017 the zones of a whole country could be had by anybody who asked.
+#[test]
+fn nobody_has_a_zone_who_is_not_named() {
+    let mut house = House::with_export("");
+    house.start();
+    let zones = zones(&house);
+    assert_eq!(zones.len(), 80);
+    for server in house.addresses() {
+        for zone in &zones {
+            for rtype in [RecordType::AXFR, RecordType::IXFR] {
+                assert_eq!(tcp(server, zone, rtype).metadata.response_code, ResponseCode::Refused, "{zone} {rtype}");
+                assert_eq!(udp(server, zone, rtype).metadata.response_code, ResponseCode::Refused, "{zone} {rtype}");
+            }
+        }
+    }
+    house.stop();
+    // Where a key is asked for, an address is not enough, and neither is another key.
+    house.configure(&format!("{}{ALLOWED}{}", super::zone_table("example.org.", ""), keys()));
+    house.write("example.org.zone", super::ZONE);
+    house.start();
+    let server = house.addresses()[0];
+    assert_eq!(tcp(server, "example.org", RecordType::AXFR).metadata.response_code, ResponseCode::Refused);
+    let Some([dig]) = find_all(["dig"]) else { return };
+    let axfr = |key: &str| {
+        let at = [format!("@{}", server.ip()), "-p".into(), server.port().to_string(), "-y".into(), key.into()];
+        let output = Command::new(&dig).args(at).args(["example.org", "AXFR", "+onesoa"]).output();
+        String::from_utf8(output.expect("dig").stdout).expect("text")
+    };
+    let whole = axfr(&format!("hmac-sha256:xfr:{SECRET}"));
+    assert_eq!(whole.lines().filter(|line| line.contains("\tIN\t")).count(), 4, "{whole}");
+    for (key, what) in [
+        ("hmac-sha256:xfr:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(), "BADSIG"),
+        (format!("hmac-sha256:other:{SECRET}"), "BADKEY"),
+        (format!("hmac-sha512:xfr:{SECRET}"), "BADKEY"),
+    ] {
+        let refused = axfr(&key);
+        assert!(refused.contains(what) && !refused.contains("192.0.2."), "{what}: {refused}");
+    }
+    house.wait_for("[example.org.] transferred, AXFR, key xfr., serial 7, 5 records in 1 message");
+}
+
+/// What `dig` gets from a secondary of the zone, which must come; sorted.
+fn of_secondary(dig: &Path, port: u16, zone: &str) -> Records {
+    let at = ["@127.0.0.1".to_owned(), "-p".into(), port.to_string(), zone.to_owned()];
+    let output = Command::new(dig).args(at).args(["AXFR", "+noall", "+answer", "+onesoa"]).output().expect("dig");
+    read(&output.stdout, zone)
+}
+
+fn read(text: &[u8], zone: &str) -> Records {
+    let origin = Name::parse(zone).expect("a name");
+    let mut records = master::read_text(text, zone, origin.as_ref()).unwrap_or_else(|error| panic!("{error}"));
+    records.sort();
+    records
+}
+
+fn lines(records: &Records) -> Vec<String> {
+    let mut lines: Vec<String> =
+        records.iter().map(|r| format!("{} {} {} {:?}", r.owner.to_lowercase(), r.ttl, r.rtype, r.rdata)).collect();
+    lines.sort();
+    lines
+}
+
+/// The configuration of a secondary of every zone, and how it is started.
+fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zones: &[String]) -> Command {
+    let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
+    let (at, from) = (folder.display(), primary.port());
+    let (text, arguments): (String, &[&str]) = match name {
+        "knotd" => {
+            let mut text = format!(
+                "server:\n  rundir: {at}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {at}\nlog:\n  - target: stderr\n    any: info\n\
+                 key:\n  - id: xfr\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+                 remote:\n  - id: saola\n    address: 127.0.0.1@{from}\n    key: xfr\n\
+                 acl:\n  - id: all\n    address: 127.0.0.0/8\n    action: transfer\n\
+                 template:\n  - id: default\n    storage: {at}\nzone:\n"
+            );
+            zones.iter().for_each(|zone| _ = writeln!(text, "  - domain: {zone}\n    master: saola\n    acl: all"));
+            (text, &["-c"])
+        }
+        "nsd" => {
+            let mut text = format!(
+                "server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  \
+                 pidfile: \"{at}/pid\"\n  xfrdfile: \"{at}/xfrd\"\n  zonelistfile: \"{at}/list\"\n  xfrdir: \"{at}\"\n  database: \"\"\n  \
+                 rrl-ratelimit: 0\nremote-control:\n  control-enable: no\n\
+                 key:\n  name: \"xfr\"\n  algorithm: hmac-sha256\n  secret: \"{SECRET}\"\n"
+            );
+            for zone in zones {
+                let peer = format!("127.0.0.1@{from} xfr");
+                _ = writeln!(
+                    text,
+                    "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  provide-xfr: 127.0.0.0/8 NOKEY"
+                );
+            }
+            (text, &["-d", "-c"])
+        }
+        _ => {
+            let mut text = format!(
+                "options {{ directory \"{at}\"; pid-file none; session-keyfile none; lock-file none; managed-keys-directory \"{at}\";\n  \
+                 listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-transfer {{ 127.0.0.0/8; }};\n  \
+                 dnssec-validation no; transfers-in 100; transfers-per-ns 100; }};\ncontrols {{ }};\n\
+                 key xfr {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n"
+            );
+            for zone in zones {
+                let from = format!("127.0.0.1 port {from} key xfr;");
+                _ = writeln!(text, "zone \"{zone}\" {{ type secondary; primaries {{ {from} }}; file \"{zone}.zone\"; }};");
+            }
+            (text, &["-g", "-n", "1", "-c"])
+        }
+    };
+    let file = folder.join("conf");
+    std::fs::write(&file, text).expect("written");
+    let mut command = Command::new(program);
+    command.args(arguments).arg(file);
+    if name == "knotd" {
+        command.arg("-s").arg(folder.join("socket"));
+    }
+    command
+}
+
+/// All example zones, signed, at secondaries of three makes.
+#[test]
+fn secondaries_of_other_makes_have_what_we_have() {
+    let Some([knotd, nsd, named, dig]) = find_all(["knotd", "nsd", "named", "dig"]) else { return };
+    let mut house = House::with_export(&format!("{ALLOWED}{}", keys()));
+    house.start();
+    let (zones, primary) = (zones(&house), house.addresses()[0]);
+    let expected: Vec<Vec<String>> =
+        zones.iter().map(|zone| lines(&read(house.tool_ok(&["zone", "dump", zone]).as_bytes(), zone))).collect();
+    let serials: Vec<u32> = zones.iter().map(|zone| house.serial(zone)).collect();
+    let start = |program: &PathBuf| {
+        let folder = house.path(program.file_name().and_then(|name| name.to_str()).expect("a name"));
+        std::fs::create_dir(&folder).expect("made");
+        let port = free_port();
+        (Peer::start(&mut secondary(program, &folder, port, primary, &zones), &folder.join("log")), port)
+    };
+    for (program, (mut peer, port)) in [&knotd, &nsd, &named].map(|program| (program, start(program))) {
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        for ((zone, expected), serial) in zones.iter().zip(&expected).zip(&serials) {
+            peer.wait_for_soa(address, zone);
+            assert_eq!(lines(&of_secondary(&dig, port, zone)), *expected, "{}: {zone}", program.display());
+            let reply = peers::exchange_udp(address, &peers::question(9, zone, 6, false), std::time::Duration::from_secs(60));
+            assert!(reply.is_some_and(|reply| reply.windows(4).any(|octets| octets == serial.to_be_bytes())), "{zone}");
+        }
+    }
+    for zone in &zones {
+        assert!(house.read("err").matches(&format!("[{zone}.] transferred, ")).count() >= 3, "{zone}");
+    }
+}
