@@ -266,26 +266,29 @@ impl<'a> Node<'a> {
 
     /// Every RRset of the node, those of a cut included.
     pub fn all_sets(self) -> impl Iterator<Item = (Rtype, Set<'a>)> {
-        (0..).map_while(move |n| self.nth_set(n))
+        (0..).map_while(move |n| self.nth_place(n)).map(move |(rtype, at)| (rtype, Set::at(&self.arena.pieces, at)))
     }
 
-    /// The `n`th of [`Self::all_sets`], in a time that does not grow with `n`.
+    /// Type and place of the `n`th of [`Self::all_sets`], in a time that does not grow with `n`.
     #[inline]
-    pub(super) fn nth_set(self, n: usize) -> Option<(Rtype, Set<'a>)> {
-        let mut n = n;
+    pub(super) fn nth_place(self, mut n: usize) -> Option<(Rtype, u32)> {
         if self.is_cut() {
             let cut = self.cut();
-            let nsec = (cut.flags & LINK_IS_NSEC != 0).then_some(cut.link);
-            let own = [(Rtype::NS, Some(cut.ns)), (Rtype::DS, some(cut.ds)), (Rtype::NSEC, nsec)];
-            for (rtype, at) in own.into_iter().filter_map(|(rtype, at)| Some((rtype, at?))) {
+            let nsec = if cut.flags & LINK_IS_NSEC != 0 { cut.link } else { NONE };
+            for (rtype, at) in [(Rtype::NS, cut.ns), (Rtype::DS, cut.ds), (Rtype::NSEC, nsec)] {
+                if at == NONE {
+                    continue;
+                }
                 if n == 0 {
-                    return Some((rtype, Set::at(&self.arena.pieces, at)));
+                    return Some((rtype, at));
                 }
                 n -= 1;
             }
+            if !cut.has_others() {
+                return None;
+            }
         }
-        let (rtype, at) = self.list().get(n).map(place)?;
-        Some((rtype, Set::at(&self.arena.pieces, at)))
+        self.list().get(n).map(place)
     }
 
     /// Octets of the node in its arena.
@@ -485,6 +488,12 @@ impl Base {
     #[inline]
     pub(super) fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
         self.index.find(hash, |at| Node::new(&self.arena, at).prefix() == prefix).map(|at| Node::new(&self.arena, at))
+    }
+
+    /// The set at a place that a node gave.
+    #[inline]
+    pub(super) fn set_at(&self, at: u32) -> Set<'_> {
+        Set::at(&self.arena.pieces, at)
     }
 
     /// The node at a place that the index gave.

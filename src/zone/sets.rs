@@ -42,11 +42,13 @@ const BESIDE: Side = 1;
 
 #[derive(Clone, Copy, Debug)]
 enum At {
-    /// The `n`th set of a node.
+    /// The `n`th set of a node, its type and place.
     Node {
         side: Side,
         node: u32,
         n: usize,
+        rtype: Rtype,
+        set: u32,
     },
     /// A link of the chain.
     Link {
@@ -83,10 +85,9 @@ impl SetCursor {
     #[inline]
     pub fn get<'z>(&self, zone: &'z Zone) -> Option<OwnedSet<'z>> {
         match self.at {
-            At::Node { side, node, n } => {
-                let node = zone.side(side)?.node_at(node);
-                let (rtype, set) = node.nth_set(n)?;
-                Some(OwnedSet { owner: node.prefix(), rtype, set })
+            At::Node { side, node, rtype, set, .. } => {
+                let base = zone.side(side)?;
+                Some(OwnedSet { owner: base.node_at(node).prefix(), rtype, set: base.set_at(set) })
             }
             At::Link { side, link } => {
                 let set = zone.side(side)?.link_set(link)?;
@@ -100,10 +101,9 @@ impl SetCursor {
     #[inline]
     pub fn advance(&mut self, zone: &Zone) {
         match self.at {
-            At::Node { side, node, n } => {
-                if zone.side(side).is_some_and(|base| base.node_at(node).nth_set(n + 1).is_some()) {
-                    self.at = At::Node { side, node, n: n + 1 };
-                } else {
+            At::Node { side, node, n, .. } => {
+                let node = zone.side(side).map(|base| base.node_at(node));
+                if !node.is_some_and(|node| self.stand(side, node, n + 1)) {
                     self.seek_node(zone);
                 }
             }
@@ -115,7 +115,8 @@ impl SetCursor {
     /// Goes on to the next node that has a set, or the first link.
     fn seek_node(&mut self, zone: &Zone) {
         loop {
-            let (side, node) = match (self.next_node(zone, BASE), self.next_node(zone, BESIDE)) {
+            let beside = if zone.is_overlaid() { self.next_node(zone, BESIDE) } else { None };
+            let (side, node) = match (self.next_node(zone, BASE), beside) {
                 (None, None) => return self.seek_link(zone, BASE, 0),
                 (Some(node), None) => (BASE, node),
                 (Some(node), Some(beside)) if Labels::of(node.prefix()).cmp(&Labels::of(beside.prefix())) == Ordering::Less => (BASE, node),
@@ -123,11 +124,18 @@ impl SetCursor {
             };
             self.next[side] += node.size() as u32;
             self.settle(zone, side);
-            if node.nth_set(0).is_some() {
-                self.at = At::Node { side, node: node.id(), n: 0 };
+            if self.stand(side, node, 0) {
                 return;
             }
         }
+    }
+
+    /// Goes to the `n`th set of a node, if it has so many.
+    #[inline]
+    fn stand(&mut self, side: Side, node: Node<'_>, n: usize) -> bool {
+        let Some((rtype, set)) = node.nth_place(n) else { return false };
+        self.at = At::Node { side, node: node.id(), n, rtype, set };
+        true
     }
 
     #[inline]
