@@ -1,6 +1,6 @@
 //! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
 //!
-//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones. A snapshot is written
+//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
 //! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::diffs::Place;
 use super::durable::{self, FolderLock, LockError};
 use super::images::Images;
 use super::snapshot::{self, SnapshotError};
@@ -109,8 +110,10 @@ impl Journal {
     /// # Errors
     /// [`LockError`] when it cannot be made or another process has it.
     pub fn open(folder: &Path) -> Result<Self, LockError> {
-        for path in [folder.to_owned(), folder.join("zones")] {
-            durable::make_folder(&path).map_err(|error| LockError::Io(path.clone(), error))?;
+        for path in [folder.to_owned(), folder.join("zones"), folder.join("journal")] {
+            durable::make_folder(&path)
+                .and_then(|()| durable::sync_folder_of(&path))
+                .map_err(|error| LockError::Io(path.clone(), error))?;
         }
         Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
     }
@@ -118,6 +121,11 @@ impl Journal {
     /// The images of zones.
     pub fn images(&self) -> Images {
         Images::new(self.folder.join("images"))
+    }
+
+    /// The place of the published changes of the zone `apex`: what [`super::Diffs`] opens.
+    pub fn diffs(&self, apex: NameRef<'_>) -> Place {
+        Place::new(self.folder.join("journal").join(format!("{}.log", stem(apex))))
     }
 
     /// The folder.

@@ -5,8 +5,9 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use crate::dns::rdata::Soa;
 use crate::dns::records::cmp_rdata;
-use crate::dns::{Name, Record, Records, Rtype};
+use crate::dns::{Name, NameRef, Record, Records, Rtype, Serial};
 
 /// The change of a zone from one version to another, SOA records included. Both sides are sorted.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +113,17 @@ impl Diff {
             let owner = change.removed.iter().chain(change.added.iter()).next().map(|record| record.owner.to_lowercase());
             names.extend(owner.map(|owner| (owner, change)));
         }
+    }
+
+    /// The versions from which and to which it leads, by the SOA records of the zone `apex`; `None` unless each side has exactly one.
+    pub fn serials(&self, apex: NameRef<'_>) -> Option<(Serial, Serial)> {
+        let serial = |records: &Records| {
+            let mut soas = records.iter().filter(|record| record.rtype == Rtype::SOA);
+            let (soa, others) = (soas.next()?, soas.count());
+            let serial = Soa::read(soa.rdata)?.serial;
+            (others == 0 && soa.owner == apex).then_some(Serial(serial))
+        };
+        Some((serial(&self.removed)?, serial(&self.added)?))
     }
 
     /// True if nothing changes.
