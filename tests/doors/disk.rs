@@ -105,10 +105,14 @@ impl Disk {
         let name = if below(2) == 0 { state.name } else { state.durable_name };
         let Some(name) = name else { return Self::default() };
         let versions = &state.files[name].versions;
-        let mut octets = vec![0; versions[below(versions.len())].len()];
+        let in_order = below(2) == 0;
+        // Disks that write in order are as likely as others.
+        let moment = below(versions.len());
+        let any = |below: &mut dyn FnMut(usize) -> usize| if in_order { moment } else { below(versions.len()) };
+        let mut octets = vec![0; versions[any(below)].len()];
         for (i, page) in octets.chunks_mut(PAGE).enumerate() {
             let from = i * PAGE;
-            let version = &versions[below(versions.len())];
+            let version = &versions[any(below)];
             let stale = &state.files[below(state.files.len())].versions[0];
             let source = if version.len() <= from && below(8) == 0 { stale } else { version };
             let there = source.get(from..).unwrap_or_default();

@@ -153,6 +153,14 @@ fn entries_that_are_not_the_next_are_refused() {
     assert!(is_refused(&[head, &entry(0)[..40], entry(1)]), "torn in the middle");
     assert!(is_refused(&[head, entry(0), b"garbage", entry(1), entry(2)]), "moved");
     assert!(is_refused(&[head, &[0; 200], &entry(2)[..30]]), "the begin of a later one proves that this one was whole");
+    // Another course of the same chain: its last entry continues an entry that this one does not have.
+    let fork = Disk::with(&whole[..places[3]]);
+    let mut diffs = Diffs::open(fork.clone(), name("vn").as_ref()).expect("whole").expect("there");
+    for from in 4..6 {
+        diffs.append(&change(from, from + 1, 2), published(0)).expect("appended");
+    }
+    let fork_places = self::places(&diffs);
+    assert!(is_refused(&[&whole[..places[4]], &fork.octets()[fork_places[4]..]]), "of another course");
     let n_cut = |parts: &[&[u8]]| open(&parts.concat()).map(|diffs| (diffs.len(), diffs.n_cut() > 0)).expect("opens");
     assert_eq!(n_cut(&[head, entry(0), entry(0)]), (1, true), "twice");
     assert_eq!(n_cut(&[head, entry(0), entry(1), entry(0)]), (2, true), "an old one behind");

@@ -5,7 +5,7 @@
 //! id of the chain stands in front of each entry, followed by its number: no other octets look like that.
 
 use std::io::{self, Read};
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -55,7 +55,9 @@ pub(super) fn scan<F: Octets>(file: Arc<F>, apex: NameRef<'_>, until: u64) -> Re
             Err(InputError::Short | InputError::Malformed) => None,
         };
         let Some((entry_len, next)) = found else {
-            if has_later(Span { file: file.as_ref(), at: end + 1, end: len }, &id, link.number)? {
+            // No more entries than there is room for can have followed.
+            let later = link.number.saturating_add(1)..=link.number.saturating_add((len - end) / frame::MIN_LEN + 1);
+            if has_any(Span { file: file.as_ref(), at: end + 1, end: len }, &id, later)? {
                 return Err(Fault::Damaged { at: end, last: link.serial });
             }
             break;
@@ -67,18 +69,18 @@ pub(super) fn scan<F: Octets>(file: Arc<F>, apex: NameRef<'_>, until: u64) -> Re
     Ok(Chain { file, apex, id, entries, link, end })
 }
 
-/// True if an entry of the chain `id` with a number above `number` begins in `span`, whole or not.
-fn has_later<R: Read>(mut span: R, id: &Id, number: u64) -> io::Result<bool> {
+/// True if an entry of the chain `id` with one of these numbers begins in `span`, whole or not.
+fn has_any<R: Read>(mut span: R, id: &Id, numbers: RangeInclusive<u64>) -> io::Result<bool> {
     let finder = memmem::Finder::new(id);
     let mut buffer = Vec::with_capacity(64 << 10);
     loop {
         let n = span.by_ref().take((buffer.capacity() - buffer.len()) as u64).read_to_end(&mut buffer)?;
-        let is_later = |at: usize| {
+        let is_one = |at: usize| {
             let number_at = at + id.len();
             let octets = buffer.get(number_at..number_at + 8).and_then(|octets| octets.try_into().ok());
-            octets.is_some_and(|octets| u64::from_be_bytes(octets) > number)
+            octets.is_some_and(|octets| numbers.contains(&u64::from_be_bytes(octets)))
         };
-        if finder.find_iter(&buffer).any(is_later) {
+        if finder.find_iter(&buffer).any(is_one) {
             return Ok(true);
         }
         if n == 0 {
