@@ -110,11 +110,12 @@ impl Journal {
     /// # Errors
     /// [`LockError`] when it cannot be made or another process has it.
     pub fn open(folder: &Path) -> Result<Self, LockError> {
-        for path in [folder.to_owned(), folder.join("zones"), folder.join("journal")] {
-            durable::make_folder(&path)
-                .and_then(|()| durable::sync_folder_of(&path))
-                .map_err(|error| LockError::Io(path.clone(), error))?;
+        let (zones, changes) = (folder.join("zones"), folder.join("journal"));
+        for path in [folder, &zones, &changes] {
+            durable::make_folder(path).map_err(|error| LockError::Io(path.to_owned(), error))?;
         }
+        // What is synced inside them is lost with the names of the folders.
+        durable::sync_folder_of(&changes).map_err(|error| LockError::Io(folder.to_owned(), error))?;
         Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
     }
 
