@@ -109,6 +109,11 @@ fn snapshots() {
 }
 
 #[test]
+fn logs_of_changes() {
+    check("log", 5_000, &doors::state::log_seeds(), doors::state::log);
+}
+
+#[test]
 fn an_image_answers_like_its_zone() {
     for (set, seed) in doors::zones().iter().zip(doors::state::image_seeds()) {
         let (apex, zone) = set.iter().next().expect("a zone");

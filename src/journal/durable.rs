@@ -14,7 +14,15 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Of the file system or of `write`; the old file stays then.
 pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    replace_open(path, mode, write).map(drop)
+}
+
+/// As [`replace`]; the new file is given back, open for reading and writing.
+///
+/// # Errors
+/// As [`replace`]; when only the folder could not be synced, the new file is there.
+pub(super) fn replace_open(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
+    let folder = folder_of(path);
     let mut name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no file name"))?.to_owned();
     name.push(".new");
     let new = folder.join(name);
@@ -24,17 +32,31 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
         _ => {}
     }
     let written = (|| {
-        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(&new)?;
         let mut out = BufWriter::with_capacity(1 << 20, file);
         write(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
         std::fs::rename(&new, path)?;
-        File::open(folder)?.sync_all()
+        sync_folder_of(path)?;
+        Ok(file)
     })();
     if written.is_err() {
         let _ = std::fs::remove_file(&new);
     }
     written
+}
+
+/// Makes the names in the folder of `path` as durable as what they stand for.
+///
+/// # Errors
+/// Of the file system.
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes a folder with those above it, closed to others; one that is there is left as it is.

@@ -1,13 +1,17 @@
-//! What outlives the process: snapshots of published zones, and the account of what they were made from.
+//! What outlives the process: snapshots of published zones, the changes between versions, and the
+//! account of what they were made from.
 //!
 //! Knows files and records; knows no key, no query, no export. Everything read back is taken as damaged until its checksum
 //! and every length in it proved otherwise; what is damaged is refused, and the caller makes it anew.
 
+mod diffs;
 mod durable;
 mod images;
+mod records;
 mod snapshot;
 mod state;
 
+pub use diffs::{Bounds, Diffs, DiffsError, Fault, Octets, Place, Step, Steps, Store, Trimmed};
 pub use durable::{FolderLock, LockError, make_folder, replace};
 pub use images::{Account, Images};
 pub use snapshot::{SnapshotError, decode, encode};

@@ -1,16 +1,14 @@
 //! One zone's records as a file: versioned, closed by a SHA-256, every length checked on the way in.
 //!
-//! Layout, numbers big-endian: the magic `SAOLASNP`, `u32` version 1, the apex in wire form, `u32` count of records; then each
-//! record: `u8` 1 when an owner in wire form follows, 0 when it is the owner of the record before; `u16` type, `u32` TTL,
-//! `u16` length, RDATA; last the SHA-256 of all before it. Records stand in the order given (canonical, when sorted).
+//! Layout, numbers big-endian: the magic `SAOLASNP`, `u32` version 1, the apex in wire form, the records (`journal/records.rs`; in canonical
+//! order, when sorted), last the SHA-256 of all before it.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 
-use sha2::{Digest, Sha256};
-
+use super::records::{Input, InputError, Output};
 use crate::dns::name::MAX_NAME;
-use crate::dns::{Name, NameRef, Records, Rtype};
+use crate::dns::{Name, NameRef, Records};
 
 const MAGIC: &[u8; 8] = b"SAOLASNP";
 const VERSION: u32 = 1;
@@ -47,9 +45,13 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-impl From<io::Error> for SnapshotError {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Short } else { Self::Io(error) }
+impl From<InputError> for SnapshotError {
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Io(error) => Self::Io(error),
+            InputError::Short => Self::Short,
+            InputError::Malformed => Self::Malformed,
+        }
     }
 }
 
@@ -58,37 +60,12 @@ impl From<io::Error> for SnapshotError {
 /// # Errors
 /// Of `out`.
 pub fn encode(apex: NameRef<'_>, records: &Records, out: &mut dyn Write) -> io::Result<[u8; 32]> {
-    let mut hasher = Sha256::new();
-    let mut line = Vec::with_capacity(1024);
-    line.extend_from_slice(MAGIC);
-    line.extend_from_slice(&VERSION.to_be_bytes());
-    line.extend_from_slice(apex.as_wire());
-    let n = u32::try_from(records.len()).map_err(|_| io::Error::other("more than 2^32 records"))?;
-    line.extend_from_slice(&n.to_be_bytes());
-    let mut owner: &[u8] = &[];
-    for record in records.iter() {
-        if record.owner.as_wire() == owner {
-            line.push(0);
-        } else {
-            owner = record.owner.as_wire();
-            line.push(1);
-            line.extend_from_slice(owner);
-        }
-        line.extend_from_slice(&record.rtype.0.to_be_bytes());
-        line.extend_from_slice(&record.ttl.to_be_bytes());
-        line.extend_from_slice(&(record.rdata.len() as u16).to_be_bytes());
-        line.extend_from_slice(record.rdata);
-        if line.len() > 64 << 10 {
-            hasher.update(&line);
-            out.write_all(&line)?;
-            line.clear();
-        }
-    }
-    hasher.update(&line);
-    out.write_all(&line)?;
-    let checksum: [u8; 32] = hasher.finalize().into();
-    out.write_all(&checksum)?;
-    Ok(checksum)
+    let mut output = Output::new(out);
+    output.put(MAGIC);
+    output.put(&VERSION.to_be_bytes());
+    output.put(apex.as_wire());
+    output.records(records)?;
+    output.seal()
 }
 
 /// Reads the records of the zone `apex` and the checksum. Memory grows with what is read, never with what is promised.
@@ -96,7 +73,7 @@ pub fn encode(apex: NameRef<'_>, records: &Records, out: &mut dyn Write) -> io::
 /// # Errors
 /// [`SnapshotError`] for whatever is not exactly what [`encode`] wrote.
 pub fn decode(apex: NameRef<'_>, file: &mut dyn Read) -> Result<(Records, [u8; 32]), SnapshotError> {
-    let mut input = Input { file, hasher: Sha256::new(), buffer: vec![0; 64 << 10], at: 0, end: 0 };
+    let mut input = Input::new(file);
     if input.array::<8>()? != *MAGIC || u32::from_be_bytes(input.array()?) != VERSION {
         return Err(SnapshotError::Version);
     }
@@ -105,97 +82,19 @@ pub fn decode(apex: NameRef<'_>, file: &mut dyn Read) -> Result<(Records, [u8; 3
     if owner != apex.as_wire() {
         return Err(Name::from_wire(&owner).map_or(SnapshotError::Malformed, SnapshotError::Apex));
     }
-    let n = u32::from_be_bytes(input.array()?);
-    let mut records = Records::with_capacity((n as usize).min(1 << 16));
-    let mut rdata = Vec::new();
-    owner.clear();
-    for _ in 0..n {
-        match input.array()? {
-            [1] => input.name(&mut owner)?,
-            [0] if !owner.is_empty() => {}
-            _ => return Err(SnapshotError::Malformed),
-        }
-        let rtype = Rtype(u16::from_be_bytes(input.array()?));
-        let ttl = u32::from_be_bytes(input.array()?);
-        rdata.resize(usize::from(u16::from_be_bytes(input.array()?)), 0);
-        input.fill(&mut rdata)?;
-        let owner = NameRef::from_wire(&owner).map_err(|_| SnapshotError::Malformed)?;
-        records.push(owner, rtype, ttl, &rdata).map_err(|_| SnapshotError::Malformed)?;
-    }
-    let computed: [u8; 32] = input.hasher.clone().finalize().into();
-    if input.array::<32>()? != computed {
-        return Err(SnapshotError::Checksum);
-    }
+    let records = input.records()?;
+    let checksum = input.sealed()?.ok_or(SnapshotError::Checksum)?;
     match input.array::<1>() {
-        Err(SnapshotError::Short) => Ok((records, computed)),
-        Err(error) => Err(error),
+        Err(InputError::Short) => Ok((records, checksum)),
+        Err(error) => Err(error.into()),
         Ok(_) => Err(SnapshotError::Malformed),
-    }
-}
-
-/// Buffered input that hashes what is taken from it.
-struct Input<'a> {
-    file: &'a mut dyn Read,
-    hasher: Sha256,
-    buffer: Vec<u8>,
-    at: usize,
-    end: usize,
-}
-
-impl Input<'_> {
-    fn fill(&mut self, mut out: &mut [u8]) -> Result<(), SnapshotError> {
-        while !out.is_empty() {
-            if self.at == self.end {
-                self.at = 0;
-                self.end = loop {
-                    match self.file.read(&mut self.buffer) {
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                        other => break other?,
-                    }
-                };
-                if self.end == 0 {
-                    return Err(SnapshotError::Short);
-                }
-            }
-            let n = out.len().min(self.end - self.at);
-            let (head, rest) = out.split_at_mut(n);
-            head.copy_from_slice(&self.buffer[self.at..self.at + n]);
-            self.hasher.update(&*head);
-            self.at += n;
-            out = rest;
-        }
-        Ok(())
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
-        let mut array = [0; N];
-        self.fill(&mut array)?;
-        Ok(array)
-    }
-
-    /// Reads a name in wire form into `name`, label by label.
-    fn name(&mut self, name: &mut Vec<u8>) -> Result<(), SnapshotError> {
-        name.clear();
-        loop {
-            let [len] = self.array()?;
-            name.push(len);
-            if len == 0 {
-                return Ok(());
-            }
-            let start = name.len();
-            // Lengths above 63 are no labels, and a name ends within 255 octets (RFC 1035 §3.1).
-            if len > 63 || start + usize::from(len) >= MAX_NAME {
-                return Err(SnapshotError::Malformed);
-            }
-            name.resize(start + usize::from(len), 0);
-            self.fill(&mut name[start..])?;
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Rtype;
 
     fn name(text: &str) -> Name {
         Name::parse(text).expect("name")

@@ -1,6 +1,6 @@
 //! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
 //!
-//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones. A snapshot is written
+//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
 //! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::diffs::Place;
 use super::durable::{self, FolderLock, LockError};
 use super::images::Images;
 use super::snapshot::{self, SnapshotError};
@@ -109,15 +110,23 @@ impl Journal {
     /// # Errors
     /// [`LockError`] when it cannot be made or another process has it.
     pub fn open(folder: &Path) -> Result<Self, LockError> {
-        for path in [folder.to_owned(), folder.join("zones")] {
-            durable::make_folder(&path).map_err(|error| LockError::Io(path.clone(), error))?;
+        let (zones, changes) = (folder.join("zones"), folder.join("journal"));
+        for path in [folder, &zones, &changes] {
+            durable::make_folder(path).map_err(|error| LockError::Io(path.to_owned(), error))?;
         }
+        // What is synced inside them is lost with the names of the folders.
+        durable::sync_folder_of(&changes).map_err(|error| LockError::Io(folder.to_owned(), error))?;
         Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
     }
 
     /// The images of zones.
     pub fn images(&self) -> Images {
         Images::new(self.folder.join("images"))
+    }
+
+    /// The place of the published changes of the zone `apex`: what [`super::Diffs`] opens.
+    pub fn diffs(&self, apex: NameRef<'_>) -> Place {
+        Place::new(self.folder.join("journal").join(format!("{}.log", stem(apex))))
     }
 
     /// The folder.

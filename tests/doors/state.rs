@@ -1,15 +1,17 @@
-//! The doors of what the machine itself holds: configuration, control requests, snapshots, images.
+//! The doors of what the machine itself holds: configuration, control requests, snapshots, logs of changes, images.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use saola::config::Config;
 use saola::control::{self, Doors, DumpError};
-use saola::dns::{Name, UnixTime, master};
-use saola::journal;
-use saola::zone::{Image, Zone, ZoneSet};
+use saola::dns::{Name, Records, Serial, UnixTime, master};
+use saola::journal::{self, Diffs};
+use saola::zone::{Diff, Image, Zone, ZoneSet};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use super::disk::Disk;
 
 /// A configuration is read or refused, with a message.
 pub fn config(text: &[u8]) {
@@ -74,6 +76,85 @@ pub fn snapshot_seeds() -> Vec<Vec<u8>> {
     let checksum = journal::encode(apex.as_ref(), &records, &mut out).expect("memory takes it");
     out.truncate(out.len() - checksum.len());
     vec![out]
+}
+
+/// A log is refused or opened, without and with the right checksums. What opens can be read, goes on, and opens again as it is.
+pub fn log(octets: &[u8]) {
+    let apex = Name::parse("vn.").expect("a name");
+    for octets in [octets.to_vec(), seal_log(octets)] {
+        let disk = Disk::with(&octets);
+        let Ok(Some(mut diffs)) = Diffs::open(disk.clone(), apex.as_ref()) else { continue };
+        let n = diffs.len();
+        let steps = diffs.range(diffs.first_serial()).expect("the first is there");
+        assert!(steps.count() <= n, "more entries than were counted");
+        let last = diffs.last_serial();
+        let next = version_change(last, last.next());
+        // An entry more than there are numbers is refused.
+        let appended = diffs.append(&next, UnixTime(0)).is_ok();
+        let again = Diffs::open(disk, apex.as_ref()).expect("just written").expect("there");
+        assert_eq!((again.n_cut(), again.len()), (0, n + usize::from(appended)));
+        if appended {
+            let step = again.range(last).expect("there").next().expect("one").expect("whole");
+            assert_eq!((step.from, step.to, step.diff.added.len()), (last, last.next(), next.added.len()));
+        }
+    }
+}
+
+/// A change of the serial and some records.
+fn version_change(from: Serial, to: Serial) -> Diff {
+    let records = |serial: Serial| {
+        let text = format!("@ 900 IN SOA a.dns hostmaster {serial} 30m 10m 2w 900\nx 60 A 192.0.2.{}\nx 60 TXT {serial}\n", serial.0 as u8);
+        let apex = Name::parse("vn.").expect("a name");
+        let options = master::Options::new(apex.as_ref());
+        master::scan(text.as_bytes(), "zone", &options, &mut |_, _| Err(String::new())).expect("good text")
+    };
+    let (removed, added): (Records, Records) = (records(from), records(to));
+    Diff { removed, added }
+}
+
+/// Puts the right checksums into a log, read by what its format says.
+fn seal_log(octets: &[u8]) -> Vec<u8> {
+    const FIXED: usize = 8 + 4 + 16 + 8 + 4 + 16;
+    let mut out = octets.to_vec();
+    let mut seal = |from: usize, to: usize, before: &[u8]| {
+        let entry = out.get_mut(from..to + 16)?;
+        if from > 0 {
+            entry[48..64].copy_from_slice(before);
+        }
+        let sum = Sha256::digest(&entry[..to - from])[..16].to_vec();
+        entry[to - from..].copy_from_slice(&sum);
+        Some(sum)
+    };
+    let mut at = FIXED;
+    while let Some(&len) = octets.get(at).filter(|len| **len > 0) {
+        at += 1 + usize::from(len);
+    }
+    at += 1;
+    let _ = seal(0, at, &[]);
+    let mut before = octets.get(40..56).unwrap_or_default().to_vec();
+    at += 16;
+    while let Some(field) = octets.get(at + 24..at + 32) {
+        let len = u64::from_be_bytes(field.try_into().expect("eight octets"));
+        let Some(len) = usize::try_from(len).ok().filter(|len| (88..=octets.len()).contains(len)) else { break };
+        let Some(sum) = seal(at, at + len - 16, &before) else { break };
+        before = sum;
+        at += len;
+    }
+    out
+}
+
+/// A log of three changes, and one whose oldest went.
+pub fn log_seeds() -> Vec<Vec<u8>> {
+    let apex = Name::parse("vn.").expect("a name");
+    let disk = Disk::default();
+    let mut diffs = Diffs::start(disk.clone(), apex.as_ref(), Serial(1)).expect("memory takes it");
+    for serial in 1..4 {
+        diffs.append(&version_change(Serial(serial), Serial(serial + 1)), UnixTime(0)).expect("memory takes it");
+    }
+    let whole = disk.octets();
+    assert!(seal_log(&whole) == whole, "a good log is as it would be sealed");
+    diffs.trim(journal::Bounds { octets: 4096, entries: 2 }, Serial(4)).expect("memory takes it").expect("too large");
+    vec![whole, disk.octets()]
 }
 
 /// An image is refused without its checksums, whatever it is; with the right ones, the zones come out that are in it or nothing.
