@@ -1,7 +1,8 @@
 //! Zones go out to servers of other makes that hold the key, whole and as they are; and to nobody else. RFC 5936, RFC 8945.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use saola::dns::{Name, Records, master};
 
-use super::house::{House, tcp, udp};
+use super::house::{House, query, tcp, udp};
 use super::peers::{self, Peer, find_all, free_port};
 
 const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
@@ -172,4 +173,40 @@ fn secondaries_of_other_makes_have_what_we_have() {
     for zone in &zones {
         assert!(house.read("err").matches(&format!("[{zone}.] transferred, ")).count() >= 3, "{zone}");
     }
+}
+
+/// What a client asks behind a transfer is answered behind it, and a client that ends its side first still gets all.
+#[test]
+fn a_transfer_is_one_answer_among_others() {
+    let allowed = "allow-transfer = [{ prefix = \"127.0.0.0/8\" }]";
+    let mut house = House::new(&super::zone_table("example.org.", allowed));
+    house.write("example.org.zone", &format!("{}$GENERATE 1-20000 n$ A 192.0.2.7\n", super::ZONE));
+    house.start();
+    let mut stream = TcpStream::connect(house.addresses()[0]).expect("connected");
+    for (id, rtype) in [(1, RecordType::SOA), (2, RecordType::AXFR), (3, RecordType::SOA), (4, RecordType::AXFR), (5, RecordType::IXFR)] {
+        let query = query(id, "example.org", rtype);
+        stream.write_all(&(query.len() as u16).to_be_bytes()).expect("sent");
+        stream.write_all(&query).expect("sent");
+    }
+    stream.shutdown(Shutdown::Write).expect("shut");
+    let mut octets = Vec::new();
+    stream.read_to_end(&mut octets).expect("all of it");
+    // For each id the response code, and how many messages and records it had.
+    let mut seen: Vec<(u16, u8, usize, usize)> = Vec::new();
+    let mut rest = &octets[..];
+    while let Some((len, behind)) = rest.split_first_chunk() {
+        let (message, behind) = behind.split_at(usize::from(u16::from_be_bytes(*len)));
+        let id = u16::from_be_bytes([message[0], message[1]]);
+        if seen.last().is_none_or(|last| last.0 != id) {
+            seen.push((id, message[3] & 15, 0, 0));
+        }
+        let last = seen.last_mut().expect("pushed");
+        last.2 += 1;
+        last.3 += usize::from(u16::from_be_bytes([message[6], message[7]]));
+        rest = behind;
+    }
+    let n = seen[1].2;
+    assert!(n > 10, "{n} messages");
+    // IXFR without the serial that the client has is none.
+    assert_eq!(seen, [(1, 0, 1, 1), (2, 0, n, 20_005), (3, 0, 1, 1), (4, 0, n, 20_005), (5, 1, 1, 0)]);
 }
