@@ -177,71 +177,66 @@ pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request
 
 /// As [`respond`], for a request that was read before.
 pub fn respond_to(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Outcome {
-    respond_within(zones, face, now, meta, prepared, 0, buffer)
+    Exchange { face, now, meta, prepared, reserve: 0 }.respond(zones, buffer)
 }
 
-/// As [`respond_to`], with `reserve` octets left free for a TSIG record: whose it is, the caller has judged.
-pub fn respond_within(
-    zones: &ZoneSet,
-    face: &Face,
-    now: UnixTime,
-    meta: &Meta,
-    prepared: &Prepared<'_>,
-    reserve: usize,
-    buffer: &mut [u8],
-) -> Outcome {
-    write(face, now, meta, prepared, reserve, buffer, |request, reply| match request.edns {
-        Some(edns) if edns.version > 0 => BADVERS,
-        _ => answer(zones, face, request, &prepared.sought, reply),
-    })
+/// A request that was read, and what its answer depends on beside the zones.
+#[derive(Clone, Copy)]
+pub struct Exchange<'a> {
+    /// Identity and limits.
+    pub face: &'a Face,
+    /// The time, for cookies.
+    pub now: UnixTime,
+    /// How the request came.
+    pub meta: &'a Meta,
+    /// The request.
+    pub prepared: &'a Prepared<'a>,
+    /// Octets to be left free for a TSIG record: whose it is, the caller has judged.
+    pub reserve: usize,
 }
 
-/// Answers a well-formed request with a response code alone, as [`respond_within`] does.
-pub fn decline(rcode: u16, face: &Face, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, reserve: usize, buffer: &mut [u8]) -> Outcome {
-    write(face, now, meta, prepared, reserve, buffer, |_, _| rcode)
-}
-
-/// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).
-pub fn current(
-    zone: &Zone,
-    face: &Face,
-    now: UnixTime,
-    meta: &Meta,
-    prepared: &Prepared<'_>,
-    reserve: usize,
-    buffer: &mut [u8],
-) -> Outcome {
-    write(face, now, meta, prepared, reserve, buffer, |_, reply| resolve::soa(zone, reply))
-}
-
-/// Writes the reply whose sections `fill` writes; it returns the response code.
-fn write<'q>(
-    face: &Face,
-    now: UnixTime,
-    meta: &Meta,
-    prepared: &Prepared<'q>,
-    reserve: usize,
-    buffer: &mut [u8],
-    fill: impl FnOnce(&Request<'q>, &mut Reply<'_>) -> u16,
-) -> Outcome {
-    let request = match &prepared.request {
-        Ok(request) => request,
-        Err((reject, edns)) => return refuse(*reject, edns.as_ref(), face, now, meta, prepared.message, buffer),
-    };
-    let qtype = request.question.rtype.0;
-    let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len()).saturating_sub(reserve);
-    let mut reply = Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit);
-    if let Some(edns) = &request.edns {
-        reply.set_opt(opt(edns, face, now, meta));
+impl<'a> Exchange<'a> {
+    /// Answers as [`respond`] does.
+    pub fn respond(&self, zones: &ZoneSet, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |request, reply| match request.edns {
+            Some(edns) if edns.version > 0 => BADVERS,
+            _ => answer(zones, self.face, request, &self.prepared.sought, reply),
+        })
     }
-    let rcode = fill(request, &mut reply);
-    let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
-    Outcome::Reply { len, rcode, qtype }
-}
 
-/// The most octets of an answer to this request: what the client and the server between them allow.
-pub fn most(face: &Face, meta: &Meta, prepared: &Prepared<'_>) -> usize {
-    limit(face, meta, prepared.request.as_ref().ok().and_then(|request| request.edns.as_ref()))
+    /// Answers a well-formed request with a response code alone.
+    pub fn decline(&self, rcode: u16, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |_, _| rcode)
+    }
+
+    /// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).
+    pub fn current(&self, zone: &Zone, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |_, reply| resolve::soa(zone, reply))
+    }
+
+    /// The most octets of an answer: what the client and the server between them allow.
+    pub fn most(&self) -> usize {
+        limit(self.face, self.meta, self.prepared.request.as_ref().ok().and_then(|request| request.edns.as_ref()))
+    }
+
+    /// Writes the reply whose sections `fill` writes; it returns the response code.
+    #[inline]
+    fn write(&self, buffer: &mut [u8], fill: impl FnOnce(&Request<'a>, &mut Reply<'_>) -> u16) -> Outcome {
+        let Self { face, now, meta, prepared, reserve } = *self;
+        let request = match &prepared.request {
+            Ok(request) => request,
+            Err((reject, edns)) => return refuse(*reject, edns.as_ref(), face, now, meta, prepared.message, buffer),
+        };
+        let qtype = request.question.rtype.0;
+        let limit = limit(face, meta, request.edns.as_ref()).min(buffer.len()).saturating_sub(reserve);
+        let mut reply = Reply::new(buffer, request.message, request.question.name.as_wire().len() + 4, limit);
+        if let Some(edns) = &request.edns {
+            reply.set_opt(opt(edns, face, now, meta));
+        }
+        let rcode = fill(request, &mut reply);
+        let len = reply.finish(rcode, face.udp_limit, &face.identity, &face.report_channel);
+        Outcome::Reply { len, rcode, qtype }
+    }
 }
 
 fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, reply: &mut Reply<'_>) -> u16 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::access::Access;
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
-use crate::answer::{self, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
+use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
 use crate::dns::message::{self, RawRecord};
 use crate::dns::rdata::Soa;
 use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
@@ -41,62 +41,54 @@ pub enum Answered {
 /// One request on its way.
 struct Special<'a> {
     site: Site<'a>,
-    now: UnixTime,
-    meta: &'a Meta,
-    prepared: &'a Prepared<'a>,
+    exchange: Exchange<'a>,
     signer: Option<Signer>,
 }
 
-/// Answers a request of any kind, as [`answer::respond_to`] does.
+/// Answers a request of any kind, as [`answer::respond_to`](crate::answer::respond_to) does.
 ///
 /// Cost of a special one: an allocation or two, and where it is signed, two MACs.
 pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
+    let unsigned = Exchange { face: site.face, now, meta, prepared, reserve: 0 };
     if !prepared.is_special() {
-        return Answered::Once(answer::respond_to(site.zones, site.face, now, meta, prepared, buffer));
+        return Answered::Once(unsigned.respond(site.zones, buffer));
     }
-    let decline = |rcode, buffer: &mut [u8]| answer::decline(rcode, site.face, now, meta, prepared, 0, buffer);
     let signer = match site.access.keys.judge(prepared.message(), now) {
         Judged::Unsigned => None,
         Judged::Good(signer) => Some(signer),
-        Judged::Malformed => return Answered::Once(decline(FORMERR, buffer)),
+        Judged::Malformed => return Answered::Once(unsigned.decline(FORMERR, buffer)),
         Judged::Refused(refusal) => {
-            let outcome = decline(NOTAUTH, buffer);
-            return Answered::Once(tell(refusal, outcome, answer::most(site.face, meta, prepared), buffer));
+            let outcome = unsigned.decline(NOTAUTH, buffer);
+            return Answered::Once(tell(refusal, outcome, unsigned.most(), buffer));
         }
     };
-    Special { site, now, meta, prepared, signer }.respond(buffer)
+    let exchange = Exchange { reserve: signer.as_ref().map_or(0, Signer::size), ..unsigned };
+    Special { site, exchange, signer }.respond(buffer)
 }
 
 impl Special<'_> {
     fn respond(mut self, buffer: &mut [u8]) -> Answered {
-        let outcome = match self.prepared.asks() {
+        let prepared = self.exchange.prepared;
+        let outcome = match prepared.asks() {
             Some((Opcode::Query, question))
-                if question.class == Class::IN && matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) && self.prepared.is_edns_known() =>
+                if question.class == Class::IN && matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) && prepared.is_edns_known() =>
             {
                 match self.zone_for(&question) {
-                    Ok(Wanted::Whole(zone)) => {
-                        return Answered::Zone(Box::new(self.outgoing(zone, &question, buffer)));
-                    }
-                    Ok(Wanted::Soa(zone)) => {
-                        let Self { site, now, meta, prepared, .. } = &self;
-                        answer::current(&zone, site.face, *now, meta, prepared, self.reserve(), buffer)
-                    }
-                    Err(rcode) => self.decline(rcode, buffer),
+                    Ok(Wanted::Whole(zone)) => return Answered::Zone(Box::new(self.outgoing(zone, &question, buffer))),
+                    Ok(Wanted::Soa(zone)) => self.exchange.current(&zone, buffer),
+                    Err(rcode) => self.exchange.decline(rcode, buffer),
                 }
             }
-            _ => {
-                let Self { site, now, meta, prepared, .. } = &self;
-                answer::respond_within(site.zones, site.face, *now, meta, prepared, self.reserve(), buffer)
-            }
+            _ => self.exchange.respond(self.site.zones, buffer),
         };
         Answered::Once(self.sign(outcome, buffer))
     }
 
     fn outgoing(&mut self, zone: Arc<Zone>, question: &Question<'_>, buffer: &mut [u8]) -> Outgoing {
-        let message = self.prepared.message();
+        let message = self.exchange.prepared.message();
         // An answer without records ends with the OPT record that the first message gets.
         let behind_question = message::HEADER + question.name.as_wire().len() + 4;
-        let opt = match self.decline(NOERROR, buffer) {
+        let opt = match self.exchange.decline(NOERROR, buffer) {
             Outcome::Reply { len, .. } => buffer.get(behind_question..len).unwrap_or_default(),
             Outcome::Dropped => &[],
         };
@@ -110,29 +102,20 @@ impl Special<'_> {
         Outgoing::zone(zone, &asked, self.signer.take())
     }
 
-    /// Octets that the signature of the answer takes.
-    fn reserve(&self) -> usize {
-        self.signer.as_ref().map_or(0, Signer::size)
-    }
-
-    fn decline(&self, rcode: u16, buffer: &mut [u8]) -> Outcome {
-        answer::decline(rcode, self.site.face, self.now, self.meta, self.prepared, self.reserve(), buffer)
-    }
-
     /// The zone that is asked for, where the client may have it; otherwise the response code.
     fn zone_for(&self, question: &Question<'_>) -> Result<Wanted, u16> {
         let apex = question.name.to_lowercase();
         let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
-        if !self.site.access.may_transfer(&apex, self.meta.client, self.signer.as_ref().map(Signer::key)) {
+        if !self.site.access.may_transfer(&apex, self.exchange.meta.client, self.signer.as_ref().map(Signer::key)) {
             return Err(REFUSED);
         }
         let zone = zone.ok_or(SERVFAIL)?;
-        let is_udp = self.meta.transport == Transport::Udp;
+        let is_udp = self.exchange.meta.transport == Transport::Udp;
         if question.rtype == Rtype::AXFR {
             // RFC 5936 §4.2: AXFR by UDP is not defined.
             return if is_udp { Err(FORMERR) } else { Ok(Wanted::Whole(Arc::clone(zone))) };
         }
-        let has = serial_of(self.prepared.message(), &apex).ok_or(FORMERR)?;
+        let has = serial_of(self.exchange.prepared.message(), &apex).ok_or(FORMERR)?;
         // RFC 1995 §2 and §4: no news, or more of it than a datagram takes.
         let is_news = zone.serial().is_newer_than(has);
         Ok(if is_news && !is_udp { Wanted::Whole(Arc::clone(zone)) } else { Wanted::Soa(Arc::clone(zone)) })
@@ -142,7 +125,7 @@ impl Special<'_> {
     fn sign(&mut self, outcome: Outcome, buffer: &mut [u8]) -> Outcome {
         match (&mut self.signer, outcome) {
             (Some(signer), Outcome::Reply { len, rcode, qtype }) => {
-                Outcome::Reply { len: signer.sign_in(buffer, len, self.now), rcode, qtype }
+                Outcome::Reply { len: signer.sign_in(buffer, len, self.exchange.now), rcode, qtype }
             }
             (_, outcome) => outcome,
         }

@@ -1,7 +1,5 @@
 //! Zones of delegations that change: few names above, below and beside each other, a wildcard, glue, an NSEC3 chain.
 
-#![allow(dead_code)] // each test uses its part
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use saola::dns::rdata::{Soa, append_bitmap};
