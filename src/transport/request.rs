@@ -1,5 +1,6 @@
 //! One request on its way through a worker: answered from what is served now, and counted. The same for every transport.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
-use crate::dns::UnixTime;
+use crate::dns::{Name, UnixTime};
+use crate::journal::Log;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::Access;
 use crate::transfer::out::Outgoing;
@@ -25,6 +27,8 @@ pub struct Served {
     pub face: Face,
     /// Keys, and who may transfer zones.
     pub access: Arc<Access>,
+    /// The changes that lead to the zones, by apex in lower case.
+    pub logs: Arc<BTreeMap<Name, Log>>,
 }
 
 impl Served {
@@ -100,7 +104,7 @@ pub(super) fn answer(
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
-    let site = Site { zones: &served.zones, face: &served.face, access: &served.access };
+    let site = Site { zones: &served.zones, face: &served.face, access: &served.access, logs: &served.logs };
     let outcome = match caught(counters, || service::respond(site, now, meta, request, buffer)) {
         Some(Answered::Once(outcome)) => outcome,
         Some(Answered::Zone(outgoing)) => {
