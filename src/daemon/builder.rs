@@ -172,8 +172,8 @@ impl Builder {
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
         let report = catch_unwind(AssertUnwindSafe(|| {
-            pipeline.run(&plan, scope, now, |zones| {
-                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::default() };
+            pipeline.run(&plan, scope, now, |zones, logs| {
+                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs) };
                 Served::replace(&shared.served, served);
             })
         }));

@@ -77,7 +77,9 @@ pub enum Written {
 impl ImageJob {
     /// The job of a zone that has no image yet, if it can have one.
     pub(super) fn of(live: &mut Live) -> Option<Self> {
-        if live.imaged || live.zone.is_overlaid() || live.saved.is_none() && live.files.is_empty() {
+        let is_snapshot = |saved: &SavedZone| saved.serial == live.zone.serial().0;
+        let can_be_told = live.saved.as_ref().map_or(!live.files.is_empty(), is_snapshot);
+        if live.imaged || live.zone.is_overlaid() || !can_be_told {
             return None;
         }
         live.imaged = true;

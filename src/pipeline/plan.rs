@@ -60,6 +60,8 @@ pub struct FilePlan {
     pub policy: Option<sign::Policy>,
     /// The size of RSA keys that are made.
     pub rsa_bits: u32,
+    /// Its versions are kept also where it is served as it stands: there are secondaries that want to know what changes.
+    pub is_kept: bool,
 }
 
 /// How much of the plan is carried out.

@@ -210,3 +210,72 @@ fn a_transfer_is_one_answer_among_others() {
     // IXFR without the serial that the client has is none.
     assert_eq!(seen, [(1, 0, 1, 1), (2, 0, n, 20_005), (3, 0, 1, 1), (4, 0, n, 20_005), (5, 1, 1, 0)]);
 }
+
+/// What `dig` gets for an IXFR, a line a record, without the fields between owner and type.
+fn changes(dig: &Path, server: SocketAddr, zone: &str, from: u32, udp: bool) -> Vec<String> {
+    let at = [format!("@{}", server.ip()), "-p".into(), server.port().to_string(), "-y".into(), format!("hmac-sha256:xfr:{SECRET}")];
+    let transport = if udp { "+notcp" } else { "+tcp" };
+    let asked = [zone.to_owned(), format!("IXFR={from}")];
+    let output = Command::new(dig).args(at).args(asked).args([transport, "+noall", "+answer", "+norecurse"]).output().expect("dig");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines = text.lines().filter(|line| line.contains("\tIN\t"));
+    lines
+        .map(|line| {
+            line.split_whitespace().enumerate().filter(|(i, _)| !matches!(i, 1 | 2)).map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+}
+
+/// RFC 1995: secondaries get what has changed; after a restart and after a crash as well.
+#[test]
+fn who_has_a_version_gets_the_changes_since() {
+    let Some([dig]) = find_all(["dig"]) else { return };
+    let mut house = House::new(&format!("{}{ALLOWED}{}", super::zone_table("example.org.", ""), keys()));
+    let version = |serial: u32| super::ZONE.replace(" 7 ", &format!(" {serial} ")).replace("192.0.2.2", &format!("192.0.2.{serial}"));
+    house.write("example.org.zone", &version(7));
+    house.start();
+    for serial in [8, 9, 10] {
+        house.write("example.org.zone", &version(serial));
+        house.tool_ok(&["zone", "reload", "example.org"]);
+    }
+    let soa = |serial| version(serial).lines().find(|line| line.contains("SOA")).map(|_| format!("SOA {serial}")).expect("a SOA");
+    let check = |house: &House, from: u32, to: u32| {
+        for udp in [false, true] {
+            let lines = changes(&dig, house.addresses()[0], "example.org", from, udp);
+            let short: Vec<String> = lines
+                .iter()
+                .map(|line| {
+                    let words: Vec<&str> = line.split(' ').collect();
+                    if words[1] == "SOA" { format!("SOA {}", words[4]) } else { words[1..].join(" ") }
+                })
+                .collect();
+            let expected: Vec<String> = if from == to {
+                vec![soa(to)]
+            } else {
+                [soa(to), soa(from), format!("A 192.0.2.{from}"), soa(to), format!("A 192.0.2.{to}"), soa(to)].into()
+            };
+            assert_eq!(short, expected, "from {from}, udp {udp}");
+        }
+    };
+    for from in 7..=10 {
+        check(&house, from, 10);
+    }
+    house.wait_for("[example.org.] transferred, IXFR, key xfr., serial 8 -> 10, 6 records in 1 message");
+    house.stop();
+    house.write("example.org.zone", &version(11));
+    house.start();
+    check(&house, 7, 11);
+    house.kill();
+    house.start();
+    check(&house, 9, 11);
+    // A version that was never there, or no version: the whole zone.
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 3, false).len(), 5);
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 3, true).len(), 1);
+    // The file goes back: secondaries are not led astray, the history begins anew.
+    house.write("example.org.zone", &version(6));
+    house.tool_refuses(&["zone", "reload", "example.org"], "the serial did not move forward");
+    house.write("example.org.zone", &version(12));
+    house.tool_ok(&["zone", "reload", "example.org"]);
+    check(&house, 6, 12);
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 11, false).len(), 5);
+}

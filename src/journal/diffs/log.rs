@@ -33,6 +33,11 @@ impl<F: Octets> Log<F> {
         Some(self.chain.end - self.chain.find(from)?.1.at)
     }
 
+    /// Entries from version `from` to the newest; `None` when it is not in the log.
+    pub fn len_from(&self, from: Serial) -> Option<usize> {
+        Some(self.chain.entries.len() - self.chain.find(from)?.0)
+    }
+
     /// The changes from version `from` to the newest, none for the newest itself; `None` when the log does not know `from`.
     ///
     /// Cost: a search from the newest entry backwards, in memory.

@@ -59,9 +59,9 @@ impl Changes {
             && let Some(steps) = log.range(from)
         {
             let steps = steps.map(|step| step.map(|step| step.diff)).collect::<Result<Vec<_>, _>>()?;
-            let n_records: usize = steps.iter().map(n_records_of).sum();
+            let n_records: usize = steps.iter().map(Diff::n_records).sum();
             // What does not fit together is sent as it stands: who gets it says what is wrong with it.
-            if let Some(joined) = join(steps).filter(|joined| n_records_of(joined) < n_records) {
+            if let Some(joined) = Diff::joined(steps).ok().filter(|joined| joined.n_records() < n_records) {
                 let [goes, comes] = [&joined.removed, &joined.added].map(soa_first);
                 (records, rest) = (goes, Rest::Joined(Some(comes)));
             }
@@ -122,26 +122,6 @@ fn put_soa(zone: &Zone, packer: &mut Packer<'_>) -> bool {
     let mut is_put = false;
     soa.records.expand(zone.apex(), zone.apex(), |_, rtype, ttl, rdata| is_put = packer.put_record(&[], rtype, ttl, rdata));
     is_put
-}
-
-/// Many changes as one: in pairs, and the pairs in pairs.
-fn join(mut steps: Vec<Diff>) -> Option<Diff> {
-    while steps.len() > 1 {
-        let mut pairs = Vec::with_capacity(steps.len().div_ceil(2));
-        let mut steps_left = steps.into_iter();
-        while let Some(first) = steps_left.next() {
-            pairs.push(match steps_left.next() {
-                Some(next) => first.then(next).ok()?,
-                None => first,
-            });
-        }
-        steps = pairs;
-    }
-    steps.pop()
-}
-
-fn n_records_of(diff: &Diff) -> usize {
-    diff.removed.len() + diff.added.len()
 }
 
 fn soa_first(side: &Records) -> Records {

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use super::tsig::Signer;
 use crate::dns::{Class, NameRef, Rtype, Serial, UnixTime};
+use crate::journal::{DiffsError, Log};
 use crate::telemetry::count;
 use crate::zone::Zone;
-use crate::journal::{DiffsError, Log};
 use changes::Changes;
 use packer::Packer;
 use whole::Whole;
