@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Bounds, Diffs, DiffsError, Fault, Journal, Log, Saved, SavedZone, Store, Trimmed};
@@ -20,7 +21,7 @@ const ANY_LOG: u64 = 1 << 20;
 
 /// What is in force, as the journal has it.
 pub struct Press {
-    journal: Journal,
+    journal: Arc<Journal>,
     saved: Saved,
     logs: BTreeMap<Name, Diffs>,
 }
@@ -50,11 +51,11 @@ impl Press {
             Ok(saved) => (saved, None),
             Err(error) => (Saved::default(), Some(error.to_string())),
         };
-        (Self { journal, saved, logs: BTreeMap::new() }, problem)
+        (Self { journal: Arc::new(journal), saved, logs: BTreeMap::new() }, problem)
     }
 
     /// The state folder.
-    pub fn journal(&self) -> &Journal {
+    pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
 
@@ -159,6 +160,17 @@ impl Press {
     /// The logs as they are now, for those who send changes.
     pub fn logs(&self) -> BTreeMap<Name, Log> {
         self.logs.iter().map(|(apex, log)| (apex.as_ref().to_lowercase(), log.log())).collect()
+    }
+
+    /// The changes of a zone since version `from`, made one.
+    ///
+    /// # Errors
+    /// When the log does not have them.
+    pub fn since(&self, apex: &Name, from: Serial) -> Result<Diff, String> {
+        let log = self.logs.get(apex).ok_or("it has no log of changes")?;
+        let steps = log.after_snapshot(from).map_err(|error| error.to_string())?;
+        let steps = steps.map(|step| step.map(|step| step.diff)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        Diff::joined(steps).map_err(|error| error.to_string())
     }
 
     /// Shortens the log of a zone of so many octets where it is too long.

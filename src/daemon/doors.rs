@@ -163,7 +163,13 @@ impl Shared {
 
     /// Asks for a reload without waiting for it. When more than enough of them wait already, one more would change nothing.
     pub fn reload_later(&self) {
-        let _ = self.work.try_send(Work { zone: None, reply: None });
+        let _ = self.work.try_send(Work::Reload { zone: None, reply: None });
+    }
+
+    /// Gives the builder work, when it has time for it.
+    pub fn do_later(&self, work: Work) {
+        // Without a receiver the process is ending.
+        let _ = self.work.send(work);
     }
 
     /// One line for the log.
@@ -236,7 +242,9 @@ impl Doors for Shared {
     fn reload(&self, zone: Option<&str>) -> Result<Value, String> {
         let zone = zone.map(Self::apex).transpose()?;
         let (reply, answer) = mpsc::channel();
-        self.work.try_send(Work { zone, reply: Some(reply) }).map_err(|_| "too many reloads wait already, try again later".to_owned())?;
+        self.work
+            .try_send(Work::Reload { zone, reply: Some(reply) })
+            .map_err(|_| "too many reloads wait already, try again later".to_owned())?;
         answer.recv().map_err(|_| "the daemon is ending".to_owned())?
     }
 

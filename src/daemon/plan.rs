@@ -32,7 +32,7 @@ pub fn plan(config: &Config) -> Plan {
         rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
         is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
     });
-    Plan { registry, files: files.collect(), keys: config.server.keys.clone() }
+    Plan { registry, files: files.collect(), secondaries: Vec::new(), keys: config.server.keys.clone() }
 }
 
 /// What the server says of itself.

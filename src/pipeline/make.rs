@@ -36,6 +36,8 @@ pub struct Live {
     pub notes: Vec<String>,
     /// It has an image, or one is being written.
     pub imaged: bool,
+    /// Its parts are being made one, by the job of this number.
+    pub upkeep: Option<u64>,
 }
 
 /// What a zone is to be made from.
@@ -228,7 +230,10 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         Some(zone) => zone,
         None => Zone::build(apex, records)?,
     };
-    Ok(Some(Made { live: Live::new(Arc::new(zone), digest, signing, refresh_at, ds, Some(saved)), why, change }))
+    // What is made one meanwhile can be taken over where the changes lead on from it; so can the image, which is of the snapshot.
+    let (upkeep, imaged) = live.filter(|_| change.is_some()).map_or((None, false), |live| (live.upkeep, live.imaged));
+    let live = Live { upkeep, imaged, ..Live::new(Arc::new(zone), digest, signing, refresh_at, ds, Some(saved)) };
+    Ok(Some(Made { live, why, change }))
 }
 
 /// True if the zone is what content with this digest makes.
@@ -241,7 +246,7 @@ fn is_content(live: &Live, digest: &str, serials: Serials) -> bool {
 }
 
 /// Records that a change may have in any case; beyond, it is written down where the zone has more. Our choice: some 100 kB.
-const ANY_CHANGE: usize = 1000;
+pub const ANY_CHANGE: usize = 1000;
 
 /// What is served, and what is kept of it on the disk.
 struct Kept<'a> {
@@ -362,6 +367,11 @@ fn as_it_stands(zone: Zone, ds: Vec<Vec<u8>>, before: Option<&Live>) -> Option<M
 }
 
 impl Live {
+    /// What a primary has sent, and its snapshot.
+    pub fn received(zone: Arc<Zone>, saved: SavedZone) -> Self {
+        Self::new(zone, String::new(), String::new(), None, Vec::new(), Some(saved))
+    }
+
     fn new(
         zone: Arc<Zone>,
         content: String,
@@ -370,7 +380,7 @@ impl Live {
         ds: Vec<Vec<u8>>,
         saved: Option<SavedZone>,
     ) -> Self {
-        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false }
+        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false, upkeep: None }
     }
 }
 

@@ -9,9 +9,11 @@ mod image;
 pub mod keys;
 mod make;
 mod plan;
+mod put;
 mod registry;
 mod run;
 mod signing;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,7 +31,9 @@ pub use decide::{Why, dated_serial, edited_serial};
 pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
 pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
+pub use put::{NotTaken, Version, Zonemd};
 pub use registry::{MAX_DATA, delegated_beside};
+pub use upkeep::{UpkeepJob, Upkept};
 
 /// All zones of the server with what they were made from.
 pub struct Pipeline {
@@ -37,6 +41,14 @@ pub struct Pipeline {
     /// Serials of zones that are not served now, or whose state was lost.
     serials: BTreeMap<String, Serial>,
     live: BTreeMap<Name, Live>,
+    /// What was swapped in last.
+    set: ZoneSet,
+    /// Zones that are no longer good: they stay known, and are answered with SERVFAIL.
+    expired: BTreeSet<Name>,
+    /// How many times zones were given out to be made one.
+    upkeeps: u64,
+    /// Images that are to be written beside those of what is served.
+    images: Vec<ImageJob>,
     /// Zones of the plan that are not served, and zones served in an older version than asked for, with the reason.
     problems: BTreeMap<Name, String>,
     /// Why the newest export is not what is served.
@@ -143,7 +155,8 @@ impl Pipeline {
                 }
             }
         }
-        (Self { press, serials, live, problems: BTreeMap::new(), export_problem: None }, problems)
+        let (set, expired, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), 0, Vec::new());
+        (Self { press, serials, live, set, expired, upkeeps, images, problems: BTreeMap::new(), export_problem: None }, problems)
     }
 
     /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set and the
@@ -168,14 +181,16 @@ impl Pipeline {
 
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
         let mut set = ZoneSet::new();
-        for apex in plan.files.iter().map(|file| file.apex.clone()).chain(zones_of(self.press.saved().compiled.as_ref())) {
-            match live.get(&apex) {
+        let of_registry = zones_of(self.press.saved().compiled.as_ref());
+        for apex in plan.files.iter().map(|file| file.apex.clone()).chain(plan.secondaries.iter().cloned()).chain(of_registry) {
+            match live.get(&apex).filter(|_| !self.expired.contains(&apex)) {
                 Some(live) => set.insert(Arc::clone(&live.zone)),
                 None => set.insert_unavailable(apex),
             }
         }
         self.press.keep(|apex| live.contains_key(apex));
-        swap(set, self.press.logs());
+        self.set = set;
+        swap(self.set.clone(), self.press.logs());
         report.n_kept = live.len() - report.published.len();
         // What the timer met before is not news.
         let is_news = |apex: &Name, what: &String| *scope != Scope::Timer || self.problems.get(apex) != Some(what);
@@ -189,7 +204,7 @@ impl Pipeline {
         self.live = live;
         self.problems = problems;
         self.export_problem = export_problem;
-        self.settle(&mut report);
+        self.trim(&mut report);
         report
     }
 
@@ -244,32 +259,11 @@ impl Pipeline {
         }
     }
 
-    /// Shortens logs that are too long, and writes snapshots where they are too old.
-    fn settle(&mut self, report: &mut Report) {
+    /// Shortens logs that are too long.
+    fn trim(&mut self, report: &mut Report) {
         for Published { apex, .. } in &report.published {
-            let Some(live) = self.live.get_mut(apex) else { continue };
-            let octets = live.zone.size() as u64;
-            if self.press.wants_snapshot(apex, octets)
-                && let Some(saved) = &live.saved
-            {
-                let saved = make::save(self.press.journal(), apex.as_ref(), live.zone.serial(), &live.zone.records())
-                    .map(|file| SavedZone { serial: file.serial, file: file.file, checksum: file.checksum, ..saved.clone() });
-                let written = saved.map_err(|error| error.to_string()).and_then(|saved| {
-                    let mut all = self.press.saved().clone();
-                    all.zones.insert(key(apex), saved.clone());
-                    self.press.commit(all, &[]).map_err(|error| error.to_string())?;
-                    live.saved = Some(saved);
-                    if live.zone.is_overlaid() {
-                        live.zone = Arc::new(live.zone.merged().map_err(|error| error.to_string())?);
-                    }
-                    live.imaged = false;
-                    Ok(())
-                });
-                if let Err(what) = written {
-                    report.warnings.push(format!("[{apex}] no new snapshot, its log grows: {what}"));
-                }
-            }
-            if let Err(error) = self.press.trim(apex, octets) {
+            let Some(live) = self.live.get(apex) else { continue };
+            if let Err(error) = self.press.trim(apex, live.zone.size() as u64) {
                 report.warnings.push(format!("[{apex}] {error}"));
             }
         }
@@ -278,7 +272,8 @@ impl Pipeline {
     /// The zones of which an image should be written now, each given out once; and the [stems](stem) of all zones that are served, to
     /// know the images of others by.
     pub fn due_images(&mut self) -> (Vec<ImageJob>, BTreeSet<String>) {
-        let jobs = self.live.values_mut().filter_map(ImageJob::of).collect();
+        let mut jobs: Vec<ImageJob> = self.live.values_mut().filter_map(ImageJob::of).collect();
+        jobs.append(&mut self.images);
         // A zone that cannot be served today may fit its image tomorrow.
         (jobs, self.live.keys().chain(self.problems.keys()).map(|apex| stem(apex.as_ref())).collect())
     }

@@ -12,6 +12,8 @@ pub struct Plan {
     pub registry: Option<RegistryPlan>,
     /// Zones from master files; no two with one apex.
     pub files: Vec<FilePlan>,
+    /// Zones that come from primaries, and are put in force by [`Pipeline::put`](super::Pipeline::put); none of them is among the others.
+    pub secondaries: Vec<Name>,
     /// The folder of signing keys.
     pub keys: PathBuf,
 }

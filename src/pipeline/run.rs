@@ -348,7 +348,8 @@ impl<'a> Run<'a> {
             next.report.warnings.extend(self.notes.into_iter().map(line));
         }
         let of_registry: Vec<Name> = zones_of(next.compiled.as_ref()).collect();
-        let planned: BTreeSet<&Name> = self.plan.files.iter().map(|file| &file.apex).chain(&of_registry).collect();
+        let planned: BTreeSet<&Name> =
+            self.plan.files.iter().map(|file| &file.apex).chain(&self.plan.secondaries).chain(&of_registry).collect();
         next.live.retain(|apex, _| planned.contains(apex));
         next.problems.retain(|apex, _| planned.contains(apex));
         next
