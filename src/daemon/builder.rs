@@ -16,6 +16,7 @@ use crate::dns::{Name, UnixTime};
 use crate::pipeline::{Pipeline, Problem, Report, Scope};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
+use crate::transfer::notify::Announced;
 use crate::transport::{self, Served};
 
 /// Requests that may wait; our choice, far above what operators do.
@@ -194,6 +195,9 @@ impl Builder {
             log::error!("{problem}");
         }
         self.shared.update(&self.config, &self.pipeline);
+        let secondaries = plan::secondaries(&self.config);
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        self.shared.notifier.serve(zones.collect());
         let (jobs, keep) = self.pipeline.due_images();
         // Without its thread nothing is written, and nothing else is different.
         let _ = self.images.send(images::Work { jobs, keep });
