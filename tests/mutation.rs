@@ -152,6 +152,13 @@ fn answers_of_secondaries() {
 }
 
 #[test]
+fn changes_that_clients_ask_for() {
+    let seeds = doors::peer::change_seeds();
+    assert!(seeds.iter().all(|seed| doors::peer::changes(seed)), "damage is done to what is carried out");
+    check("change", 10_000, &seeds, doors::peer::change);
+}
+
+#[test]
 fn times() {
     check("time", 20_000, &doors::state::time_seeds(), doors::state::time);
 }

@@ -5,3 +5,4 @@ pub mod notify;
 pub mod out;
 pub mod service;
 pub mod tsig;
+pub mod update;

@@ -1,11 +1,13 @@
-//! What other servers send.
+//! What other servers send, and clients that change zones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use saola::dns::{Name, UnixTime};
+use saola::dns::{Name, Rtype, UnixTime};
 use saola::transfer::notify::{Announced, Moment, Notifier, Secondary, State};
 use saola::transfer::tsig::{Algorithm, Key};
+use saola::transfer::update::{Rules, Update, update};
+use saola::zone::Zone;
 
 /// Two secondaries, with a key and without one, wait for answers with known ids, to NOTIFY or to queries for the SOA.
 fn waiting(is_query: bool) -> (Notifier, Moment) {
@@ -83,4 +85,65 @@ pub fn answer_seeds() -> Vec<Vec<u8>> {
     let soa = b"\xc0\x0c\0\x06\0\x01\0\0\x03\x84\0\x1c\x01a\xc0\x0c\x01b\xc0\x0c\0\0\0\x01\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05";
     let head = |flags: [u8; 2], n: u8| [&[0, 0, flags[0], flags[1], 0, 1, 0, n, 0, 0, 0, 0], &question[..]].concat();
     vec![head([0xa4, 0], 0), head([0xa4, 9], 0), [head([0x84, 0], 1), soa.to_vec()].concat(), head([0x84, 5], 0), head([0x24, 0], 0)]
+}
+
+/// An UPDATE is read and carried out in each kind of zone: what comes out is a change of content that makes a zone, or a response code.
+pub fn change(octets: &[u8]) {
+    let Ok(parsed) = Update::parse(octets) else { return };
+    for (i, set) in super::zones().iter().enumerate() {
+        let zone = set.iter().next().and_then(|(_, zone)| zone).expect("a zone");
+        let rules = Rules { is_signed_here: i > 0, ..Rules::default() };
+        match update(zone, &parsed, &rules) {
+            Err(refused) => assert!([1, 3, 5, 6, 7, 8, 9, 10].contains(&refused.rcode()), "{refused}"),
+            Ok(diff) => {
+                let is_made_here = |rtype: Rtype| matches!(rtype, Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::DNSKEY);
+                assert!(i == 0 || !diff.removed.rtypes().chain(diff.added.rtypes()).any(is_made_here));
+                let after = diff.apply_to(&zone.records()).expect("it fits the zone it was made for");
+                if i == 0 {
+                    let after = Zone::build(zone.apex(), after).expect("still a zone");
+                    assert!(after.serial() == zone.serial() || after.serial().is_newer_than(zone.serial()));
+                }
+            }
+        }
+    }
+}
+
+/// True if the message changes the unsigned zone.
+pub fn changes(octets: &[u8]) -> bool {
+    let zone = super::zones()[0].iter().next().and_then(|(_, zone)| zone).expect("a zone");
+    let diff = Update::parse(octets).and_then(|parsed| update(zone, &parsed, &Rules::default()));
+    diff.is_ok_and(|diff| !diff.is_empty())
+}
+
+/// Good messages: each kind of prerequisite and of change.
+pub fn change_seeds() -> Vec<Vec<u8>> {
+    let record = |name: &str, rtype: u16, class: u16, ttl: u32, rdata: &[u8]| {
+        let name = Name::parse(name).expect("a name");
+        let fixed = [rtype, class].map(u16::to_be_bytes).concat();
+        let len = (rdata.len() as u16).to_be_bytes();
+        [name.as_ref().as_wire(), &fixed, &ttl.to_be_bytes(), &len, rdata].concat()
+    };
+    let message = |prerequisites: &[Vec<u8>], updates: &[Vec<u8>]| {
+        let head = [0, 7, 5 << 3, 0, 0, 1, 0, prerequisites.len() as u8, 0, updates.len() as u8, 0, 0];
+        [&head[..], b"\x02vn\0\0\x06\0\x01", &prerequisites.concat(), &updates.concat()].concat()
+    };
+    let soa = b"\x01a\x02vn\0\x01b\x02vn\0\0\0\0\x09\0\0\0\x02\0\0\0\x03\0\0\0\x04\0\0\0\x05";
+    vec![
+        message(&[record("c1.vn", 255, 255, 0, b""), record("new.vn", 255, 254, 0, b"")], &[record("new.vn", 1, 1, 60, &[192, 0, 2, 1])]),
+        message(&[record("mail.vn", 15, 255, 0, b""), record("mail.vn", 1, 254, 0, b"")], &[record("mail.vn", 15, 255, 0, b"")]),
+        message(&[record("a.dns.vn", 1, 1, 0, &[192, 0, 2, 1])], &[record("a.dns.vn", 255, 255, 0, b"")]),
+        message(&[], &[record("vn", 255, 255, 0, b""), record("vn", 2, 254, 0, b"\x01a\x03dns\x02vn\0"), record("vn", 6, 1, 60, soa)]),
+        message(
+            &[],
+            &[record("c1.vn", 5, 1, 60, b"\x01x\xc0\x0c"), record("d.vn", 39, 1, 60, b"\x01x\x02vn\0"), record("x.vn", 16, 1, 1, b"\x01x")],
+        ),
+        message(
+            &[],
+            &[
+                record("com.vn", 2, 1, 60, b"\x02ns\xc0\x0c"),
+                record("*.vn", 65_280, 1, 60, b"x"),
+                record("svc.vn", 64, 254, 0, b"\0\0\x01a\0"),
+            ],
+        ),
+    ]
 }
