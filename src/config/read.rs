@@ -188,6 +188,7 @@ impl Reader<'_> {
         let delegated = optional(table.delegated, "registry.delegated")?;
         let deposit_keys = table.deposit_keys.unwrap_or_default().into_iter();
         let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
+        let notify = self.told(table.notify, "registry.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "registry.allow-transfer", keys)?;
         let max_shrink_percent =
             self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
@@ -206,6 +207,7 @@ impl Reader<'_> {
             delegated,
             deposit_keys,
             max_shrink_percent,
+            notify,
             allow_transfer,
         })
     }
@@ -225,14 +227,8 @@ impl Reader<'_> {
         };
         let file = self.path(Some(file), "zone.file", "")?;
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
-        let mut notify = Vec::new();
-        for peer in table.notify.iter().flat_map(Spanned::get_ref) {
-            notify.push(self.peer(peer, "zone.notify", keys)?);
-        }
+        let notify = self.told(table.notify, "zone.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
-        if !notify.is_empty() {
-            self.warnings.push(format!("zone '{name}': notify is read and has no effect: secondaries are not told yet"));
-        }
         Ok(Zone { name, file, sign, notify, allow_transfer })
     }
 
@@ -249,6 +245,19 @@ impl Reader<'_> {
             Ok(Allow { prefix, key })
         };
         list.into_iter().flat_map(Spanned::into_inner).map(allow).collect()
+    }
+
+    /// Secondaries; each once, since each would be told twice of everything.
+    fn told(&self, list: Option<Spanned<Vec<file::Peer>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Peer>, ConfigError> {
+        let mut peers: Vec<Peer> = Vec::new();
+        for table in list.into_iter().flat_map(Spanned::into_inner) {
+            let peer = self.peer(&table, key, keys)?;
+            if peers.iter().any(|other| other.address == peer.address) {
+                return Err(self.error(&table.address, &format!("{key}.address"), format!("{} is there twice, remove one", peer.address)));
+            }
+            peers.push(peer);
+        }
+        Ok(peers)
     }
 
     fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey]) -> Result<Peer, ConfigError> {

@@ -18,6 +18,7 @@ use crate::journal::Log;
 use crate::pipeline::{Pipeline, Problem, Report, Scope, Upkept};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
+use crate::transfer::notify::Announced;
 use crate::transport::{self, Served};
 use crate::zone::ZoneSet;
 
@@ -199,6 +200,9 @@ impl Builder {
             log::error!("{problem}");
         }
         self.shared.update(&self.config, &self.pipeline);
+        let secondaries = plan::secondaries(&self.config);
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        self.shared.notifier.serve(zones.collect());
         self.look_after();
         Ok(report)
     }

@@ -1,5 +1,6 @@
 //! What operators see and do: the state of the daemon as the control socket tells it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,11 +15,12 @@ use super::Event;
 use super::builder::Work;
 use crate::config::Config;
 use crate::control::{Doors, DumpError};
-use crate::dns::{Name, UnixTime, master};
+use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
-use crate::transport::Served;
+use crate::transfer::notify::Status;
+use crate::transport::{Notifier, Served};
 
 /// What all threads of the daemon know.
 pub struct Shared {
@@ -26,6 +28,8 @@ pub struct Shared {
     pub served: Arc<ArcSwap<Served>>,
     /// The workers' counters.
     pub telemetry: Telemetry,
+    /// Who tells secondaries.
+    pub notifier: Notifier,
     /// The control socket.
     pub control: PathBuf,
     listen: Vec<SocketAddr>,
@@ -86,6 +90,7 @@ impl Shared {
         config: &Config,
         listen: Vec<SocketAddr>,
         served: Arc<ArcSwap<Served>>,
+        notifier: Notifier,
         events: Sender<Event>,
         work: SyncSender<Work>,
     ) -> Self {
@@ -102,7 +107,7 @@ impl Shared {
             reload: None,
         };
         let control = config.server.control.clone();
-        Self { served, telemetry: Telemetry::new(), control, listen, events, work, board: Mutex::new(board) }
+        Self { served, telemetry: Telemetry::new(), notifier, control, listen, events, work, board: Mutex::new(board) }
     }
 
     /// The workers answer.
@@ -255,6 +260,10 @@ impl Doors for Shared {
 
     fn zone_status(&self, zone: Option<&str>) -> Result<Value, String> {
         let wanted = zone.map(Self::apex).transpose()?;
+        let mut secondaries: BTreeMap<Name, Vec<Value>> = BTreeMap::new();
+        for status in self.notifier.status(wanted.clone()) {
+            secondaries.entry(status.apex.clone()).or_default().push(secondary(&status));
+        }
         let board = self.board();
         let lines: Vec<Value> = board
             .zones
@@ -270,6 +279,7 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "secondaries": secondaries.remove(&zone.apex).unwrap_or_default(),
                 })
             })
             .collect();
@@ -306,4 +316,20 @@ impl Doors for Shared {
         });
         Ok(lines.collect())
     }
+}
+
+/// One secondary as it is told.
+fn secondary(status: &Status) -> Value {
+    let (serial, time) = (
+        |seen: Option<(Serial, UnixTime)>| seen.map(|seen| seen.0.0),
+        |seen: Option<(Serial, UnixTime)>| seen.map(|seen| seen.1.to_string()),
+    );
+    json!({
+        "address": status.address,
+        "state": status.state.as_str(),
+        "notified": serial(status.notified), "notified_at": time(status.notified),
+        "acknowledged": serial(status.acknowledged), "acknowledged_at": time(status.acknowledged),
+        "seen": serial(status.seen), "seen_at": time(status.seen),
+        "fault": status.fault,
+    })
 }

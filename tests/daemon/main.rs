@@ -2,6 +2,7 @@
 
 mod house;
 mod images;
+mod notify;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod transfers;

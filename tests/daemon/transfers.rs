@@ -14,9 +14,9 @@ use super::house::{House, query, tcp, udp};
 use super::peers::{self, Peer, find_all, free_port};
 
 const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
-const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
+pub const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
 
-fn keys() -> String {
+pub fn keys() -> String {
     format!("[[key]]\nname = \"xfr\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n")
 }
 
@@ -90,7 +90,7 @@ fn lines(records: &Records) -> Vec<String> {
 }
 
 /// The configuration of a secondary of every zone, and how it is started.
-fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zones: &[String]) -> Command {
+pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zones: &[String]) -> Command {
     let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
     let (at, from) = (folder.display(), primary.port());
     let (text, arguments): (String, &[&str]) = match name {
@@ -100,9 +100,10 @@ fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zone
                  key:\n  - id: xfr\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
                  remote:\n  - id: saola\n    address: 127.0.0.1@{from}\n    key: xfr\n\
                  acl:\n  - id: all\n    address: 127.0.0.0/8\n    action: transfer\n\
+                 \x20 - id: saola\n    address: 127.0.0.0/8\n    key: xfr\n    action: notify\n\
                  template:\n  - id: default\n    storage: {at}\nzone:\n"
             );
-            zones.iter().for_each(|zone| _ = writeln!(text, "  - domain: {zone}\n    master: saola\n    acl: all"));
+            zones.iter().for_each(|zone| _ = writeln!(text, "  - domain: {zone}\n    master: saola\n    acl: [all, saola]"));
             (text, &["-c"])
         }
         "nsd" => {
@@ -116,7 +117,8 @@ fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zone
                 let peer = format!("127.0.0.1@{from} xfr");
                 _ = writeln!(
                     text,
-                    "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  provide-xfr: 127.0.0.0/8 NOKEY"
+                    "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  allow-notify: 127.0.0.1 xfr\n  \
+                     provide-xfr: 127.0.0.0/8 NOKEY"
                 );
             }
             (text, &["-d", "-c"])
