@@ -35,6 +35,7 @@ pub fn plan(config: &Config) -> Plan {
         file: zone.file.clone(),
         policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
         rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
+        is_dynamic: false,
         is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
     });
     Plan { registry, files: files.collect(), secondaries: Vec::new(), keys: config.server.keys.clone() }

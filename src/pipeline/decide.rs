@@ -28,6 +28,8 @@ pub enum Why {
     Refresh,
     /// At the start its files are as they were, so that its image is served.
     Image,
+    /// A client changed it.
+    Update,
     /// A primary has it.
     Transferred,
     /// It is as it was, and its files were written anew.
@@ -43,6 +45,7 @@ impl Why {
             Self::Signing => "policy or keys changed",
             Self::Refresh => "signatures due",
             Self::Image => "from its image",
+            Self::Update => "updated",
             Self::Transferred => "transferred",
             Self::Touched => "its files were touched",
         }

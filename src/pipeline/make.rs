@@ -104,8 +104,8 @@ pub enum MakeError {
     Gate(Vec<sign::Fault>),
     /// There is too much of them.
     Full(Full),
-    /// A change that was signed does not fit the zone: a fault of the program.
-    Change(String),
+    /// A change of it cannot be signed, or does not fit.
+    Change(ChangeError),
     /// The snapshot cannot be written.
     Journal(io::Error),
 }
@@ -120,7 +120,7 @@ impl fmt::Display for MakeError {
                 write!(f, "the signed zone does not verify and is not published, {}, the first: {first}", count(faults.len(), "fault"))
             }
             Self::Full(error) => error.fmt(f),
-            Self::Change(what) => write!(f, "the signed change does not fit the zone, please report it: {what}"),
+            Self::Change(error) => write!(f, "signing the change failed: {error}"),
             Self::Journal(error) => write!(f, "the snapshot cannot be written: {error}"),
         }
     }
@@ -300,17 +300,31 @@ fn sign_change(
     if change.n_records() > records.len() / 4 + ANY_CHANGE {
         return Ok(None);
     }
-    let change = match sign::sign_diff(&before.zone, &change, serial, &signing.keys, signing.policy, now, signing.threads) {
-        Ok(change) => change,
-        Err(ChangeError::Sign(error)) => return Err(error.into()),
+    match signed_change(before, &change, serial, signing, now) {
+        Ok((change, zone, refresh_at)) => Ok(Some(Version { records: zone.records(), change: Some(change), zone: Some(zone), refresh_at })),
+        Err(MakeError::Change(ChangeError::Sign(error))) => Err(error.into()),
         // Full signing says what is wrong with the content, if it is that.
-        Err(ChangeError::Anew(_) | ChangeError::Made(..) | ChangeError::Unfit(_) | ChangeError::Serial { .. }) => return Ok(None),
-    };
-    let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.to_string()))?;
-    let records = zone.records();
-    gate(&records, apex, signing, now)?;
+        Err(MakeError::Change(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Signs a change of the content of a zone that is signed; gives the whole change, the zone after it and when signatures are to be renewed.
+///
+/// # Errors
+/// [`MakeError`].
+pub fn signed_change(
+    before: &Live,
+    change: &Diff,
+    serial: Serial,
+    signing: &Signing<'_>,
+    now: UnixTime,
+) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
+    let change = sign::sign_diff(&before.zone, change, serial, &signing.keys, signing.policy, now, signing.threads).map_err(MakeError::Change)?;
+    let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.into()))?;
+    gate(&zone.records(), zone.apex(), signing, now)?;
     let refresh_at = refresh_at(&change.added, signing, now).into_iter().chain(before.refresh_at).min();
-    Ok(Some(Version { records, change: Some(change), zone: Some(zone), refresh_at }))
+    Ok((change, zone, refresh_at))
 }
 
 /// Nothing is published that does not verify.

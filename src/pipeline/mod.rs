@@ -13,6 +13,7 @@ mod put;
 mod registry;
 mod run;
 mod signing;
+mod update;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ pub use make::{Live, MakeError};
 pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
 pub use put::{NotTaken, Version, Zonemd};
 pub use registry::{MAX_DATA, delegated_beside};
+pub use update::NotChanged;
 pub use upkeep::{UpkeepJob, Upkept};
 
 /// All zones of the server with what they were made from.

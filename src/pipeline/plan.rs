@@ -64,6 +64,8 @@ pub struct FilePlan {
     pub rsa_bits: u32,
     /// Its versions are kept also where it is served as it stands: there are secondaries that want to know what changes.
     pub is_kept: bool,
+    /// Clients may change it: the file is only its beginning, and what is published last is what it is.
+    pub is_dynamic: bool,
 }
 
 /// How much of the plan is carried out.

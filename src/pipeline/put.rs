@@ -79,8 +79,8 @@ impl Pipeline {
                 (zone, change)
             }
         };
-        let (from, to) = (before.map(|before| before.zone.serial()), zone.serial());
-        if let Some(from) = from.filter(|from| !to.is_newer_than(*from)) {
+        let to = zone.serial();
+        if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !to.is_newer_than(*from)) {
             return Err(refused(format!("serial {to} is not newer than {from}")));
         }
         let mut notes = Vec::new();
@@ -91,36 +91,24 @@ impl Pipeline {
             (Zonemd::Require, Err(what)) => return Err(refused(what)),
         }
         let zone = Arc::new(zone);
-        let change = change.filter(|_| self.press.has_log(apex));
-        let live = match (before, &change) {
+        let next = match (before, change.filter(|_| self.press.has_log(apex))) {
             (Some(before), Some(change)) => {
-                self.press.append(apex, change, now).map_err(NotTaken::Refused)?;
-                Live { zone: Arc::clone(&zone), ..before.clone() }
+                self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
+                Live { zone, ..before.clone() }
             }
             _ => {
-                let saved =
-                    make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
-                let live = Live::received(Arc::clone(&zone), saved);
+                let saved = make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
+                let next = Live::received(zone, saved);
                 let mut all: Saved = self.press.saved().clone();
-                all.zones.extend(live.saved.clone().map(|saved| (key(apex), saved)));
-                let problems =
-                    self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
-                notes.extend(
-                    problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")),
-                );
-                live
+                all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
+                let problems = self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+                notes.extend(problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")));
+                next
             }
         };
-        self.live.insert(apex.clone(), live);
-        self.expired.remove(apex);
-        self.problems.remove(apex);
-        self.set.insert(zone);
-        swap(self.set.clone(), self.press.logs());
-        let live = &self.live[apex];
-        let counts = live.zone.counts();
-        notes.extend(self.press.trim(apex, live.zone.size() as u64).err().map(|error| error.to_string()));
-        let (n_records, n_signatures) = (counts.records, counts.signatures);
-        Ok((Published { apex: apex.clone(), from, to, why: Why::Transferred, n_records, n_signatures }, notes))
+        let (published, note) = self.take_over(apex, next, Why::Transferred, swap);
+        notes.extend(note);
+        Ok((published, notes))
     }
 
     /// The primary has nothing newer, so the zone stays good: an expired one is answered again.

@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
     /// `None` when the zone is not asked for.
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let mut damage = None;
-        let is_kept = file.policy.is_some() || file.is_kept;
+        let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic;
         if *self.scope == Scope::Start && !is_kept {
             let (live, what) = image::of_files(file, self.pipeline.press.journal());
             if let Some(live) = live {
@@ -226,6 +226,17 @@ impl<'a> Run<'a> {
         let mut files = Vec::new();
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
+            // What clients have changed is in no file.
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && before.is_some() => None,
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && self.is_lost(&file.apex) => {
+                return Some(Err(format!(
+                    "its versions cannot be read back, and '{}' is older: bring back the state from a backup, or, to go on from the file, remove \
+                     '{}/zones/{}.*.snapshot' and start again",
+                    file.file.display(),
+                    self.pipeline.press.journal().folder().display(),
+                    stem(file.apex.as_ref()),
+                )));
+            }
             Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
             Scope::Start | Scope::All | Scope::Zone(_) => {
                 if !is_kept && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before) {
@@ -256,6 +267,11 @@ impl<'a> Run<'a> {
             notes.extend(damage);
             (with_files(made, files, before), notes)
         }))
+    }
+
+    /// True for a zone that was served once, and of which nothing could be read back.
+    fn is_lost(&self, apex: &Name) -> bool {
+        self.pipeline.serials.contains_key(&stem(apex.as_ref()))
     }
 
     fn make(&self, task: Task<'_>) -> Outcome {
