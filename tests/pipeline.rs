@@ -104,7 +104,11 @@ fn what_is_sent_is_served_through_merges_and_restarts() {
         let mut steps = Vec::new();
         for _ in 0..rng.usize(1..20) {
             let number = rng.u32(..2500);
-            if rng.u8(..3) == 0 { model.remove(&number) } else { model.insert(number, rng.u8(..)) };
+            if rng.u8(..3) == 0 {
+                model.remove(&number)
+            } else {
+                model.insert(number, rng.u8(..))
+            };
         }
         let next = records(&model, serial);
         steps.push(Diff::between(&current, &next));

@@ -320,7 +320,8 @@ pub fn signed_change(
     signing: &Signing<'_>,
     now: UnixTime,
 ) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
-    let change = sign::sign_diff(&before.zone, change, serial, &signing.keys, signing.policy, now, signing.threads).map_err(MakeError::Change)?;
+    let change =
+        sign::sign_diff(&before.zone, change, serial, &signing.keys, signing.policy, now, signing.threads).map_err(MakeError::Change)?;
     let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.into()))?;
     gate(&zone.records(), zone.apex(), signing, now)?;
     let refresh_at = refresh_at(&change.added, signing, now).into_iter().chain(before.refresh_at).min();

@@ -97,12 +97,16 @@ impl Pipeline {
                 Live { zone, ..before.clone() }
             }
             _ => {
-                let saved = make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
+                let saved =
+                    make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
                 let next = Live::received(zone, saved);
                 let mut all: Saved = self.press.saved().clone();
                 all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
-                let problems = self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
-                notes.extend(problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")));
+                let problems =
+                    self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+                notes.extend(
+                    problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")),
+                );
                 next
             }
         };
