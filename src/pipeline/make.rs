@@ -323,7 +323,7 @@ pub fn signed_change(
     let change =
         sign::sign_diff(&before.zone, change, serial, &signing.keys, signing.policy, now, signing.threads).map_err(MakeError::Change)?;
     let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.into()))?;
-    gate(&zone.records(), zone.apex(), signing, now)?;
+    sign::verify_change(&zone, &change, now, signing.threads).map_err(MakeError::Gate)?;
     let refresh_at = refresh_at(&change.added, signing, now).into_iter().chain(before.refresh_at).min();
     Ok((change, zone, refresh_at))
 }

@@ -67,29 +67,11 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
         sorted = copy;
         &sorted
     };
-    let fault = |what| vec![Fault::new(apex, Rtype::SOA, what)];
-    let Some(top) = zone.name(apex) else { return Err(fault(What::NoSoa)) };
-    let soa = top.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or_else(|| fault(What::NoSoa))?;
-    let Soa { minimum, serial, .. } = soa.rdata().next().and_then(Soa::read).ok_or_else(|| fault(What::NoSoa))?;
-    let keys = read_keys(&top, apex)?;
-    let mut algorithms: Vec<u8> = keys.iter().map(|key| key.algorithm).collect();
-    algorithms.sort_unstable();
-    algorithms.dedup();
-
+    let head = Head::read(zone, apex)?;
+    let (serial, top) = (head.serial, head.top);
     let mut faults = Faults::default();
-    let param = top.rrset(Rtype::NSEC3PARAM);
-    let hasher = match param.as_ref().and_then(|set| set.rdata().next()) {
-        None => None,
-        Some(rdata) => match (read_param(rdata), param.map_or(0, |set| set.len())) {
-            (Some(hasher), 1) => Some(hasher),
-            _ => {
-                faults.add(apex, Rtype::NSEC3PARAM, What::Nsec3Param);
-                return Err(faults.list);
-            }
-        },
-    };
     let places = walk::walk(zone, apex);
-    let judge = Judge { zone, places: &places, apex, keys, algorithms, now: now.as_rrsig(), negative_ttl: soa.ttl().min(minimum), hasher };
+    let judge = Judge { zone, places: &places, apex, now: now.as_rrsig(), head, is_whole: true };
     let mut count = Count { earliest: i32::MAX, ..Count::default() };
     // An error here means that there are too many faults to go on.
     let stopped = parallel::in_order(
@@ -108,19 +90,20 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
         0
     });
     let mut opt_out = false;
-    if stopped.is_ok() && judge.hasher.is_some() {
+    if stopped.is_ok() && judge.head.hasher.is_some() {
         (opt_out, count.links) = judge.nsec3_chain(threads, &mut faults);
     }
     if !faults.list.is_empty() {
         return Err(faults.list);
     }
-    let denial = match judge.hasher {
+    let Head { hasher, keys, .. } = judge.head;
+    let denial = match hasher {
         None => Denial::Nsec,
         Some(hasher) => Denial::Nsec3 { opt_out, salt: hasher.salt, iterations: hasher.iterations },
     };
     let expires = UnixTime(now.0.saturating_add_signed(i64::from(count.earliest)));
     let Count { names, signatures, links, .. } = count;
-    Ok(Summary { names, signatures, links, denial, keys: judge.keys.len(), zonemd, expires })
+    Ok(Summary { names, signatures, links, denial, keys: keys.len(), zonemd, expires })
 }
 
 /// True if `rrsig` is a signature by `dnskey` over the RRset; RDATA in any order, without duplicates. The times are not looked at.
@@ -139,6 +122,40 @@ pub fn check_signature(owner: NameRef<'_>, rtype: Rtype, rdata: &[&[u8]], rrsig:
     rrsig.append_head(&mut message);
     tbs::append_rrset(owner, rtype, rrsig.original_ttl, sorted.into_iter(), &mut message);
     fits && checker.verifies(&message, rrsig.signature)
+}
+
+/// What the apex says of the whole zone.
+pub(super) struct Head<'a> {
+    pub top: NameRecords<'a>,
+    pub serial: u32,
+    keys: Vec<PublicKey<'a>>,
+    algorithms: Vec<u8>,
+    pub negative_ttl: u32,
+    /// Parameters of NSEC3; `None` means NSEC.
+    pub hasher: Option<Hasher>,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the records of `apex`, which `zone`, sorted, has.
+    pub(super) fn read(zone: &'a Records, apex: NameRef<'_>) -> Result<Self, Vec<Fault>> {
+        let fault = |what| vec![Fault::new(apex, Rtype::SOA, what)];
+        let Some(top) = zone.name(apex) else { return Err(fault(What::NoSoa)) };
+        let soa = top.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or_else(|| fault(What::NoSoa))?;
+        let Soa { minimum, serial, .. } = soa.rdata().next().and_then(Soa::read).ok_or_else(|| fault(What::NoSoa))?;
+        let keys = read_keys(&top, apex)?;
+        let mut algorithms: Vec<u8> = keys.iter().map(|key| key.algorithm).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        let param = top.rrset(Rtype::NSEC3PARAM);
+        let hasher = match param.as_ref().and_then(|set| set.rdata().next()) {
+            None => None,
+            Some(rdata) => match (read_param(rdata), param.map_or(0, |set| set.len())) {
+                (Some(hasher), 1) => Some(hasher),
+                _ => return Err(vec![Fault::new(apex, Rtype::NSEC3PARAM, What::Nsec3Param)]),
+            },
+        };
+        Ok(Self { top, serial, keys, algorithms, negative_ttl: soa.ttl().min(minimum), hasher })
+    }
 }
 
 /// One key of the DNSKEY set.
@@ -178,12 +195,12 @@ fn read_param(rdata: &[u8]) -> Option<Hasher> {
 
 /// The faults so far, bounded.
 #[derive(Default)]
-struct Faults {
-    list: Vec<Fault>,
+pub(super) struct Faults {
+    pub list: Vec<Fault>,
 }
 
 impl Faults {
-    fn add(&mut self, name: NameRef<'_>, rtype: Rtype, what: What) {
+    pub(super) fn add(&mut self, name: NameRef<'_>, rtype: Rtype, what: What) {
         if self.list.len() < MAX_FAULTS {
             self.list.push(Fault::new(name, rtype, what));
         }
@@ -191,7 +208,7 @@ impl Faults {
 
     /// # Errors
     /// When the list is full.
-    fn extend(&mut self, more: Faults) -> Result<(), ()> {
+    pub(super) fn extend(&mut self, more: Faults) -> Result<(), ()> {
         self.list.extend(more.list);
         self.list.truncate(MAX_FAULTS);
         if self.list.len() < MAX_FAULTS { Ok(()) } else { Err(()) }
@@ -199,7 +216,7 @@ impl Faults {
 }
 
 #[derive(Default)]
-struct Count {
+pub(super) struct Count {
     names: usize,
     signatures: usize,
     links: usize,
@@ -217,21 +234,19 @@ impl Count {
 }
 
 /// What the threads that verify share.
-struct Judge<'a> {
-    zone: &'a Records,
-    places: &'a [Place],
-    apex: NameRef<'a>,
-    keys: Vec<PublicKey<'a>>,
-    algorithms: Vec<u8>,
-    now: u32,
-    negative_ttl: u32,
-    /// Parameters of NSEC3; `None` means NSEC.
-    hasher: Option<Hasher>,
+pub(super) struct Judge<'a> {
+    pub zone: &'a Records,
+    pub places: &'a [Place],
+    pub apex: NameRef<'a>,
+    pub now: u32,
+    pub head: Head<'a>,
+    /// False where the records are some of a zone's: then the chain is for others to judge.
+    pub is_whole: bool,
 }
 
 impl<'a> Judge<'a> {
     /// Checks the names of these places: signatures where they belong and nowhere else, and NSEC.
-    fn names(&self, range: std::ops::Range<usize>) -> (Faults, Count) {
+    pub(super) fn names(&self, range: std::ops::Range<usize>) -> (Faults, Count) {
         let mut faults = Faults::default();
         let mut count = Count { earliest: i32::MAX, ..Count::default() };
         let mut message = Vec::new();
@@ -270,14 +285,14 @@ impl<'a> Judge<'a> {
                     faults.add(owner, rtype, What::BesideCname);
                 }
                 match rtype {
-                    Rtype::NSEC if self.hasher.is_some() || !belongs => faults.add(owner, rtype, What::ForNoName),
-                    Rtype::NSEC3 if self.hasher.is_none() || !belongs => faults.add(owner, rtype, What::ForNoName),
+                    Rtype::NSEC if self.head.hasher.is_some() || !belongs => faults.add(owner, rtype, What::ForNoName),
+                    Rtype::NSEC3 if self.head.hasher.is_none() || !belongs => faults.add(owner, rtype, What::ForNoName),
                     _ if belongs => self.signatures(&name, &set, &mut message, &mut count, &mut faults),
                     _ if name.signatures(rtype).is_some() => faults.add(owner, rtype, What::NotAuthoritative),
                     _ => {}
                 }
             }
-            if self.hasher.is_none() && place.is_linked(LinkRule::Nsec) {
+            if self.is_whole && self.head.hasher.is_none() && place.is_linked(LinkRule::Nsec) {
                 self.nsec(i, &name, &mut count, &mut faults);
             }
         }
@@ -314,7 +329,7 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        for &algorithm in self.algorithms.iter().filter(|algorithm| !seen.contains(algorithm)) {
+        for &algorithm in self.head.algorithms.iter().filter(|algorithm| !seen.contains(algorithm)) {
             faults.add(owner, rtype, What::AlgorithmMissing(algorithm));
         }
     }
@@ -330,7 +345,7 @@ impl<'a> Judge<'a> {
         if rrsig.signer != self.apex {
             return fault(What::WrongSigner(rrsig.signer.to_owned()));
         }
-        if !self.algorithms.contains(&rrsig.algorithm) {
+        if !self.head.algorithms.contains(&rrsig.algorithm) {
             return Ok(None);
         }
         if rrsig.labels != tbs::labels(set.owner()) {
@@ -347,7 +362,7 @@ impl<'a> Judge<'a> {
         if (self.now.wrapping_sub(rrsig.inception) as i32) < 0 {
             return fault(What::NotYetValid(rrsig.inception));
         }
-        let mut candidates = self.keys.iter().filter(|key| key.tag == rrsig.tag && key.algorithm == rrsig.algorithm).peekable();
+        let mut candidates = self.head.keys.iter().filter(|key| key.tag == rrsig.tag && key.algorithm == rrsig.algorithm).peekable();
         if candidates.peek().is_none() {
             return fault(What::UnknownKey(rrsig.tag));
         }
@@ -375,8 +390,8 @@ impl<'a> Judge<'a> {
         if set.len() != 1 {
             faults.add(owner, Rtype::NSEC, What::ManyLinks);
         }
-        if set.ttl() != self.negative_ttl {
-            faults.add(owner, Rtype::NSEC, What::LinkTtl(self.negative_ttl));
+        if set.ttl() != self.head.negative_ttl {
+            faults.add(owner, Rtype::NSEC, What::LinkTtl(self.head.negative_ttl));
         }
         let after = self.places[i + 1..].iter().find(|next| next.is_linked(LinkRule::Nsec));
         let expected = after.map_or(self.apex, |next| next.name(self.zone));
@@ -391,11 +406,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Checks that the DNSKEY set is signed by a key that is trusted.
-    fn dnskey_set(&self, top: &NameRecords<'a>, anchors: &[Anchor], faults: &mut Faults) {
+    pub(super) fn dnskey_set(&self, top: &NameRecords<'a>, anchors: &[Anchor], faults: &mut Faults) {
         let Some(set) = top.rrset(Rtype::DNSKEY) else { return };
         let mut message = Vec::new();
         let trusted = |key: &PublicKey<'_>| match anchors {
-            [] => key.rdata[1] & 1 != 0 || self.keys.iter().all(|key| key.rdata[1] & 1 == 0),
+            [] => key.rdata[1] & 1 != 0 || self.head.keys.iter().all(|key| key.rdata[1] & 1 == 0),
             _ => anchors.iter().any(|anchor| match anchor {
                 Anchor::Dnskey(rdata) => rdata == key.rdata,
                 Anchor::Ds(rdata) => rdata.get(3).and_then(|&digest| dnskey::ds(self.apex, key.rdata, digest)).as_ref() == Some(rdata),
@@ -409,7 +424,7 @@ impl<'a> Judge<'a> {
     }
 
     /// CDS and CDNSKEY name keys of the DNSKEY set, or ask for deletion (RFC 7344 §4.1, RFC 8078 §4).
-    fn cds(&self, top: &NameRecords<'a>, faults: &mut Faults) {
+    pub(super) fn cds(&self, top: &NameRecords<'a>, faults: &mut Faults) {
         for rtype in [Rtype::CDS, Rtype::CDNSKEY] {
             for rdata in top.rrset(rtype).into_iter().flat_map(|set| set.rdata()) {
                 let deletes = rdata.get(if rtype == Rtype::CDS { 2 } else { 3 }) == Some(&0);
@@ -422,7 +437,7 @@ impl<'a> Judge<'a> {
                     },
                     _ => key.rdata == rdata,
                 };
-                if !deletes && !self.keys.iter().any(known) {
+                if !deletes && !self.head.keys.iter().any(known) {
                     faults.add(self.apex, rtype, What::CdsOfNoKey);
                 }
             }
@@ -432,7 +447,7 @@ impl<'a> Judge<'a> {
     /// Checks the NSEC3 chain against the names (RFC 5155 §7.1); true if any link has the opt-out flag,
     /// and how many there are.
     fn nsec3_chain(&self, threads: usize, faults: &mut Faults) -> (bool, usize) {
-        let Some(hasher) = &self.hasher else { return (false, 0) };
+        let Some(hasher) = &self.head.hasher else { return (false, 0) };
         let found = self.nsec3_records(hasher, faults);
         let mut expected: Vec<(Hash, u32)> = Vec::new();
         let hash = |range: std::ops::Range<usize>| {
@@ -501,8 +516,8 @@ impl<'a> Judge<'a> {
             if set.len() != 1 {
                 faults.add(owner, Rtype::NSEC3, What::ManyLinks);
             }
-            if set.ttl() != self.negative_ttl {
-                faults.add(owner, Rtype::NSEC3, What::LinkTtl(self.negative_ttl));
+            if set.ttl() != self.head.negative_ttl {
+                faults.add(owner, Rtype::NSEC3, What::LinkTtl(self.head.negative_ttl));
             }
             match set.rdata().next().and_then(Nsec3::read) {
                 None => faults.add(owner, Rtype::NSEC3, What::BrokenLink),
@@ -527,7 +542,7 @@ impl<'a> Judge<'a> {
 }
 
 impl Faults {
-    fn add_link(&mut self, hash: Hash, apex: NameRef<'_>, what: What) {
+    pub(super) fn add_link(&mut self, hash: Hash, apex: NameRef<'_>, what: What) {
         if let Some(owner) = nsec3::owner(&hash, apex) {
             self.add(owner.as_ref(), Rtype::NSEC3, what);
         }

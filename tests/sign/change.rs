@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, Serial, UnixTime};
 use saola::sign::nsec3::{Hasher, label};
-use saola::sign::{Algorithm, Anew, ChangeError, Denial, Key, Policy, SignError, ZoneKeys, key, sign, sign_diff, verify};
+use saola::sign::{Algorithm, Anew, ChangeError, Denial, Key, Policy, SignError, ZoneKeys, key, sign, sign_diff, verify, verify_change};
 use saola::zone::{Diff, DiffError, Zone};
 
 use super::{DENIALS, NOW, keys, name, scan};
@@ -156,7 +156,39 @@ impl Signing<'_> {
         }
         let faults = verify(&after, name(APEX).as_ref(), &[], now, 1).err();
         assert_eq!(faults, None, "{context}");
+        assert_eq!(verify_change(&next, &diff, now, 1), Ok(()), "{context}");
+        self.spoil(zone, &diff, now, u64::from(serial), context);
         next
+    }
+
+    /// Spoils one record of the signed change: what a look at the whole zone finds, a look at the change finds.
+    fn spoil(&self, zone: &Zone, diff: &Diff, now: UnixTime, seed: u64, context: &str) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        for _ in 0..4 {
+            let mut spoilt = diff.clone();
+            let victim = rng.usize(..diff.added.len().max(1));
+            let (is_signer, drop) = (rng.bool(), rng.bool());
+            spoilt.added = Records::new();
+            for (i, record) in diff.added.iter().enumerate() {
+                let made = matches!(record.rtype, Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3);
+                let is_victim = i == victim && (made || !is_signer) && record.rtype != Rtype::SOA;
+                let mut rdata = record.rdata.to_vec();
+                match rdata.last_mut() {
+                    Some(_) if is_victim && drop => continue,
+                    // Names in RDATA are always whole: what others send is read before.
+                    Some(last) if is_victim && made => *last ^= 1,
+                    _ => {}
+                }
+                spoilt.added.push(record.owner, record.rtype, record.ttl, &rdata).expect("room");
+            }
+            spoilt.added.sort();
+            let Ok(next) = zone.apply(&spoilt) else { continue };
+            let mut whole = next.records();
+            whole.sort();
+            let found = verify(&whole, name(APEX).as_ref(), &[], now, 1).err();
+            let found_here = verify_change(&next, &spoilt, now, 1).err();
+            assert_eq!(found_here.is_some(), found.is_some(), "{context}: {found:?} in the zone, {found_here:?} of the change");
+        }
     }
 }
 
