@@ -68,6 +68,8 @@ pub fn update(zone: &Zone, update: &Update, rules: &Rules) -> Result<Diff, Refus
 /// RFC 2136 §3.2.
 fn check_prerequisites(zone: &Zone, prerequisites: &[Item]) -> Result<(), Refused> {
     let mut sets: BTreeMap<(&Name, Rtype), Vec<&[u8]>> = BTreeMap::new();
+    // What stands at a name is brought together once, however many records ask for it; sorted.
+    let mut names: BTreeMap<&Name, Records> = BTreeMap::new();
     for Item { owner, rtype, class, ttl, rdata } in prerequisites {
         if *ttl != 0 {
             return Err(Refused::Malformed("a prerequisite has a TTL"));
@@ -78,8 +80,8 @@ fn check_prerequisites(zone: &Zone, prerequisites: &[Item]) -> Result<(), Refuse
         if rtype.is_meta() && (*rtype != Rtype::ANY || *class == Class::IN) {
             return Err(Refused::Malformed("a prerequisite has a type that no record has"));
         }
+        let records = names.entry(owner).or_insert_with(|| zone.records_at(owner.as_ref()));
         let is_there = || {
-            let records = zone.records_at(owner.as_ref());
             if *rtype == Rtype::ANY { !records.is_empty() } else { records.rtypes().any(|other| other == *rtype) }
         };
         match *class {
@@ -96,9 +98,7 @@ fn check_prerequisites(zone: &Zone, prerequisites: &[Item]) -> Result<(), Refuse
     for ((owner, rtype), mut wanted) in sets {
         wanted.sort_by(|a, b| cmp_rdata(rtype, a, b));
         wanted.dedup_by(|a, b| cmp_rdata(rtype, a, b).is_eq());
-        // Sorted, as the records of a name are.
-        let records = zone.records_at(owner.as_ref());
-        let found = records.iter().filter(|record| record.rtype == rtype);
+        let found = names[owner].iter().filter(|record| record.rtype == rtype);
         let is_same = found.clone().count() == wanted.len() && found.zip(&wanted).all(|(a, b)| cmp_rdata(rtype, a.rdata, b).is_eq());
         if !is_same {
             return Err(Refused::SetMissing(owner.clone(), rtype));
