@@ -17,7 +17,7 @@ use request::{Edns, Reject, Request};
 use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 
-pub use request::{Opcode, Question};
+pub use request::{Opcode, Question, option};
 pub use resolve::MAX_HOPS;
 
 /// What the server says of itself, and its limits; the same for every query until the next reload.

@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::inward::serial_in;
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
-use crate::dns::message::{self, RawRecord};
-use crate::dns::rdata::Soa;
-use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
+use crate::dns::{Class, Rtype, UnixTime, message};
 use crate::zone::{Zone, ZoneSet};
 
 const NOERROR: u16 = 0;
@@ -115,7 +114,8 @@ impl Special<'_> {
             // RFC 5936 §4.2: AXFR by UDP is not defined.
             return if is_udp { Err(FORMERR) } else { Ok(Wanted::Whole(Arc::clone(zone))) };
         }
-        let has = serial_of(self.exchange.prepared.message(), &apex).ok_or(FORMERR)?;
+        // The version that the client has stands in the authority section (RFC 1995 §3).
+        let has = serial_in(self.exchange.prepared.message(), 2, &apex).ok_or(FORMERR)?;
         // RFC 1995 §2 and §4: no news, or more of it than a datagram takes.
         let is_news = zone.serial().is_newer_than(has);
         Ok(if is_news && !is_udp { Wanted::Whole(Arc::clone(zone)) } else { Wanted::Soa(Arc::clone(zone)) })
@@ -138,24 +138,6 @@ enum Wanted {
     Whole(Arc<Zone>),
     /// Its SOA.
     Soa(Arc<Zone>),
-}
-
-/// The serial that the client has: of the SOA in the authority section (RFC 1995 §3).
-fn serial_of(request: &[u8], apex: &Name) -> Option<Serial> {
-    let mut at = message::records_at(request)?;
-    for _ in 0..message::count(request, 1) {
-        at = RawRecord::read(request, at)?.end;
-    }
-    if message::count(request, 2) != 1 {
-        return None;
-    }
-    let record = RawRecord::read(request, at)?;
-    if record.rtype != Rtype::SOA || record.class != Class::IN.0 || record.owner()? != *apex {
-        return None;
-    }
-    let mut rdata = Vec::new();
-    record.append_rdata(&mut rdata)?;
-    Soa::read(&rdata).map(|soa| Serial(soa.serial))
 }
 
 /// Tells what is wrong with the signature, where it fits.
