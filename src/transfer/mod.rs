@@ -3,5 +3,6 @@
 pub mod access;
 pub mod inward;
 pub mod out;
+pub mod refresh;
 pub mod service;
 pub mod tsig;
