@@ -209,6 +209,14 @@ impl<'a> Exchange<'a> {
         self.write(buffer, |_, _| rcode)
     }
 
+    /// Answers a NOTIFY that was understood (RFC 1996 §3.12).
+    pub fn acknowledge(&self, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |_, reply| {
+            reply.set_authoritative();
+            NOERROR
+        })
+    }
+
     /// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).
     pub fn current(&self, zone: &Zone, buffer: &mut [u8]) -> Outcome {
         self.write(buffer, |_, reply| resolve::soa(zone, reply))

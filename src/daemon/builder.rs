@@ -173,7 +173,12 @@ impl Builder {
         // journal and the swap, so after a fault it is as it was.
         let report = catch_unwind(AssertUnwindSafe(|| {
             pipeline.run(&plan, scope, now, |zones| {
-                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access) };
+                let served = Served {
+                    zones: Arc::new(zones),
+                    face: face.clone(),
+                    access: Arc::clone(access),
+                    notices: Arc::clone(&shared.served.load().notices),
+                };
                 Served::replace(&shared.served, served);
             })
         }));

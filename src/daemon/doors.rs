@@ -132,7 +132,9 @@ impl Shared {
 
     /// Zones changed.
     pub fn update(&self, config: &Config, pipeline: &Pipeline) {
-        let file = |apex: &Name| config.zones.iter().find(|zone| zone.name == *apex).map(|zone| zone.file.display().to_string());
+        let file = |apex: &Name| {
+            config.zones.iter().find(|zone| zone.name == *apex).and_then(|zone| Some(zone.source.file()?.display().to_string()))
+        };
         let line = |apex: &Name| {
             let live = pipeline.live().get(apex);
             let counts = live.map(|live| live.zone.counts());

@@ -89,7 +89,12 @@ fn run(args: Args) -> Result<(), String> {
 
     let (events, waiting) = mpsc::channel();
     let (work, to_do) = mpsc::sync_channel(builder::QUEUE);
-    let served = Arc::new(ArcSwap::from_pointee(Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default() }));
+    let served = Arc::new(ArcSwap::from_pointee(Served {
+        zones: Arc::new(ZoneSet::new()),
+        face: Face::default(),
+        access: Arc::default(),
+        notices: Arc::default(),
+    }));
     let shared = Arc::new(Shared::new(&config, listen.clone(), Arc::clone(&served), events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;

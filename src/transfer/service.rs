@@ -1,11 +1,11 @@
 //! What is special: requests that are signed, and those for whole zones. Says what is answered; who speaks with the peer sends it.
 //!
-//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR). Everything else is answered as if nobody had asked in a special way.
+//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR), RFC 1996 (NOTIFY). Everything else is answered as if nobody had asked in a special way.
 
 use std::sync::Arc;
 
 use super::access::Access;
-use super::inward::serial_in;
+use super::inward::{Notice, Notices, serial_in};
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
@@ -27,6 +27,8 @@ pub struct Site<'a> {
     pub face: &'a Face,
     /// Keys, and who may have zones.
     pub access: &'a Access,
+    /// Where notices of changes go.
+    pub notices: &'a Notices,
 }
 
 /// What is to be sent.
@@ -78,6 +80,10 @@ impl Special<'_> {
                     Err(rcode) => self.exchange.decline(rcode, buffer),
                 }
             }
+            Some((Opcode::Notify, question)) if prepared.is_edns_known() => match self.notified(&question) {
+                Ok(()) => self.exchange.acknowledge(buffer),
+                Err(rcode) => self.exchange.decline(rcode, buffer),
+            },
             _ => self.exchange.respond(self.site.zones, buffer),
         };
         Answered::Once(self.sign(outcome, buffer))
@@ -119,6 +125,19 @@ impl Special<'_> {
         // RFC 1995 §2 and §4: no news, or more of it than a datagram takes.
         let is_news = zone.serial().is_newer_than(has);
         Ok(if is_news && !is_udp { Wanted::Whole(Arc::clone(zone)) } else { Wanted::Soa(Arc::clone(zone)) })
+    }
+
+    /// Keeps a notice of who may give one; otherwise the response code.
+    fn notified(&self, question: &Question<'_>) -> Result<(), u16> {
+        let notice = Notice::read(self.exchange.prepared.message(), question).ok_or(FORMERR)?;
+        let client = self.exchange.meta.client;
+        match self.site.access.may_notify(&notice.apex, client, self.signer.as_ref().map(Signer::key)) {
+            Some(true) => self.site.notices.tell(notice, client),
+            Some(false) => return Err(REFUSED),
+            // A zone of our own needs no notice; of one that is not here we know nothing.
+            None => return Err(if self.site.zones.iter().any(|(apex, _)| apex == notice.apex.as_ref()) { REFUSED } else { NOTAUTH }),
+        }
+        Ok(())
     }
 
     /// Puts the signature behind the answer.

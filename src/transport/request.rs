@@ -11,6 +11,7 @@ use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::Access;
+use crate::transfer::inward::Notices;
 use crate::transfer::out::Outgoing;
 use crate::transfer::service::{self, Answered, Site};
 use crate::zone::ZoneSet;
@@ -25,6 +26,8 @@ pub struct Served {
     pub face: Face,
     /// Keys, and who may transfer zones.
     pub access: Arc<Access>,
+    /// Where notices of changes go.
+    pub notices: Arc<Notices>,
 }
 
 impl Served {
@@ -100,7 +103,7 @@ pub(super) fn answer(
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
-    let site = Site { zones: &served.zones, face: &served.face, access: &served.access };
+    let site = Site { zones: &served.zones, face: &served.face, access: &served.access, notices: &served.notices };
     let outcome = match caught(counters, || service::respond(site, now, meta, request, buffer)) {
         Some(Answered::Once(outcome)) => outcome,
         Some(Answered::Zone(outgoing)) => {

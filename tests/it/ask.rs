@@ -14,6 +14,7 @@ use saola::answer::{Face, Meta, Outcome, Prepared, Transport, warm};
 use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::access::Access;
+use saola::transfer::inward::Notices;
 use saola::transfer::service::{Answered, Site, respond};
 use saola::zone::{Zone, ZoneSet};
 
@@ -56,6 +57,8 @@ pub struct World {
     pub zones: ZoneSet,
     pub face: Face,
     pub access: Access,
+    /// What was said of zones that are had from others.
+    pub notices: Notices,
     /// The records of each zone as they are served.
     pub records: Vec<(Labels, Records)>,
     /// Where questions come from.
@@ -240,6 +243,7 @@ impl World {
             zones: ZoneSet::new(),
             face: Face::default(),
             access: Access::default(),
+            notices: Notices::default(),
             records: Vec::new(),
             client: "192.0.2.53".parse().expect("an address"),
         }
@@ -258,7 +262,7 @@ impl World {
         // What stood in the buffer before must not get into a reply.
         let mut buffer = vec![0xa5; 65_535];
         let meta = Meta { transport, client: self.client };
-        let site = Site { zones: &self.zones, face: &self.face, access: &self.access };
+        let site = Site { zones: &self.zones, face: &self.face, access: &self.access, notices: &self.notices };
         let once = |answered| match answered {
             Answered::Once(outcome) => outcome,
             Answered::Zone(_) => panic!("a whole zone is answered"),

@@ -12,7 +12,7 @@ use std::fmt;
 
 pub use answer::{Incoming, SoaAnswer};
 pub use fault::Fault;
-pub use notice::{Notice, serial_in};
+pub use notice::{Notice, Noticed, Notices, serial_in};
 
 use super::tsig::{Key, Verifier};
 use crate::answer::option;

@@ -1,5 +1,10 @@
 //! NOTIFY: a primary says that a zone has changed (RFC 1996). It is believed only so far that we ask.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::Thread;
+
 use crate::answer::Question;
 use crate::dns::message::{self, RawRecord};
 use crate::dns::rdata::Soa;
@@ -25,6 +30,51 @@ impl Notice {
         let apex = question.name.to_lowercase();
         let serial = serial_in(request, 1, &apex);
         Some(Self { apex, serial })
+    }
+}
+
+/// Notices that wait to be followed. However many come, one is kept of each zone.
+#[derive(Debug, Default)]
+pub struct Notices {
+    waiting: Mutex<BTreeMap<Name, Noticed>>,
+    follower: OnceLock<Thread>,
+}
+
+/// What was said of a zone since somebody looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noticed {
+    /// Who said it last.
+    pub from: IpAddr,
+    /// The serial, where all said the same.
+    pub serial: Option<Serial>,
+}
+
+impl Notices {
+    /// Keeps a notice and wakes who follows them.
+    ///
+    /// Who calls has seen that the zone is one that is had from others: their number bounds what is kept.
+    pub fn tell(&self, notice: Notice, from: IpAddr) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let serial = match waiting.get(&notice.apex) {
+            // Two that differ: either may be the truth.
+            Some(before) if before.serial != notice.serial => None,
+            _ => notice.serial,
+        };
+        waiting.insert(notice.apex, Noticed { from, serial });
+        drop(waiting);
+        if let Some(thread) = self.follower.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Says that this thread follows the notices: it is unparked when one comes. The first one who says so is it.
+    pub fn follow(&self) {
+        self.follower.get_or_init(std::thread::current);
+    }
+
+    /// All that wait.
+    pub fn take(&self) -> BTreeMap<Name, Noticed> {
+        std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

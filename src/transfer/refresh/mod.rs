@@ -370,7 +370,7 @@ fn bounded(seconds: u32, (least, most): (u32, u32)) -> u32 {
 
 /// Up to a tenth sooner.
 fn spread(seconds: u64, random: u32) -> u64 {
-    seconds - (seconds * u64::from(random) >> 32) / 10
+    seconds - ((seconds * u64::from(random)) >> 32) / 10
 }
 
 #[cfg(test)]
