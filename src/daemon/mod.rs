@@ -9,6 +9,7 @@ mod doors;
 mod images;
 mod machine;
 mod plan;
+pub mod secondary;
 mod show;
 
 use std::io::Write;
