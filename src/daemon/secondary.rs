@@ -342,6 +342,10 @@ impl Watch {
         if let Received::Current(serial) = received {
             return Ok(Outcome::Current { serial, expire });
         }
+        // A whole zone that is not newer, in place of changes: ours stays.
+        if job.have.as_ref().is_some_and(|have| !Serial(soa.serial).is_newer_than(Serial(have.serial))) {
+            return Ok(Outcome::Current { serial: Serial(soa.serial), expire });
+        }
         self.holder.take(&job.apex, received)?;
         let primary = &job.primaries[job.fetch.primary];
         let key = primary.key.as_ref().map_or("no key".to_owned(), |key| format!("key {}", key.name()));

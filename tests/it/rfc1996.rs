@@ -66,7 +66,7 @@ fn notices_of_primaries_are_taken() {
         assert_eq!((reply[2], reply[3] & 15), (0xa0 | aa, rcode), "{question} {client}");
         let asked = Question::parse(question).to_wire().len();
         assert_eq!((&reply[..2], &reply[12..]), (&request[..2], &request[12..asked]), "{question}: the question alone");
-        let expected = (rcode == 0).then(|| Noticed { from: world.client, serial: Some(Serial(7)) });
+        let expected = (rcode == 0).then_some(Noticed { from: world.client, serial: Some(Serial(7)) });
         let zone = if question.starts_with("gone") { "gone" } else { "second.vn" };
         assert_eq!(world.notices.take().get(&name(zone)), expected.as_ref(), "{question} {client}");
     }

@@ -8,14 +8,14 @@ mod site;
 mod streams;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use saola::dns::{Rtype, Serial};
-use saola::transfer::inward::Notice;
-use saola::transport::client::{Primary, Times};
+use saola::transfer::inward::{Limits, Notice};
+use saola::transport::client::{Asking, Primary, Times};
 
 use site::{Site, wait_until};
 use streams::{messages, name};
@@ -178,7 +178,10 @@ fn what_cannot_be_taken_leaves_what_there_is() {
         Some("the primary answers NOTAUTH: it does not serve the zone, or does not take our key"),
     );
     check(&[THREE, Play::Refuse(4), Play::Cut(AXFR, "S5 c1 S5")], old, &[IXFR, AXFR], closed);
-    check(&[THREE, Play::Say(IXFR, "S2")], old, &[IXFR], Some("it has serial 2, and ours is 3: it is behind, or its serial went back"));
+    let behind = Some("it has serial 2, and ours is 3: it is behind, or its serial went back");
+    check(&[THREE, Play::Refuse(4), Play::Say(AXFR, "S2 c1 S2")], old, &[IXFR, AXFR], behind);
+    check(&[THREE, Play::Refuse(4), Play::Say(AXFR, "S3 c1 S3")], old, &[IXFR, AXFR], None);
+    check(&[THREE, Play::Say(IXFR, "S2")], old, &[IXFR], behind);
 }
 
 /// One primary that is gone, one that refuses, one that has it; then the one that had it is asked first.
@@ -226,4 +229,34 @@ fn zones_come_and_go() {
     site.tell(notice(9), actor.address.ip());
     site.wait_for_problem("other", Some("the answer is to another question"));
     assert_eq!(actor.asked().len(), 2, "nobody asks for it any more");
+}
+
+/// Where nobody has said that there is news, one datagram tells that there is none; without a good one TCP is asked.
+#[test]
+fn a_datagram_tells_that_there_is_nothing_new() {
+    for (text, rtype) in [("S3", Rtype::SOA), ("S2", Rtype::SOA), ("S5", IXFR), ("a1", IXFR)] {
+        let actor = Actor::new(&[Play::Say(IXFR, "S5 S3 S5 c1 S5")]);
+        let socket = UdpSocket::bind(actor.address).expect("bound");
+        let answerer = std::thread::spawn(move || {
+            let mut request = [0; 512];
+            let (len, from) = socket.recv_from(&mut request).expect("a question");
+            // One that is nobody's answer comes before.
+            let mut answer = messages(Rtype::SOA, text).remove(0);
+            (answer[0], answer[1]) = (request[0], request[1] ^ 1);
+            socket.send_to(&answer, from).expect("sent");
+            answer[1] ^= 1;
+            socket.send_to(&answer, from).expect("sent");
+            assert_eq!(request[..len][16..18], [0, 6]);
+        });
+        let (primary, apex) = (actor.primary(), name("vn"));
+        let asking = Asking { primary: &primary, apex: apex.as_ref(), times: times(), limits: Limits::default() };
+        let fetched = asking.check(&streams::soa(3)).expect("an answer");
+        assert_eq!((fetched.rtype, actor.asked().len()), (rtype, usize::from(rtype == IXFR)), "{text}");
+        answerer.join().expect("answered");
+    }
+    // Nobody listens: the datagram comes back at once.
+    let actor = Actor::new(&[Play::Say(IXFR, "S3")]);
+    let (primary, apex) = (actor.primary(), name("vn"));
+    let asking = Asking { primary: &primary, apex: apex.as_ref(), times: times(), limits: Limits::default() };
+    assert_eq!(asking.check(&streams::soa(3)).expect("an answer").transport, "tcp");
 }

@@ -31,19 +31,19 @@ const CHANGES: usize = 100;
 /// The records of each name, as text.
 type Model = BTreeMap<String, Vec<String>>;
 
-/// Adds, changes or takes away one name.
-fn change(model: &mut Model, rng: &mut fastrand::Rng) {
+/// Adds, changes or takes away one name, in so many kinds of ways.
+fn change(model: &mut Model, rng: &mut fastrand::Rng, kinds: u8) {
     let owner = format!("n{}", rng.u32(..3000));
     let address = |rng: &mut fastrand::Rng| format!("192.0.2.{}", rng.u8(..));
-    let records = match rng.u8(..5) {
+    let records = match rng.u8(..kinds) {
         0 => {
             model.remove(&owner);
             return;
         }
-        1 => vec![format!("{} A {}", 60 + rng.u32(..3) * 60, address(rng)), "300 TXT \"a b\" \"C\"".into()],
+        1 => (0..rng.u8(1..20)).map(|_| format!("600 A {}", address(rng))).collect(),
+        4 => vec![format!("{} A {}", 60 + rng.u32(..3) * 60, address(rng)), "300 TXT \"a b\" \"C\"".into()],
         2 => vec!["3600 NS ns1.Example.net.".into(), format!("3600 NS ns.{owner}")],
-        3 => vec![format!("3600 MX {} mail.{owner}", rng.u8(..)), format!("3600 CAA 0 issue \"ca{}.example\"", rng.u8(..))],
-        _ => (0..rng.u8(1..20)).map(|_| format!("600 A {}", address(rng))).collect(),
+        _ => vec![format!("3600 MX {} mail.{owner}", rng.u8(..)), format!("3600 CAA 0 issue \"ca{}.example\"", rng.u8(..))],
     };
     let glue = format!("ns.{owner}");
     if records[0].contains(" NS ") {
@@ -140,13 +140,14 @@ fn write(folder: &Path, text: &str) {
     std::fs::rename(folder.join("new"), folder.join("zone")).expect("moved");
 }
 
+/// Follows a primary of this make; gives how many whole zones came, and how many changes.
 #[track_caller]
-fn follow(make: &str) {
-    let Some([program, dig]) = find_all([make, "dig"]) else { return };
+fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
+    let [program, dig] = find_all([make, "dig"])?;
     let dir = tempfile::tempdir().expect("a folder");
     let mut rng = fastrand::Rng::with_seed(20_261_122);
     let mut model = Model::new();
-    (0..4000).for_each(|_| change(&mut model, &mut rng));
+    (0..4000).for_each(|_| change(&mut model, &mut rng, kinds));
     write(dir.path(), &text(&model, 1));
 
     // We answer from what the shelf gives us, and hear notices on the same port.
@@ -177,7 +178,7 @@ fn follow(make: &str) {
     let serial = || site.shelf.zone(&name(ZONE)).map_or(Serial(0), |zone| zone.serial());
     for step in 1..=STEPS {
         if step > 1 {
-            (0..CHANGES).for_each(|_| change(&mut model, &mut rng));
+            (0..CHANGES).for_each(|_| change(&mut model, &mut rng, kinds));
             write(dir.path(), &text(&model, step));
             let begin = Instant::now();
             assert!(Command::new("kill").args(["-HUP", &peer.id().to_string()]).status().expect("kill").success());
@@ -196,23 +197,36 @@ fn follow(make: &str) {
         assert!(String::from_utf8_lossy(&answer.stdout).contains(&format!(" {step} ")), "{make}, serial {step}: {answer:?}");
     }
     let came = *site.shelf.came.lock().expect("whole");
-    assert_eq!(came, [1, STEPS as usize - 1], "{make}: one whole zone, and then changes");
     drop(peer);
     drop(site);
     running.stop(std::time::Duration::ZERO);
+    Some(came)
 }
+
+/// One whole zone, and then changes.
+const BY_CHANGES: Option<[usize; 2]> = Some([1, STEPS as usize - 1]);
 
 #[test]
 fn knot_is_followed() {
-    follow("knotd");
-}
-
-#[test]
-fn nsd_is_followed() {
-    follow("nsd");
+    let came = follow("knotd", 5);
+    assert!(came.is_none() || came == BY_CHANGES, "{came:?}");
 }
 
 #[test]
 fn bind_is_followed() {
-    follow("named");
+    let came = follow("named", 5);
+    assert!(came.is_none() || came == BY_CHANGES, "{came:?}");
+}
+
+#[test]
+fn nsd_is_followed() {
+    let came = follow("nsd", 2);
+    assert!(came.is_none() || came == BY_CHANGES, "{came:?}");
+}
+
+/// Where several types of a name change at once, NSD 4.6 says some records twice: such changes are no changes, and the zone is fetched whole.
+#[test]
+fn what_nsd_says_twice_is_fetched_whole() {
+    let came = follow("nsd", 5);
+    assert!(came.is_none_or(|[whole, changes]| whole + changes == STEPS as usize), "{came:?}");
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source};
 use saola::dns::{Name, Records};
+use saola::telemetry;
 use saola::transfer::inward::{Limits, Notice, Notices, Received};
 use saola::transfer::refresh::Kept;
 use saola::transport::client::{Primary, Times};
@@ -95,6 +96,8 @@ impl Site {
     }
 
     pub fn with(shelf: Shelf, notices: Arc<Notices>, zones: Vec<(Name, Vec<Primary>)>, times: Times) -> Self {
+        // What the threads say is shown with a test that fails.
+        let _ = telemetry::init(telemetry::Level::default());
         let shelf = Arc::new(shelf);
         let holder: Arc<dyn Holder> = Arc::clone(&shelf) as _;
         let secondaries = Secondaries::start(sources(zones), holder, Arc::clone(&notices), 4, times).expect("threads");
