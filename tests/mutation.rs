@@ -66,6 +66,16 @@ fn requests() {
 }
 
 #[test]
+fn zones_on_their_way_in() {
+    check("inward", 20_000, &doors::inward::inward_seeds(), doors::inward::inward);
+}
+
+#[test]
+fn notices() {
+    check("notice", 10_000, &doors::inward::notice_seeds(), doors::inward::notice);
+}
+
+#[test]
 fn master_files() {
     check("master", 20_000, &doors::master_seeds(), doors::master);
 }

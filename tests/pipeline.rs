@@ -184,7 +184,7 @@ fn an_expired_zone_is_ours_and_not_served() {
     let World { pipeline, served } = &mut world;
     pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
     assert!(served.zone().is_none() && served.zones.iter().count() == 1);
-    pipeline.confirm(&name("vn"), |zones, logs| *served = Served { zones, logs });
+    pipeline.confirm(&name("vn"), NOW, UnixTime(NOW.0 + 100), |zones, logs| *served = Served { zones, logs });
     assert_eq!(served.zone().expect("served").serial(), Serial(5));
     pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
     world.put(Version::Changes(vec![Diff::between(&records(&model, 5), &records(&model, 6))])).expect("taken");

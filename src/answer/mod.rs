@@ -17,7 +17,7 @@ use request::{Edns, Reject, Request};
 use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 
-pub use request::{Opcode, Question};
+pub use request::{Opcode, Question, option};
 pub use resolve::MAX_HOPS;
 
 /// What the server says of itself, and its limits; the same for every query until the next reload.
@@ -207,6 +207,14 @@ impl<'a> Exchange<'a> {
     /// Answers a well-formed request with a response code alone.
     pub fn decline(&self, rcode: u16, buffer: &mut [u8]) -> Outcome {
         self.write(buffer, |_, _| rcode)
+    }
+
+    /// Answers a NOTIFY that was understood (RFC 1996 §3.12).
+    pub fn acknowledge(&self, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |_, reply| {
+            reply.set_authoritative();
+            NOERROR
+        })
     }
 
     /// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).

@@ -32,6 +32,7 @@ pub struct Server {
     pub workers: Option<Spanned<u32>>,
     pub udp_limit: Option<Spanned<u32>>,
     pub udp_receive_buffer: Option<Spanned<u32>>,
+    pub transfers_in: Option<Spanned<u32>>,
     pub state: Option<Spanned<String>>,
     pub keys: Option<Spanned<String>>,
     pub control: Option<Spanned<String>>,
@@ -92,6 +93,7 @@ pub struct Zone {
     pub file: Option<Spanned<String>>,
     pub sign: Option<Spanned<String>>,
     pub primaries: Option<Spanned<Vec<Peer>>>,
+    pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
 }
@@ -103,7 +105,7 @@ pub struct Peer {
     pub key: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Allow {
     pub prefix: Spanned<String>,

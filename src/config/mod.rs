@@ -86,6 +86,8 @@ pub struct Server {
     pub workers: usize,
     /// The largest UDP answer in octets.
     pub udp_limit: u16,
+    /// Zones that are fetched from primaries at a time.
+    pub transfers_in: usize,
     /// The folder of all that outlives the process.
     pub state: PathBuf,
     /// The folder of signing keys.
@@ -140,19 +142,43 @@ pub enum Clock {
     Watermark,
 }
 
-/// `[[zone]]`: a zone from a master file.
+/// `[[zone]]`: a zone from a master file, or from other servers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {
     /// The apex.
     pub name: Name,
-    /// Its master file.
-    pub file: PathBuf,
+    /// Where it comes from.
+    pub source: Source,
     /// The policy it is signed with; `None` = served as it stands.
     pub sign: Option<String>,
     /// Its secondaries, which are told of changes; no two with one address.
     pub notify: Vec<Peer>,
     /// Who may transfer it; empty = nobody.
     pub allow_transfer: Vec<Allow>,
+}
+
+/// Where a zone comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A master file.
+    File(PathBuf),
+    /// Other servers.
+    Primaries {
+        /// Who they are, the preferred one first; at least one.
+        primaries: Vec<Peer>,
+        /// Who beside them may say that the zone has changed.
+        allow_notify: Vec<Allow>,
+    },
+}
+
+impl Source {
+    /// The master file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Primaries { .. } => None,
+        }
+    }
 }
 
 /// Another server.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::error::Source;
-use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, TsigKey, Zone, file};
+use super::error;
+use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, Source, TsigKey, Zone, file};
 use crate::dns::Name;
 use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
 use crate::sign::{self, Algorithm, Denial};
@@ -18,7 +18,7 @@ use crate::transport::Limits;
 
 /// Reads `text`; see [`Config::parse`].
 pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
-    let source = Source { path, text };
+    let source = error::Source { path, text };
     let file: file::File = toml::from_str(text).map_err(|error| source.syntax(&error))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut reader = Reader { source, folder, warnings: Vec::new() };
@@ -26,7 +26,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
 }
 
 struct Reader<'a> {
-    source: Source<'a>,
+    source: error::Source<'a>,
     folder: PathBuf,
     warnings: Vec<String>,
 }
@@ -92,6 +92,8 @@ impl Reader<'_> {
         let version = self.short_text(table.version, "server.version")?;
         // RFC 9715 §3.2 for the default; 512 is what every client takes (RFC 1035 §4.2.1), 4096 the most that has been in use.
         let udp_limit = self.number(table.udp_limit, "server.udp-limit", 1232, 512..=4096)? as u16;
+        // Our choice: a transfer waits for its peer more than it works, and a primary that hangs must not keep the zones of others waiting.
+        let transfers_in = self.number(table.transfers_in, "server.transfers-in", 8, 1..=1000)? as usize;
         let workers = self.number(table.workers, "server.workers", 0, 0..=1024)? as usize;
         let state = self.path(table.state, "server.state", "var")?;
         let keys = self.path(table.keys, "server.keys", "keys")?;
@@ -104,7 +106,7 @@ impl Reader<'_> {
             self.warnings.push(format!("server.metrics = \"{address}\" has no effect: metrics are not served yet"));
         }
         let version = version.unwrap_or_else(|| concat!("saola ", env!("CARGO_PKG_VERSION")).into());
-        Ok(Server { listen, identity, hostname, version, workers, udp_limit, state, keys, control, metrics })
+        Ok(Server { listen, identity, hostname, version, workers, udp_limit, transfers_in, state, keys, control, metrics })
     }
 
     fn limits(&self, table: file::Tcp, udp_receive_buffer: Option<Spanned<u32>>) -> Result<Limits, ConfigError> {
@@ -214,22 +216,47 @@ impl Reader<'_> {
 
     fn zone(&mut self, table: file::Zone, policies: &BTreeMap<String, Policy>, keys: &[TsigKey]) -> Result<Zone, ConfigError> {
         let name = self.name(&table.name, "zone.name")?;
-        if let Some(primaries) = table.primaries {
-            for peer in primaries.get_ref() {
-                self.peer(peer, "zone.primaries", keys)?;
+        let source = match (table.file, table.primaries) {
+            (Some(file), None) => Source::File(self.path(Some(file), "zone.file", "")?),
+            (None, Some(list)) => self.primaries(&list, table.allow_notify.clone(), keys)?,
+            (Some(file), Some(_)) => {
+                let what = format!("'{name}' has a file and primaries, remove one: a zone comes from one place");
+                return Err(self.error(&file, "zone.file", what));
             }
-            let what =
-                format!("'{name}' names primaries, and secondary zones are not carried out yet: give it a file and remove primaries");
-            return Err(self.source.error(primaries.span(), "zone.primaries", what));
-        }
-        let Some(file) = table.file else {
-            return Err(self.error(&table.name, "zone.file", format!("'{name}' has no file, add file = \"...\"")));
+            (None, None) => {
+                let what = format!("'{name}' has no file, add file = \"...\", or primaries = [...] to have it from other servers");
+                return Err(self.error(&table.name, "zone.file", what));
+            }
         };
-        let file = self.path(Some(file), "zone.file", "")?;
+        if let (Source::Primaries { .. }, Some(sign)) = (&source, &table.sign) {
+            let what = format!("'{name}' comes from primaries and is served as they have it, remove sign: it is not signed again here");
+            return Err(self.error(sign, "zone.sign", what));
+        }
+        if let (Source::File(_), Some(list)) = (&source, &table.allow_notify) {
+            let what = format!("'{name}' comes from a file, of which nobody can say that it has changed, remove allow-notify");
+            return Err(self.error(list, "zone.allow-notify", what));
+        }
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
         let notify = self.told(table.notify, "zone.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
-        Ok(Zone { name, file, sign, notify, allow_transfer })
+        Ok(Zone { name, source, sign, notify, allow_transfer })
+    }
+
+    fn primaries(
+        &mut self,
+        list: &Spanned<Vec<file::Peer>>,
+        allow_notify: Option<Spanned<Vec<file::Allow>>>,
+        keys: &[TsigKey],
+    ) -> Result<Source, ConfigError> {
+        let peers = list.get_ref().iter().map(|peer| self.peer(peer, "zone.primaries", keys));
+        let primaries = peers.collect::<Result<Vec<_>, _>>()?;
+        if primaries.is_empty() {
+            return Err(self.error(list, "zone.primaries", "is empty, write for example [{ address = \"192.0.2.1:53\" }]"));
+        }
+        if let Some(peer) = primaries.iter().find(|peer| peer.address.port() == 0) {
+            return Err(self.error(list, "zone.primaries", format!("{} has port 0, write the port that it listens on", peer.address)));
+        }
+        Ok(Source::Primaries { primaries, allow_notify: self.allowed(allow_notify, "zone.allow-notify", keys)? })
     }
 
     fn allowed(&self, list: Option<Spanned<Vec<file::Allow>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Allow>, ConfigError> {

@@ -29,7 +29,7 @@ fn paths_start_at_the_folder_of_the_file() {
     assert_eq!(config.server.keys, Path::new("/etc/saola/keys"));
     let config = parse(&with("state = \"/var/lib/saola\"\n[[zone]]\nname = \"example.org\"\nfile = \"z/e\"")).expect("good");
     assert_eq!(config.server.control, Path::new("/var/lib/saola/control.sock"));
-    assert_eq!(config.zones[0].file, Path::new("/etc/saola/z/e"));
+    assert_eq!(config.zones[0].source.file(), Some(Path::new("/etc/saola/z/e")));
     let config = Config::parse(&with(""), Path::new("saola.toml")).expect("good");
     assert_eq!(config.server.state, Path::new("var"));
 }
@@ -66,7 +66,7 @@ fn mistakes_name_line_and_key() {
     refused("[server]\n", "line 1: server: missing key `listen`");
     refused(
         &with("lisen = 1"),
-        "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `state`, `keys`, `control`, `metrics`",
+        "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `transfers-in`, `state`, `keys`, `control`, `metrics`",
     );
     refused(
         "[server]\nlisten = [\"127.0.0.1\"]",
@@ -92,7 +92,10 @@ fn mistakes_name_line_and_key() {
         &with("[policy.a]\nvalidity = \"soon\""),
         "line 4: policy.a.validity: 'soon' is no span of time, write seconds or text with units such as \"21d\" or \"1h30m\"",
     );
-    refused(&with("[[zone]]\nname = \"a.vn\""), "line 4: zone.file: 'a.vn.' has no file, add file = \"...\"");
+    refused(
+        &with("[[zone]]\nname = \"a.vn\""),
+        "line 4: zone.file: 'a.vn.' has no file, add file = \"...\", or primaries = [...] to have it from other servers",
+    );
     refused(&with("[[zone]]\nname = \"a..vn\"\nfile = \"x\""), "line 4: zone.name: 'a..vn' is no domain name: a label is empty");
     refused(
         &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\n[[zone]]\nname = \"A.VN.\"\nfile = \"x\""),
@@ -102,9 +105,30 @@ fn mistakes_name_line_and_key() {
         &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nsign = \"strong\""),
         "line 6: zone.sign: there is no policy 'strong', add a table [policy.strong]",
     );
+    let primaries = "[[zone]]\nname = \"a.vn\"\nprimaries = [{ address = \"192.0.2.1:53\" }]\n";
     refused(
-        &with("[[zone]]\nname = \"a.vn\"\nprimaries = [{ address = \"192.0.2.1:53\" }]"),
-        "line 5: zone.primaries: 'a.vn.' names primaries, and secondary zones are not carried out yet: give it a file and remove primaries",
+        &with(&format!("{primaries}sign = \"default\"")),
+        "line 6: zone.sign: 'a.vn.' comes from primaries and is served as they have it, remove sign: it is not signed again here",
+    );
+    refused(
+        &with(&format!("{primaries}file = \"x\"")),
+        "line 6: zone.file: 'a.vn.' has a file and primaries, remove one: a zone comes from one place",
+    );
+    refused(
+        &with(&format!("{primaries}allow-notify = [{{ prefix = \"::1\", key = \"k\" }}]")),
+        "line 6: zone.allow-notify.key: there is no key 'k', add a [[key]] with this name",
+    );
+    refused(
+        &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nallow-notify = []"),
+        "line 6: zone.allow-notify: 'a.vn.' comes from a file, of which nobody can say that it has changed, remove allow-notify",
+    );
+    refused(
+        &with("[[zone]]\nname = \"a.vn\"\nprimaries = []"),
+        "line 5: zone.primaries: is empty, write for example [{ address = \"192.0.2.1:53\" }]",
+    );
+    refused(
+        &with("[[zone]]\nname = \"a.vn\"\nprimaries = [{ address = \"192.0.2.1:0\" }]"),
+        "line 5: zone.primaries: 192.0.2.1:0 has port 0, write the port that it listens on",
     );
     refused(
         &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nallow-transfer = [{ prefix = \"192.0.2.1/24\" }]"),

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
 
 use super::doors::Shared;
+use super::secondary::{Holder, NotTaken, Secondaries, Source};
 use super::{images, machine, plan, tell};
 use crate::answer::Face;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{Pipeline, Problem, Report, Scope, Upkept};
+use crate::pipeline::{self, Pipeline, Problem, Report, Scope, Upkept, Version, Zonemd};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
+use crate::transfer::inward::Received;
 use crate::transfer::notify::Announced;
+use crate::transfer::refresh::Kept;
+use crate::transport::client::Times;
 use crate::transport::{self, Served};
 use crate::zone::ZoneSet;
 
@@ -39,6 +43,12 @@ pub enum Work {
     },
     /// What had become long of a zone is short again.
     Upkept(Upkept),
+    /// A primary has sent a zone, or what has changed in it.
+    Received(Name, Version, Sender<Result<(), pipeline::NotTaken>>),
+    /// A primary has confirmed a zone.
+    Confirmed(Name, Kept),
+    /// No primary has confirmed a zone for too long.
+    Expired(Name),
 }
 
 /// Makes zones and puts them in force.
@@ -89,6 +99,12 @@ impl Builder {
         if let Err(error) = transport::give_way() {
             log::warn!("zones are made at the priority of the answers, to make them slower fails: {error}");
         }
+        let notices = Arc::clone(&self.shared.served.load().notices);
+        let holder = Arc::new(Door(Arc::clone(&self.shared)));
+        match Secondaries::start(self.sources(), holder, notices, self.config.server.transfers_in, Times::default()) {
+            Ok(secondaries) => self.shared.set_secondaries(secondaries),
+            Err(error) => log::error!("no zone is had from others, there are no threads for it: {error}"),
+        }
         let mut next_timer = Instant::now() + TIMER;
         loop {
             match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {
@@ -105,6 +121,21 @@ impl Builder {
                     }
                 }
                 Ok(Work::Upkept(done)) => self.upkept(done),
+                Ok(Work::Received(apex, version, reply)) => {
+                    let result = self.received(&apex, version, UnixTime::now());
+                    // Who asked may have gone.
+                    let _ = reply.send(result);
+                }
+                Ok(Work::Confirmed(apex, Kept { checked, until })) => {
+                    let Self { shared, face, access, pipeline, .. } = self;
+                    pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, zones, logs));
+                    shared.update(&self.config, &self.pipeline);
+                }
+                Ok(Work::Expired(apex)) => {
+                    let Self { shared, face, access, pipeline, .. } = self;
+                    pipeline.expire(&apex, |zones, logs| swap(shared, face, access, zones, logs));
+                    shared.update(&self.config, &self.pipeline);
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     next_timer = Instant::now() + TIMER;
                     if let Err(error) = self.run(&Scope::Timer, UnixTime::now()) {
@@ -140,6 +171,7 @@ impl Builder {
         self.face = face(&self.config);
         self.access = Arc::new(plan::access(&self.config));
         let report = self.run(&Scope::All, now)?;
+        self.shared.replace_sources(self.sources());
         self.shared.renamed(&self.config);
         self.reply(report, warnings, begin)
     }
@@ -200,11 +232,24 @@ impl Builder {
             log::error!("{problem}");
         }
         self.shared.update(&self.config, &self.pipeline);
-        let secondaries = plan::secondaries(&self.config);
-        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
-        self.shared.notifier.serve(zones.collect());
+        self.tell_secondaries();
         self.look_after();
         Ok(report)
+    }
+
+    /// Puts in force what a primary has sent.
+    fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
+        let Self { shared, face, access, pipeline, .. } = self;
+        let put = || pipeline.put(apex, version, Zonemd::Off, now, |zones, logs| swap(shared, face, access, zones, logs));
+        let fault = |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
+        let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
+        for note in notes {
+            log::warn!("[{apex}] {note}");
+        }
+        self.shared.update(&self.config, &self.pipeline);
+        self.tell_secondaries();
+        self.look_after();
+        Ok(())
     }
 
     /// Takes what came of a job of [`Self::look_after`].
@@ -214,6 +259,23 @@ impl Builder {
             log::warn!("{problem}");
         }
         self.look_after();
+    }
+
+    /// Tells those who have our zones what is served now; who knows already is not told.
+    fn tell_secondaries(&self) {
+        let secondaries = plan::secondaries(&self.config);
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        self.shared.notifier.serve(zones.collect());
+    }
+
+    /// Where zones come from, and what is here of them.
+    fn sources(&self) -> Vec<Source> {
+        let held = |apex: &Name| {
+            let live = self.pipeline.live().get(apex)?;
+            let [checked, until] = live.saved.as_ref()?.good?.map(UnixTime);
+            Some((live.zone.soa().clone(), Kept { checked, until }))
+        };
+        Source::all(&self.config, held)
     }
 
     /// Gives to others what is to be done beside the work.
@@ -237,9 +299,40 @@ impl Builder {
     }
 }
 
+/// Where those who fetch zones give them in.
+struct Door(Arc<Shared>);
+
+impl Holder for Door {
+    fn take(&self, apex: &Name, received: Received) -> Result<(), NotTaken> {
+        let version = match received {
+            Received::Current(_) => return Ok(()),
+            Received::Whole(records) => Version::Whole(records),
+            Received::Changes(changes) => Version::Changes(changes),
+        };
+        let (reply, answer) = mpsc::channel();
+        self.0.do_later(Work::Received(apex.clone(), version, reply));
+        match answer.recv() {
+            Ok(result) => result.map_err(|not_taken| match not_taken {
+                pipeline::NotTaken::DoesNotFit(why) => NotTaken::DoesNotFit(why),
+                pipeline::NotTaken::Refused(why) => NotTaken::Refused(why),
+            }),
+            Err(_) => Err(NotTaken::Refused("the daemon is ending".into())),
+        }
+    }
+
+    fn expire(&self, apex: &Name) {
+        self.0.do_later(Work::Expired(apex.clone()));
+    }
+
+    fn checked(&self, apex: &Name, kept: Kept) {
+        self.0.do_later(Work::Confirmed(apex.clone(), kept));
+    }
+}
+
 /// Puts zones, and what leads to them, in the place of what is served.
 fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
-    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs) };
+    let notices = Arc::clone(&shared.served.load().notices);
+    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices };
     Served::replace(&shared.served, served);
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::Event;
 use super::builder::Work;
+use super::secondary::{Secondaries, Source};
 use crate::config::Config;
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, Serial, UnixTime, master};
@@ -30,6 +31,7 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// Who tells secondaries.
     pub notifier: Notifier,
+    secondaries: OnceLock<Secondaries>,
     /// The control socket.
     pub control: PathBuf,
     listen: Vec<SocketAddr>,
@@ -107,7 +109,7 @@ impl Shared {
             reload: None,
         };
         let control = config.server.control.clone();
-        Self { served, telemetry: Telemetry::new(), notifier, control, listen, events, work, board: Mutex::new(board) }
+        Self { served, telemetry: Telemetry::new(), notifier, secondaries: OnceLock::new(), control, listen, events, work, board: Mutex::new(board) }
     }
 
     /// The workers answer.
@@ -137,7 +139,10 @@ impl Shared {
 
     /// Zones changed.
     pub fn update(&self, config: &Config, pipeline: &Pipeline) {
-        let file = |apex: &Name| config.zones.iter().find(|zone| zone.name == *apex).map(|zone| zone.file.display().to_string());
+        let file = |apex: &Name| {
+            let zone = config.zones.iter().find(|zone| zone.name == *apex)?;
+            Some(zone.source.file().map_or("primaries".to_owned(), |file| file.display().to_string()))
+        };
         let line = |apex: &Name| {
             let live = pipeline.live().get(apex);
             let counts = live.map(|live| live.zone.counts());
@@ -169,6 +174,19 @@ impl Shared {
     /// Asks for a reload without waiting for it. When more than enough of them wait already, one more would change nothing.
     pub fn reload_later(&self) {
         let _ = self.work.try_send(Work::Reload { zone: None, reply: None });
+    }
+
+    /// Zones are had from others from now on.
+    pub fn set_secondaries(&self, secondaries: Secondaries) {
+        // Set once, before anything else can.
+        let _ = self.secondaries.set(secondaries);
+    }
+
+    /// Zones are had from these from now on.
+    pub fn replace_sources(&self, sources: Vec<Source>) {
+        if let Some(secondaries) = self.secondaries.get() {
+            secondaries.replace(sources);
+        }
     }
 
     /// Gives the builder work, when it has time for it.
@@ -264,6 +282,8 @@ impl Doors for Shared {
         for status in self.notifier.status(wanted.clone()) {
             secondaries.entry(status.apex.clone()).or_default().push(secondary(&status));
         }
+        let primaries = self.secondaries.get().map(Secondaries::lines).unwrap_or_default();
+        let line = |zone: &ZoneLine| primaries.iter().find(|line| line.apex == zone.apex);
         let board = self.board();
         let lines: Vec<Value> = board
             .zones
@@ -279,6 +299,11 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "primary": line(zone).map(|line| line.primary),
+                    "checked_at": line(zone).and_then(|line| line.status.checked).map(|at| at.to_string()),
+                    "next_check_at": line(zone).and_then(|line| line.status.next).map(|at| at.to_string()),
+                    "good_until": line(zone).and_then(|line| line.status.until).map(|at| at.to_string()),
+                    "transfer_problem": line(zone).and_then(|line| line.problem.clone()),
                     "secondaries": secondaries.remove(&zone.apex).unwrap_or_default(),
                 })
             })

@@ -9,6 +9,7 @@ mod doors;
 mod images;
 mod machine;
 mod plan;
+pub mod secondary;
 mod show;
 
 use std::io::Write;
@@ -94,6 +95,7 @@ fn run(args: Args) -> Result<(), String> {
         face: Face::default(),
         access: Arc::default(),
         logs: Arc::default(),
+        notices: Arc::default(),
     }));
     let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
     let shared = Arc::new(Shared::new(&config, listen.clone(), Arc::clone(&served), notifier, events.clone(), work));

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::answer::Face;
-use crate::config::{Clock, Config, Peer, TsigKey};
+use crate::config::{Clock, Config, Peer, Source, TsigKey, Zone};
 use crate::dns::{Name, NameRef};
 use crate::pipeline::{FilePlan, Plan, RegistryPlan};
-use crate::transfer::access::Access;
+use crate::transfer::access::{Access, Allow};
 use crate::transfer::notify::Secondary;
 
 /// What is to be served.
@@ -30,15 +30,18 @@ pub fn plan(config: &Config) -> Plan {
         policy: policy(&registry.sign).map(|policy| policy.sign.clone()),
         rsa_bits: policy(&registry.sign).map_or(0, |policy| policy.rsa_bits),
     });
-    let files = config.zones.iter().map(|zone| FilePlan {
-        apex: zone.name.clone(),
-        file: zone.file.clone(),
-        policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
-        rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
-        is_dynamic: false,
-        is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
+    let files = config.zones.iter().filter_map(|zone| {
+        Some(FilePlan {
+            apex: zone.name.clone(),
+            file: zone.source.file()?.to_owned(),
+            policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
+            rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
+            is_dynamic: false,
+            is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
+        })
     });
-    Plan { registry, files: files.collect(), secondaries: Vec::new(), keys: config.server.keys.clone() }
+    let secondaries = config.zones.iter().filter(|zone| zone.source.file().is_none()).map(|zone| zone.name.as_ref().to_lowercase());
+    Plan { registry, files: files.collect(), secondaries: secondaries.collect(), keys: config.server.keys.clone() }
 }
 
 /// What the server says of itself.
@@ -56,12 +59,21 @@ pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) ->
     }
 }
 
-/// Who may transfer what: nobody, but who is named.
+/// Who may transfer what, and say that what has changed: nobody, but who is named, and a zone's primaries.
 pub fn access(config: &Config) -> Access {
+    let notifiers = |zone: &Zone| match &zone.source {
+        Source::File(_) => None,
+        Source::Primaries { primaries, allow_notify } => {
+            // By its address alone, whatever key is spoken with it: some primaries sign no notices, and one is only a reason to ask.
+            let by_address = primaries.iter().map(|peer| Allow { prefix: peer.address.ip().into(), key: None });
+            Some((zone.name.as_ref().to_lowercase(), by_address.chain(allow_notify.iter().cloned()).collect()))
+        }
+    };
     Access {
         keys: config.keys.iter().map(TsigKey::key).collect(),
         zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
         others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
+        secondaries: config.zones.iter().filter_map(notifiers).collect(),
     }
 }
 

@@ -71,6 +71,9 @@ pub struct SavedZone {
     pub signing: String,
     /// Unix time at which signatures are to be renewed; `None` = not signed.
     pub refresh_at: Option<u64>,
+    /// Unix times at which a primary last confirmed the zone, and until which it is good; `None` = it is our own.
+    #[serde(default)]
+    pub good: Option<[u64; 2]>,
     /// The snapshot's file name within `zones/`.
     pub file: String,
     /// Its checksum, hexadecimal.
@@ -275,7 +278,7 @@ mod tests {
             pipe("zones/vn.1.snapshot");
             let file = "vn.1.snapshot".into();
             let zone =
-                SavedZone { serial: 1, made: 1, content: "".into(), signing: "".into(), refresh_at: None, file, checksum: "".into() };
+                SavedZone { serial: 1, made: 1, content: "".into(), signing: "".into(), refresh_at: None, good: None, file, checksum: "".into() };
             assert!(matches!(journal.load(name("vn").as_ref(), &zone), Err(SnapshotError::Io(_))));
         }
         std::fs::remove_file(dir.path().join("lock")).expect("removed");
@@ -285,7 +288,7 @@ mod tests {
 
     fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {
         let (file, checksum) = journal.save(name(apex).as_ref(), Serial(serial), &records(serial)).expect("saved");
-        let zone = SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), file, checksum };
+        let zone = SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), good: None, file, checksum };
         saved.zones.insert(apex.into(), zone);
         journal.commit(saved).expect("committed");
     }

@@ -341,7 +341,7 @@ fn refresh_at(records: &Records, signing: &Signing<'_>, now: UnixTime) -> Option
 pub fn save(journal: &Journal, apex: NameRef<'_>, serial: Serial, records: &Records) -> Result<SavedZone, MakeError> {
     let (file, checksum) = journal.save(apex, serial, records).map_err(MakeError::Journal)?;
     let (serial, made) = (serial.0, serial.0);
-    Ok(SavedZone { serial, made, content: String::new(), signing: String::new(), refresh_at: None, file, checksum })
+    Ok(SavedZone { serial, made, content: String::new(), signing: String::new(), refresh_at: None, good: None, file, checksum })
 }
 
 /// Makes the zone of records that are served as they stand and of which nothing is kept; `None` when it is what was served before.

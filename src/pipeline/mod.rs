@@ -47,6 +47,8 @@ pub struct Pipeline {
     set: ZoneSet,
     /// Zones that are no longer good: they stay known, and are answered with SERVFAIL.
     expired: BTreeSet<Name>,
+    /// When the times of zones that others make were last written.
+    confirmed_at: UnixTime,
     /// How many times zones were given out to be made one.
     upkeeps: u64,
     /// Images that are to be written beside those of what is served.
@@ -158,7 +160,8 @@ impl Pipeline {
             }
         }
         let (set, expired, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), 0, Vec::new());
-        (Self { press, serials, live, set, expired, upkeeps, images, problems: BTreeMap::new(), export_problem: None }, problems)
+        let confirmed_at = UnixTime(0);
+        (Self { press, serials, live, set, expired, confirmed_at, upkeeps, images, problems: BTreeMap::new(), export_problem: None }, problems)
     }
 
     /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set and the

@@ -115,14 +115,25 @@ impl Pipeline {
         Ok((published, notes))
     }
 
-    /// The primary has nothing newer, so the zone stays good: an expired one is answered again.
-    pub fn confirm(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
-        if self.expired.remove(apex)
-            && let Some(live) = self.live.get(apex)
-        {
+    /// A primary has confirmed the zone at `checked`, and it is good until `until`: an expired one is answered again.
+    ///
+    /// The times are in the state at once where the zone had none, and with whatever is written there next, or within a minute: a crash makes a
+    /// zone expire earlier, never later.
+    pub fn confirm(&mut self, apex: &Name, checked: UnixTime, until: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
+        let Some(live) = self.live.get_mut(apex) else { return };
+        let Some(saved) = &mut live.saved else { return };
+        let is_first = saved.good.replace([checked.0, until.0]).is_none();
+        if self.expired.remove(apex) {
             self.problems.remove(apex);
             self.set.insert(Arc::clone(&live.zone));
             swap(self.set.clone(), self.press.logs());
+        }
+        if is_first || checked.0 >= self.confirmed_at.0 + 60 {
+            self.confirmed_at = checked;
+            let zones = self.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
+            let all = Saved { compiled: self.press.saved().compiled.clone(), zones };
+            // Without it, zones expire earlier after a crash.
+            let _ = self.press.commit(all, &[]);
         }
     }
 

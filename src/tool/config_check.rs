@@ -51,7 +51,7 @@ fn missing_files(config: &Config, of_registry: &[Name]) -> Vec<String> {
         }
     };
     for zone in &config.zones {
-        look(format!("[[zone]] {}", zone.name), &zone.file);
+        zone.source.file().into_iter().for_each(|file| look(format!("[[zone]] {}", zone.name), file));
     }
     let Some(registry) = &config.registry else { return warnings };
     look("[registry] deposits".into(), &registry.deposits);

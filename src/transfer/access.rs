@@ -1,4 +1,5 @@
-//! Who may have zones: clients within a prefix, holding a key where one is asked for. Nobody, unless something else is said.
+//! Who may have zones, and who may say that one has changed: clients within a prefix, holding a key where one is asked for. Nobody, unless something else
+//! is said.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +7,7 @@ use std::net::IpAddr;
 use super::tsig::Keys;
 use crate::dns::{Name, NameRef};
 
-/// Keys, and who may transfer which zone.
+/// Keys, and who may do what with which zone.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     /// The keys that are known here.
@@ -15,12 +16,19 @@ pub struct Access {
     pub zones: BTreeMap<Name, Vec<Allow>>,
     /// Who may transfer all other zones.
     pub others: Vec<Allow>,
+    /// Zones that are had from others, and who may say that one has changed (RFC 1996 §3.10).
+    pub secondaries: BTreeMap<Name, Vec<Allow>>,
 }
 
 impl Access {
     /// True if `client`, who has proved to hold `key`, may transfer the zone `apex`, which is in lower case.
     pub fn may_transfer(&self, apex: &Name, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
         self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, key))
+    }
+
+    /// True if `client`, who has proved to hold `key`, may say that the zone `apex` has changed; `None` where it is not had from others.
+    pub fn may_notify(&self, apex: &Name, client: IpAddr, key: Option<NameRef<'_>>) -> Option<bool> {
+        Some(self.secondaries.get(apex)?.iter().any(|allow| allow.lets_in(client, key)))
     }
 }
 
@@ -44,6 +52,14 @@ impl Allow {
 pub struct Prefix {
     address: IpAddr,
     length: u8,
+}
+
+impl From<IpAddr> for Prefix {
+    /// Just this address.
+    fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, length: if address.is_ipv4() { 32 } else { 128 } }
+    }
 }
 
 impl Prefix {

@@ -1,17 +1,16 @@
 //! What is special: requests that are signed, and those for whole zones. Says what is answered; who speaks with the peer sends it.
 //!
-//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR). Everything else is answered as if nobody had asked in a special way.
+//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR), RFC 1996 (NOTIFY). Everything else is answered as if nobody had asked in a special way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::Access;
+use super::inward::{Notice, Notices, serial_in};
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
-use crate::dns::message::{self, RawRecord};
-use crate::dns::rdata::Soa;
-use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
+use crate::dns::{Class, Name, Rtype, Serial, UnixTime, message};
 use crate::journal::Log;
 use crate::zone::{Zone, ZoneSet};
 
@@ -32,6 +31,8 @@ pub struct Site<'a> {
     pub access: &'a Access,
     /// The changes that lead to the zones, by apex in lower case.
     pub logs: &'a BTreeMap<Name, Log>,
+    /// Where notices of changes go.
+    pub notices: &'a Notices,
 }
 
 /// What is to be sent.
@@ -85,6 +86,10 @@ impl Special<'_> {
                     Err(rcode) => self.exchange.decline(rcode, buffer),
                 }
             }
+            Some((Opcode::Notify, question)) if prepared.is_edns_known() => match self.notified(&question) {
+                Ok(()) => self.exchange.acknowledge(buffer),
+                Err(rcode) => self.exchange.decline(rcode, buffer),
+            },
             _ => self.exchange.respond(self.site.zones, buffer),
         };
         Answered::Once(self.sign(outcome, buffer))
@@ -156,11 +161,24 @@ impl Special<'_> {
         }
         let zone = Arc::clone(zone.ok_or(SERVFAIL)?);
         if question.rtype == Rtype::IXFR {
-            let has = serial_of(self.exchange.prepared.message(), &apex).ok_or(FORMERR)?;
+            let has = serial_in(self.exchange.prepared.message(), 2, &apex).ok_or(FORMERR)?;
             return Ok((zone, Wanted::Changes(has)));
         }
         // RFC 5936 §4.2: AXFR by UDP is not defined.
         if self.exchange.meta.transport == Transport::Udp { Err(FORMERR) } else { Ok((zone, Wanted::Whole)) }
+    }
+
+    /// Keeps a notice of who may give one; otherwise the response code.
+    fn notified(&self, question: &Question<'_>) -> Result<(), u16> {
+        let notice = Notice::read(self.exchange.prepared.message(), question).ok_or(FORMERR)?;
+        let client = self.exchange.meta.client;
+        match self.site.access.may_notify(&notice.apex, client, self.signer.as_ref().map(Signer::key)) {
+            Some(true) => self.site.notices.tell(notice, client),
+            Some(false) => return Err(REFUSED),
+            // A zone of our own needs no notice; of one that is not here we know nothing.
+            None => return Err(if self.site.zones.iter().any(|(apex, _)| apex == notice.apex.as_ref()) { REFUSED } else { NOTAUTH }),
+        }
+        Ok(())
     }
 
     /// Puts the signature behind the answer.
@@ -180,24 +198,6 @@ enum Wanted {
     Whole,
     /// What has changed since a version.
     Changes(Serial),
-}
-
-/// The serial that the client has: of the SOA in the authority section (RFC 1995 §3).
-fn serial_of(request: &[u8], apex: &Name) -> Option<Serial> {
-    let mut at = message::records_at(request)?;
-    for _ in 0..message::count(request, 1) {
-        at = RawRecord::read(request, at)?.end;
-    }
-    if message::count(request, 2) != 1 {
-        return None;
-    }
-    let record = RawRecord::read(request, at)?;
-    if record.rtype != Rtype::SOA || record.class != Class::IN.0 || record.owner()? != *apex {
-        return None;
-    }
-    let mut rdata = Vec::new();
-    record.append_rdata(&mut rdata)?;
-    Soa::read(&rdata).map(|soa| Serial(soa.serial))
 }
 
 /// Tells what is wrong with the signature, where it fits.

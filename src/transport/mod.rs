@@ -4,6 +4,7 @@
 //! [`arc_swap::Cache`], so that a query costs neither lock nor shared cache line. One UDP worker and one TCP worker a core, each with
 //! sockets of its own (SO_REUSEPORT) and counters of its own. RFC 7766 and RFC 9210 (TCP), RFC 9715 (no fragments).
 
+pub mod client;
 mod connection;
 mod limits;
 mod notifier;

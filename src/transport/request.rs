@@ -13,6 +13,7 @@ use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::Access;
+use crate::transfer::inward::Notices;
 use crate::transfer::out::Outgoing;
 use crate::transfer::service::{self, Answered, Site};
 use crate::zone::ZoneSet;
@@ -29,6 +30,8 @@ pub struct Served {
     pub access: Arc<Access>,
     /// The changes that lead to the zones, by apex in lower case.
     pub logs: Arc<BTreeMap<Name, Log>>,
+    /// Where notices of changes go.
+    pub notices: Arc<Notices>,
 }
 
 impl Served {
@@ -104,7 +107,7 @@ pub(super) fn answer(
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
-    let site = Site { zones: &served.zones, face: &served.face, access: &served.access, logs: &served.logs };
+    let site = Site { zones: &served.zones, face: &served.face, access: &served.access, logs: &served.logs, notices: &served.notices };
     let outcome = match caught(counters, || service::respond(site, now, meta, request, buffer)) {
         Some(Answered::Once(outcome)) => outcome,
         Some(Answered::Zone(outgoing)) => {

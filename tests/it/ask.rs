@@ -16,6 +16,7 @@ use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::journal::Log;
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::access::Access;
+use saola::transfer::inward::Notices;
 use saola::transfer::service::{Answered, Site, respond};
 use saola::zone::{Zone, ZoneSet};
 
@@ -60,6 +61,8 @@ pub struct World {
     pub access: Access,
     /// What has changed in the zones.
     pub logs: BTreeMap<Name, Log>,
+    /// What was said of zones that are had from others.
+    pub notices: Notices,
     /// The records of each zone as they are served.
     pub records: Vec<(Labels, Records)>,
     /// Where questions come from.
@@ -245,6 +248,7 @@ impl World {
             face: Face::default(),
             access: Access::default(),
             logs: BTreeMap::new(),
+            notices: Notices::default(),
             records: Vec::new(),
             client: "192.0.2.53".parse().expect("an address"),
         }
@@ -263,7 +267,7 @@ impl World {
         // What stood in the buffer before must not get into a reply.
         let mut buffer = vec![0xa5; 65_535];
         let meta = Meta { transport, client: self.client };
-        let site = Site { zones: &self.zones, face: &self.face, access: &self.access, logs: &self.logs };
+        let site = Site { zones: &self.zones, face: &self.face, access: &self.access, logs: &self.logs, notices: &self.notices };
         let once = |answered| match answered {
             Answered::Once(outcome) => outcome,
             Answered::Zone(_) => panic!("a whole zone is answered"),

@@ -6,6 +6,7 @@ mod proof;
 
 mod rfc1034;
 mod rfc1035;
+mod rfc1996;
 mod rfc2181;
 mod rfc2308;
 mod rfc3597;

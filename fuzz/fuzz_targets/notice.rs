@@ -1,0 +1,7 @@
+//! Requests that may be a NOTIFY.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::inward::notice(data));
