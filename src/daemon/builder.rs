@@ -16,6 +16,7 @@ use crate::dns::{Name, UnixTime};
 use crate::pipeline::{Pipeline, Problem, Report, Scope};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
+use crate::transport::tls::Acceptor;
 use crate::transport::{self, Served};
 
 /// Requests that may wait; our choice, far above what operators do.
@@ -37,6 +38,7 @@ pub struct Builder {
     config: Config,
     face: Face,
     access: Arc<Access>,
+    tls: Option<Acceptor>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
     images: Sender<images::Work>,
@@ -47,7 +49,8 @@ impl Builder {
     pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, images: Sender<images::Work>) -> Self {
         let face = face(&config);
         let access = Arc::new(plan::access(&config));
-        Self { config, face, access, pipeline, shared, images }
+        let tls = config.tls.as_ref().map(Acceptor::new);
+        Self { config, face, access, tls, pipeline, shared, images }
     }
 
     /// Makes everything for the first time.
@@ -125,10 +128,13 @@ impl Builder {
         // What needs a restart stays as it is, also in what is told of it and in the next comparison.
         let mut server = config.server.clone();
         (server.listen, server.workers) = (self.config.server.listen.clone(), self.config.server.workers);
+        server.listen_tls = self.config.server.listen_tls.clone();
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config);
         self.access = Arc::new(plan::access(&self.config));
+        // Listeners stay until a restart, and so does what they need.
+        self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
         let report = self.run(&Scope::All, now)?;
         self.shared.renamed(&self.config);
         self.reply(report, warnings, begin)
@@ -168,12 +174,12 @@ impl Builder {
     /// Carries the plan out and logs what came of it.
     fn run(&mut self, scope: &Scope, now: UnixTime) -> Result<Report, String> {
         let plan = plan::plan(&self.config);
-        let Self { shared, face, access, pipeline, .. } = self;
+        let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
         let report = catch_unwind(AssertUnwindSafe(|| {
             pipeline.run(&plan, scope, now, |zones| {
-                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access) };
+                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), tls: tls.clone() };
                 Served::replace(&shared.served, served);
             })
         }));

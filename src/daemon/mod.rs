@@ -35,7 +35,7 @@ use crate::transport::{self, Served, Server};
 use crate::zone::ZoneSet;
 
 use builder::{Builder, Work};
-use doors::Shared;
+use doors::{Listening, Shared};
 
 /// Serves DNS zones authoritatively, in the foreground, until it is told to stop.
 #[derive(Debug, Parser)]
@@ -83,14 +83,17 @@ fn run(args: Args) -> Result<(), String> {
         transport::set_descriptor_limit(wanted);
     }
     let journal = Journal::open(&config.server.state).map_err(|error| error.to_string())?;
-    let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone()).map_err(|error| error.to_string())?;
+    let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone())
+        .and_then(|server| server.with_tls(&config.server.listen_tls))
+        .map_err(|error| error.to_string())?;
     let control = Listener::bind(&config.server.control).map_err(|error| error.to_string())?;
-    let listen = server.local_addrs();
+    let listen = Listening { plain: server.local_addrs(), tls: server.tls_addrs() };
 
     let (events, waiting) = mpsc::channel();
     let (work, to_do) = mpsc::sync_channel(builder::QUEUE);
-    let served = Arc::new(ArcSwap::from_pointee(Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default() }));
-    let shared = Arc::new(Shared::new(&config, listen.clone(), Arc::clone(&served), events.clone(), work));
+    let nothing = Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default(), tls: None };
+    let served = Arc::new(ArcSwap::from_pointee(nothing));
+    let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
     start_builder(config, journal, Arc::clone(&shared), to_do, events).map_err(|error| format!("no thread to make zones: {error}"))?;

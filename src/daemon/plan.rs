@@ -63,6 +63,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
     let pairs = [
         ("server.listen", a.listen == b.listen),
+        ("server.listen-tls", a.listen_tls == b.listen_tls),
         ("server.workers", a.workers == b.workers),
         ("server.state", a.state == b.state),
         ("server.control", a.control == b.control),

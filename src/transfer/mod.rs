@@ -3,4 +3,5 @@
 pub mod access;
 pub mod out;
 pub mod service;
+pub mod trust;
 pub mod tsig;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
+use super::access::{Access, Channel, Client};
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
@@ -41,14 +41,15 @@ pub enum Answered {
 /// One request on its way.
 struct Special<'a> {
     site: Site<'a>,
+    channel: Channel<'a>,
     exchange: Exchange<'a>,
     signer: Option<Signer>,
 }
 
-/// Answers a request of any kind, as [`answer::respond_to`](crate::answer::respond_to) does.
+/// Answers a request of any kind that came over `channel`, as [`answer::respond_to`](crate::answer::respond_to) does.
 ///
 /// Cost of a special one: an allocation or two, and where it is signed, two MACs.
-pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
+pub fn respond(site: Site<'_>, channel: Channel<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
     let unsigned = Exchange { face: site.face, now, meta, prepared, reserve: 0 };
     if !prepared.is_special() {
         return Answered::Once(unsigned.respond(site.zones, buffer));
@@ -63,7 +64,7 @@ pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'
         }
     };
     let exchange = Exchange { reserve: signer.as_ref().map_or(0, Signer::size), ..unsigned };
-    Special { site, exchange, signer }.respond(buffer)
+    Special { site, channel, exchange, signer }.respond(buffer)
 }
 
 impl Special<'_> {
@@ -106,7 +107,9 @@ impl Special<'_> {
     fn zone_for(&self, question: &Question<'_>) -> Result<Wanted, u16> {
         let apex = question.name.to_lowercase();
         let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
-        if !self.site.access.may_transfer(&apex, self.exchange.meta.client, self.signer.as_ref().map(Signer::key)) {
+        let key = self.signer.as_ref().map(Signer::key);
+        let client = Client { address: self.exchange.meta.client, key, channel: self.channel };
+        if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {
             return Err(REFUSED);
         }
         let zone = zone.ok_or(SERVFAIL)?;

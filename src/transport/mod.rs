@@ -8,9 +8,11 @@ mod connection;
 mod limits;
 mod request;
 mod server;
+mod stream;
 mod sys;
 mod table;
 mod tcp;
+pub mod tls;
 mod transfer;
 mod udp;
 
