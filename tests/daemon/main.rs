@@ -2,6 +2,8 @@
 
 mod house;
 mod images;
+#[path = "../papers/mod.rs"]
+mod papers;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod transfers;

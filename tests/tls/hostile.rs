@@ -10,7 +10,8 @@ use saola::telemetry::Counter;
 use saola::transfer::access::Demand;
 use saola::transport::Limits;
 
-use super::world::{PATIENCE, Papers, RECORDS, World, access, client, question, read_message, transfer};
+use super::papers::Papers;
+use super::world::{PATIENCE, RECORDS, World, access, client, question, read_message, transfer};
 
 fn world(papers: &Papers, limits: Limits) -> World {
     World::start(&papers.server, access(Demand::Tls), limits)
@@ -47,7 +48,8 @@ fn what_is_no_tls_ends_the_connection_with_an_alert() {
     let world = world(&papers, Limits::default());
     let plain = question(1, "example.", Rtype::SOA);
     let other: &[u8] = &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
-    let cases = [&plain[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 5], &[0xff; 20_000], other, &[0x17, 3, 3, 0, 1, 0], &[0x15, 3, 3, 0, 2, 2, 40]];
+    let cases =
+        [&plain[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 5], &[0xff; 20_000], other, &[0x17, 3, 3, 0, 1, 0], &[0x15, 3, 3, 0, 2, 2, 40]];
     for octets in cases {
         let mut stream = world.tcp(world.tls);
         stream.write_all(octets).expect("sent");

@@ -1,16 +1,22 @@
 //! Questions and transfers over TLS: who is let in, who is trusted, and what a hostile client costs. RFC 7858, RFC 9103.
 
 mod hostile;
+#[path = "../papers/mod.rs"]
+mod papers;
+#[path = "../peers/mod.rs"]
+mod peers;
+mod primaries;
 mod world;
 
 use std::io::{ErrorKind, Read, Write};
 
+use papers::{Paper, Papers};
 use rustls::Stream;
 use saola::dns::Rtype;
 use saola::telemetry::Counter;
 use saola::transfer::access::{Access, Demand};
 use saola::transport::Limits;
-use world::{Paper, Papers, RECORDS, World, access, client, question, read_message, transfer};
+use world::{RECORDS, World, access, client, question, read_message, transfer};
 
 const REFUSED: u8 = 5;
 

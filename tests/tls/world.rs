@@ -1,4 +1,4 @@
-//! A server with a zone, the certificates of its small world, and clients of TLS.
+//! A server with a zone, and clients of TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,98 +6,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use saola::answer::Face;
 use saola::dns::{Name, Rtype, master};
 use saola::telemetry::{Counter, Snapshot, Telemetry};
 use saola::transfer::access::{Access, Allow, Demand, Prefix};
-use saola::transfer::trust::{Authority, Pin, Trust};
-use saola::transport::tls::{Acceptor, Credentials, TlsPeer, connect, read_certificates};
+use saola::transfer::trust::Trust;
+use saola::transport::tls::{Acceptor, TlsPeer, connect};
 use saola::transport::{Limits, Running, Served, Server};
 use saola::zone::{Zone, ZoneSet};
+
+use super::papers::{Paper, Papers};
 
 /// Longer than anything here takes; only a failure waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Records of the zone `example.`, as they are transferred: the SOA twice.
 pub const RECORDS: usize = 6004;
-
-/// A certificate and its key in PEM.
-pub struct Paper {
-    pub certificate: String,
-    pub key: String,
-}
-
-impl Paper {
-    fn new(params: &CertificateParams, issuer: Option<&Issuer<'_, KeyPair>>) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = match issuer {
-            Some(issuer) => params.signed_by(&key, issuer),
-            None => params.self_signed(&key),
-        };
-        Self { certificate: certificate.expect("a certificate").pem(), key: key.serialize_pem() }
-    }
-
-    /// For a name, by nobody but itself.
-    pub fn alone(name: &str) -> Self {
-        Self::new(&params(name), None)
-    }
-
-    pub fn credentials(&self) -> Credentials {
-        Credentials::read(&self.certificate, &self.key).unwrap_or_else(|error| panic!("{error:?}"))
-    }
-
-    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
-        read_certificates(&self.certificate).expect("certificates")
-    }
-
-    pub fn pin(&self) -> Trust {
-        Trust::Pin(Pin::of(&self.chain()[0]).expect("a certificate"))
-    }
-
-    /// Trusts this certificate to vouch for a name.
-    pub fn for_name(&self, name: &str) -> Trust {
-        Trust::Authority(Arc::new(Authority::new(&self.chain(), name).expect("a name")))
-    }
-}
-
-fn params(name: &str) -> CertificateParams {
-    CertificateParams::new([name.to_owned()]).expect("a name")
-}
-
-/// An authority and those it vouches for.
-pub struct Papers {
-    pub authority: Paper,
-    pub server: Paper,
-    pub edge: Paper,
-    pub expired: Paper,
-    /// In the name of the edge, by another authority.
-    pub stranger: Paper,
-}
-
-impl Papers {
-    pub fn new() -> Self {
-        let ((authority, own), (_, other)) = (authority(), authority());
-        let mut old = params("edge1.example");
-        (old.not_before, old.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
-        Self {
-            authority,
-            server: Paper::new(&params("ns0.example"), Some(&own)),
-            edge: Paper::new(&params("edge1.example"), Some(&own)),
-            expired: Paper::new(&old, Some(&own)),
-            stranger: Paper::new(&params("edge1.example"), Some(&other)),
-        }
-    }
-}
-
-fn authority() -> (Paper, Issuer<'static, KeyPair>) {
-    let mut params = params("authority.example");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().expect("a key");
-    let certificate = params.self_signed(&key).expect("a certificate").pem();
-    (Paper { certificate, key: key.serialize_pem() }, Issuer::new(params, key))
-}
 
 /// A server of `example.` on plain addresses and over TLS.
 pub struct World {
@@ -199,7 +124,8 @@ pub fn client(papers: &Papers, shown: Option<&Paper>, alpn: &[&str]) -> ClientCo
 /// `NAME TYPE IN`, with the octets of length in front.
 pub fn question(id: u16, name: &str, rtype: Rtype) -> Vec<u8> {
     let name = Name::parse(name).expect("a name");
-    let message = [&id.to_be_bytes()[..], &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.as_ref().as_wire(), &rtype.0.to_be_bytes(), &[0, 1]].concat();
+    let message =
+        [&id.to_be_bytes()[..], &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.as_ref().as_wire(), &rtype.0.to_be_bytes(), &[0, 1]].concat();
     [&(message.len() as u16).to_be_bytes()[..], &message].concat()
 }
 
