@@ -1,22 +1,219 @@
 //! Publishes: first the journal, then the swap. What is answered is always what would come back after a crash.
 //!
-//! Knows neither what a zone is made from nor who answers from it.
+//! Each zone has a snapshot and a log of the changes since. A change is durable once it is in the log; a zone that is made as a whole once
+//! the state names its new snapshot, and begins a new log. Knows neither what a zone is made from nor who answers from it.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::journal::{Journal, Saved};
+use crate::dns::{Name, Serial, UnixTime};
+use crate::journal::{Bounds, Diffs, DiffsError, Fault, Journal, Log, Saved, SavedZone, Store, Trimmed};
+use crate::zone::Diff;
 
-/// Puts `next` in force: durable first (only if it differs from `current`), then `swap`.
-///
-/// # Errors
-/// When the journal cannot be written; `swap` was not called and `current` is still in force.
-pub fn publish(journal: &Journal, current: &mut Saved, next: Saved, swap: impl FnOnce()) -> io::Result<()> {
-    if *current != next {
-        journal.commit(&next)?;
-        *current = next;
+/// Entries of a log before its oldest ones go. Our choice: the index of so many takes 400 kB, and a secondary that was away for as many
+/// changes is as well off with the whole zone.
+const MOST_ENTRIES: usize = 10_000;
+
+/// Octets that every log may have. Our choice: little beside a process.
+const ANY_LOG: u64 = 1 << 20;
+
+/// What is in force, as the journal has it.
+pub struct Press {
+    journal: Arc<Journal>,
+    saved: Saved,
+    logs: BTreeMap<Name, Diffs>,
+}
+
+/// What the log of a zone gives at a start.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The changes since the snapshot, made one; `None` = none.
+    pub change: Option<Diff>,
+    /// Octets of an entry that was not whole and is cut off; it was never in force.
+    pub n_cut: u64,
+}
+
+/// Why the log of a zone is of no use at a start; the serial that was certainly reached.
+#[derive(Debug)]
+pub struct Lost {
+    /// What is wrong.
+    pub what: String,
+    /// The newest serial that is known of; none of its changes can be had.
+    pub last: Option<Serial>,
+}
+
+impl Press {
+    /// Reads what is in force; says why, if that is nothing.
+    pub fn open(journal: Journal) -> (Self, Option<String>) {
+        let (saved, problem) = match journal.read() {
+            Ok(saved) => (saved, None),
+            Err(error) => (Saved::default(), Some(error.to_string())),
+        };
+        (Self { journal: Arc::new(journal), saved, logs: BTreeMap::new() }, problem)
     }
-    swap();
-    Ok(())
+
+    /// The state folder.
+    pub fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// What is in force.
+    pub fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    /// Opens the log of a zone and gives the changes since its snapshot.
+    ///
+    /// # Errors
+    /// [`Lost`] where versions that were published cannot be had any more.
+    pub fn resume(&mut self, apex: &Name, saved: &SavedZone) -> Result<Resumed, Lost> {
+        let snapshot = Serial(saved.serial);
+        let lost = |what: String, last: Option<Serial>| Lost { what, last };
+        let log =
+            Diffs::open(self.journal.diffs(apex.as_ref()), apex.as_ref()).map_err(|error| lost(error.to_string(), reached(&error)))?;
+        let made = Serial(saved.made);
+        let Some(log) = log else {
+            // The state was written after the newest change.
+            return if made == snapshot {
+                self.start(apex, snapshot).map(|()| Resumed { change: None, n_cut: 0 }).map_err(|error| lost(error.to_string(), None))
+            } else {
+                Err(lost("the log of its changes is gone".into(), Some(made)))
+            };
+        };
+        let (n_cut, last) = (log.n_cut(), log.last_serial());
+        if snapshot.is_newer_than(last) {
+            // A crash between the state and the new log.
+            return self.start(apex, snapshot).map(|()| Resumed { change: None, n_cut: 0 }).map_err(|error| lost(error.to_string(), None));
+        }
+        let unfit = |error: &dyn std::fmt::Display| lost(error.to_string(), Some(last));
+        let mut change: Option<Diff> = None;
+        let mut steps = Vec::new();
+        for step in log.after_snapshot(snapshot).map_err(|error| unfit(&error))? {
+            steps.push(step.map_err(|error| unfit(&error))?.diff);
+        }
+        if !steps.is_empty() {
+            change = Some(Diff::joined(steps).map_err(|error| unfit(&error))?);
+        }
+        self.logs.insert(apex.clone(), log);
+        Ok(Resumed { change, n_cut })
+    }
+
+    /// The newest serial in the log of a zone that is not in the state, if there is one.
+    pub fn last_serial(&self, apex: &Name) -> Option<Serial> {
+        match Diffs::open(self.journal.diffs(apex.as_ref()), apex.as_ref()) {
+            Ok(log) => log.map(|log| log.last_serial()),
+            Err(error) => reached(&error),
+        }
+    }
+
+    /// Closes the log of a zone that could not be resumed and puts it aside, for who wants to look at it. Says where it is.
+    pub fn forget(&mut self, apex: &Name) -> Option<PathBuf> {
+        self.logs.remove(apex);
+        let log = self.journal.diffs(apex.as_ref());
+        let aside = log.path().with_extension("log.damaged");
+        std::fs::rename(log.path(), &aside).ok().map(|()| aside)
+    }
+
+    /// True if a change of the zone can be appended to what is known of it.
+    pub fn has_log(&self, apex: &Name) -> bool {
+        self.logs.contains_key(apex)
+    }
+
+    /// Writes a change; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`DiffsError`]; nothing changed.
+    pub fn append(&mut self, apex: &Name, change: &Diff, now: UnixTime) -> Result<(), String> {
+        let log = self.logs.get_mut(apex).ok_or("it has no log of changes")?;
+        log.append(change, now).map_err(|error| error.to_string())
+    }
+
+    /// Puts `next` in force, if it differs; the zones in `whole` begin new logs at these serials.
+    ///
+    /// # Errors
+    /// When the state cannot be written; what was in force still is. A log that cannot be begun is no error: it is begun with the next whole
+    /// zone, and what is wrong is in the list.
+    pub fn commit(&mut self, next: Saved, whole: &[(Name, Serial)]) -> io::Result<Vec<(Name, String)>> {
+        if self.saved != next {
+            self.journal.commit(&next)?;
+            self.saved = next;
+        }
+        let start = |(apex, serial): &(Name, Serial)| Some((apex.clone(), self.start(apex, *serial).err()?.to_string()));
+        let problems = whole.iter().filter_map(start).collect();
+        Ok(problems)
+    }
+
+    fn start(&mut self, apex: &Name, serial: Serial) -> Result<(), DiffsError> {
+        self.logs.remove(apex);
+        let log = Diffs::start(self.journal.diffs(apex.as_ref()), apex.as_ref(), serial)?;
+        self.logs.insert(apex.clone(), log);
+        Ok(())
+    }
+
+    /// Closes the logs of all zones but these.
+    pub fn keep(&mut self, is_kept: impl Fn(&Name) -> bool) {
+        self.logs.retain(|apex, _| is_kept(apex));
+    }
+
+    /// The logs as they are now, for those who send changes.
+    pub fn logs(&self) -> BTreeMap<Name, Log> {
+        self.logs.iter().map(|(apex, log)| (apex.as_ref().to_lowercase(), log.log())).collect()
+    }
+
+    /// The changes of a zone since version `from`, made one.
+    ///
+    /// # Errors
+    /// When the log does not have them.
+    pub fn since(&self, apex: &Name, from: Serial) -> Result<Diff, String> {
+        let log = self.logs.get(apex).ok_or("it has no log of changes")?;
+        let steps = log.after_snapshot(from).map_err(|error| error.to_string())?;
+        let steps = steps.map(|step| step.map(|step| step.diff)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        Diff::joined(steps).map_err(|error| error.to_string())
+    }
+
+    /// Shortens the log of a zone of so many octets where it is too long.
+    ///
+    /// # Errors
+    /// When it cannot be; it grows then.
+    pub fn trim(&mut self, apex: &Name, zone_octets: u64) -> Result<Option<Trimmed>, DiffsError> {
+        let snapshot = self.snapshot(apex);
+        match (self.logs.get_mut(apex), snapshot) {
+            (Some(log), Some(snapshot)) => log.trim(bounds(zone_octets), snapshot),
+            _ => Ok(None),
+        }
+    }
+
+    /// True when so much has changed since the snapshot of a zone of so many octets that there should be a new one.
+    pub fn wants_snapshot(&self, apex: &Name, zone_octets: u64) -> bool {
+        let bounds = bounds(zone_octets);
+        let (Some(log), Some(snapshot)) = (self.logs.get(apex), self.snapshot(apex)) else { return false };
+        let log = log.log();
+        log.octets_from(snapshot).is_some_and(|n| n > bounds.octets / 2) || log.len_from(snapshot).is_some_and(|n| n > bounds.entries / 2)
+    }
+
+    fn snapshot(&self, apex: &Name) -> Option<Serial> {
+        Some(Serial(self.saved.zones.get(&key(apex))?.serial))
+    }
+}
+
+/// How long a log may be: a client that is further behind is as well off with the zone.
+fn bounds(zone_octets: u64) -> Bounds {
+    Bounds { octets: ANY_LOG.max(zone_octets), entries: MOST_ENTRIES }
+}
+
+/// How far a damaged log had come for certain, and as many versions as may have followed.
+fn reached(error: &DiffsError) -> Option<Serial> {
+    match error.fault {
+        Fault::Damaged { last, .. } => Some(Serial(last.0.wrapping_add(MOST_ENTRIES as u32))),
+        _ => None,
+    }
+}
+
+/// The apex as the state names it.
+pub fn key(apex: &Name) -> String {
+    apex.as_ref().to_lowercase().to_string()
 }
 
 #[cfg(test)]
@@ -30,18 +227,17 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_swapped_before_it_is_durable() {
+    fn nothing_is_in_force_before_it_is_durable() {
         let dir = tempfile::tempdir().expect("dir");
-        let journal = Journal::open(dir.path()).expect("free");
-        let mut current = Saved::default();
-        publish(&journal, &mut current, saved("1"), || assert_eq!(journal.read().expect("whole"), saved("1"))).expect("published");
+        let (mut press, problem) = Press::open(Journal::open(dir.path()).expect("free"));
+        assert_eq!(problem, None);
+        press.commit(saved("1"), &[]).expect("written");
+        assert_eq!(press.journal().read().expect("whole"), saved("1"));
         // A folder in the place of the file: the journal cannot be written.
         std::fs::remove_file(dir.path().join("state")).expect("removed");
         std::fs::create_dir_all(dir.path().join("state/x")).expect("made");
-        assert!(publish(&journal, &mut current, saved("2"), || panic!("not durable")).is_err());
-        assert_eq!(current, saved("1"));
-        let mut swapped = false;
-        publish(&journal, &mut current, saved("1"), || swapped = true).expect("nothing to write");
-        assert!(swapped);
+        assert!(press.commit(saved("2"), &[]).is_err());
+        assert_eq!(*press.saved(), saved("1"));
+        press.commit(saved("1"), &[]).expect("nothing to write");
     }
 }

@@ -7,6 +7,8 @@ mod doors;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use saola::transfer::notify::State;
+
 /// Runs `door` on mutations of `seeds`, `n_cases` unless SAOLA_MUTATIONS says otherwise. Each case has its own seed, counted from
 /// SAOLA_SEED or 1, so that one can be run again alone.
 #[track_caller]
@@ -137,6 +139,23 @@ fn images() {
         }
     }
     check("image", 4_000, &doors::state::image_seeds(), door);
+}
+
+#[test]
+fn answers_of_secondaries() {
+    let seeds = doors::peer::answer_seeds();
+    // They get as far as they can: damage is done to what is taken.
+    let states = [false, true].map(|is_query| seeds.iter().map(|seed| doors::peer::state_after(is_query, seed)).collect::<Vec<_>>());
+    assert_eq!(states[0], [State::Behind, State::Refused, State::Telling, State::Telling, State::Telling]);
+    assert_eq!(states[1], [State::Silent, State::Silent, State::Current, State::Silent, State::Silent]);
+    check("answer", 10_000, &doors::peer::answer_seeds(), doors::peer::answer);
+}
+
+#[test]
+fn changes_that_clients_ask_for() {
+    let seeds = doors::peer::change_seeds();
+    assert!(seeds.iter().all(|seed| doors::peer::changes(seed)), "damage is done to what is carried out");
+    check("change", 10_000, &seeds, doors::peer::change);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What goes out by AXFR is the zone: every record once, between its SOA and its SOA, in messages that stand alone. RFC 5936 §2.2.
+//! What goes out by AXFR is the zone: every record once, between its SOA and its SOA, in messages that stand alone (RFC 5936 §2.2). What goes
+//! out by IXFR leads from one version to the other, change by change or at once (RFC 1995 §4).
 
 mod delegations;
 
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use delegations::{Model, change, name};
 use saola::dns::message::{self, RawRecord};
 use saola::dns::rdata::Soa;
-use saola::dns::{Name, Records, Rtype, UnixTime, master};
+use saola::dns::{Name, Records, Rtype, Serial, UnixTime, master};
+use saola::journal::{Diffs, Journal, Log};
 use saola::sign::{self, Denial, Key, Policy, ZoneKeys};
-use saola::transfer::out::{Asked, NoRoom, Outgoing, Sent};
+use saola::transfer::out::{Asked, Broken, Outgoing, Sent};
 use saola::transfer::tsig::{self, Algorithm, Judged, Keys};
 use saola::zone::{Diff, Zone};
 
@@ -39,7 +41,7 @@ fn asked(name: &Name) -> Asked<'_> {
 }
 
 /// All messages, written to a buffer of this size, and what was counted.
-fn messages(mut outgoing: Outgoing, buffer: usize) -> Result<(Vec<Vec<u8>>, Sent), NoRoom> {
+fn messages(mut outgoing: Outgoing, buffer: usize) -> Result<(Vec<Vec<u8>>, Sent), Broken> {
     // What stands in it from before must not be sent.
     let mut buffer = vec![0xaa; buffer];
     let mut messages = Vec::new();
@@ -47,7 +49,7 @@ fn messages(mut outgoing: Outgoing, buffer: usize) -> Result<(Vec<Vec<u8>>, Sent
         messages.push(buffer[..len?].to_vec());
         buffer.fill(0xaa);
     }
-    assert_eq!(outgoing.next(NOW, &mut buffer), None, "the end stays");
+    assert!(outgoing.next(NOW, &mut buffer).is_none(), "the end stays");
     Ok((messages, outgoing.sent()))
 }
 
@@ -168,6 +170,119 @@ fn changed_zones_come_out_as_they_are() {
     assert!(overlaid > 60, "{overlaid}");
 }
 
+/// The changes in an IXFR, each of them read back strictly: old SOA, what goes, new SOA, what comes.
+#[track_caller]
+fn changes_of(records: &Records) -> Vec<Diff> {
+    let all: Vec<_> = records.iter().collect();
+    let (first, last) = (all[0], all[all.len() - 1]);
+    assert_eq!((first.rtype, first.rdata), (Rtype::SOA, last.rdata));
+    let mut diffs: Vec<Diff> = Vec::new();
+    let mut n_soa = 0;
+    for record in &all[1..all.len() - 1] {
+        n_soa += usize::from(record.rtype == Rtype::SOA);
+        if record.rtype == Rtype::SOA && n_soa % 2 == 1 {
+            diffs.push(Diff::default());
+        }
+        let diff = diffs.last_mut().expect("a SOA begins");
+        let side = if n_soa % 2 == 1 { &mut diff.removed } else { &mut diff.added };
+        side.push(record.owner, record.rtype, record.ttl, record.rdata).expect("room");
+    }
+    assert_eq!(n_soa % 2, 0, "each change has both SOA records");
+    for diff in &mut diffs {
+        diff.removed.sort();
+        diff.added.sort();
+    }
+    diffs
+}
+
+/// The messages of an IXFR from this version; `None` where the whole zone is shorter, or the log does not know it.
+fn changes_from(zone: &Arc<Zone>, log: &Log, from: u32, apex: &Name) -> Option<Records> {
+    let asked = Asked { rtype: Rtype::IXFR, ..asked(apex) };
+    let outgoing = Outgoing::changes(zone, log, Serial(from), &asked, &mut None).expect("readable")?;
+    let (messages, sent) = messages(outgoing, 65_535).expect("room");
+    Some(records_of(&messages, apex, sent))
+}
+
+#[test]
+fn changes_lead_from_any_version_to_the_newest() {
+    let seed = 20_261_123;
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().expect("dir");
+    let journal = Journal::open(dir.path()).expect("free");
+    let apex = name("vn");
+    for signed in [false, true] {
+        let mut model = Model::new();
+        let mut zones = vec![Arc::new(Zone::build(apex.as_ref(), delegations::records(&model, 1, signed)).expect("a zone"))];
+        let mut log = Diffs::start(journal.diffs(apex.as_ref()), apex.as_ref(), Serial(1)).expect("a log");
+        for serial in 2..40 {
+            for _ in 0..rng.usize(1..6) {
+                change(&mut model, &mut rng);
+            }
+            let before = zones.last().expect("one");
+            let diff = Diff::between(&before.records(), &delegations::records(&model, serial, signed));
+            log.append(&diff, NOW).expect("appended");
+            zones.push(Arc::new(before.apply(&diff).expect("fits")));
+        }
+        let newest = zones.last().expect("one");
+        let all = log.log();
+        let (mut n_joined, mut n_steps) = (0, 0);
+        for (from, zone) in (1..).zip(&zones[..zones.len() - 1]) {
+            let records = changes_from(newest, &all, from, &apex).expect("known");
+            let diffs = changes_of(&records);
+            let steps = all.range(Serial(from)).expect("known").map(|step| step.expect("whole").diff);
+            let n: usize = steps.map(|diff| diff.removed.len() + diff.added.len()).sum();
+            assert!(records.len() <= n + 2, "never longer than step by step");
+            (n_joined, n_steps) = (n_joined + usize::from(diffs.len() == 1), n_steps + usize::from(diffs.len() > 1));
+            let mut old = zone.records();
+            for diff in &diffs {
+                old = diff.apply_to(&old).unwrap_or_else(|error| panic!("from {from}: {error}"));
+            }
+            assert_eq!(lines(old), lines(newest.records()), "from {from}");
+        }
+        assert!(n_joined > 10, "{n_joined} joined, {n_steps} step by step");
+        // Neither a version that was never there, nor a log that is not at the zone's version.
+        assert!(changes_from(newest, &all, 77, &apex).is_none());
+        assert!(changes_from(&zones[5], &all, 2, &apex).is_none());
+    }
+}
+
+/// What is too much to be joined is read as it goes, change by change; what is more than the zone is not sent at all.
+#[test]
+fn large_changes_are_read_as_they_go() {
+    let dir = tempfile::tempdir().expect("dir");
+    let journal = Journal::open(dir.path()).expect("free");
+    let apex = name("vn");
+    // Some 60 octets of names and RDATA a record, in the log; the zone is as large as two versions of what changes.
+    let version = |serial: u32| {
+        let mut zone = zone_with(&apex, |records| {
+            for i in 0..40_000u32 {
+                let changed = if i < 6_000 { serial } else { 0 };
+                let owner = name(&format!("name-{i:08}-of-thirty-two-octets.vn"));
+                records.push(owner.as_ref(), Rtype::TXT, 60, &[&[8][..], &i.to_be_bytes(), &changed.to_be_bytes()].concat()).expect("room");
+            }
+        })
+        .records();
+        zone.retain(|record| record.rtype != Rtype::SOA);
+        let soa = Soa { mname: name("ns.example"), rname: name("h.example"), serial, refresh: 1, retry: 1, expire: 1, minimum: 60 };
+        zone.push(apex.as_ref(), Rtype::SOA, 60, &soa.to_rdata()).expect("room");
+        zone.sort();
+        zone
+    };
+    let versions: Vec<Records> = (1..8).map(version).collect();
+    let mut log = Diffs::start(journal.diffs(apex.as_ref()), apex.as_ref(), Serial(1)).expect("a log");
+    for two in versions.windows(2) {
+        log.append(&Diff::between(&two[0], &two[1]), NOW).expect("appended");
+    }
+    let newest = Arc::new(Zone::build(apex.as_ref(), versions[6].clone()).expect("a zone"));
+    let log = log.log();
+    assert!(changes_from(&newest, &log, 1, &apex).is_none(), "the zone is {} octets", newest.size());
+    let diffs = changes_of(&changes_from(&newest, &log, 5, &apex).expect("known"));
+    assert_eq!(diffs.len(), 2);
+    let old = diffs.iter().fold(versions[4].clone(), |old, diff| diff.apply_to(&old).expect("fits"));
+    assert_eq!(lines(old), lines(versions[6].clone()));
+}
+
 /// A zone with an apex, and records added to it.
 fn zone_with(apex: &Name, add: impl FnOnce(&mut Records)) -> Zone {
     let mut records = Records::new();
@@ -238,9 +353,9 @@ fn what_no_message_carries_ends_the_transfer() {
     // Header, question, owner and what stands in front of RDATA take 12 + 8 + 4 + 10 octets.
     let most = 65_535 - 34;
     assert!(messages(zone(most), 65_535).is_ok());
-    assert_eq!(messages(zone(most + 1), 65_535).err(), Some(NoRoom));
+    assert!(matches!(messages(zone(most + 1), 65_535), Err(Broken::NoRoom)));
     for buffer in [0, 11, 12, 20, 50] {
-        assert_eq!(messages(zone(1), buffer).err(), Some(NoRoom), "{buffer}");
+        assert!(matches!(messages(zone(1), buffer), Err(Broken::NoRoom)), "{buffer}");
     }
 }
 

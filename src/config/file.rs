@@ -76,6 +76,7 @@ pub struct Registry {
     pub delegated: Option<Spanned<String>>,
     pub deposit_keys: Option<Vec<Spanned<String>>>,
     pub max_shrink_percent: Option<Spanned<u32>>,
+    pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
 }
 

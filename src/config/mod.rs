@@ -131,6 +131,8 @@ pub struct Registry {
     pub deposit_keys: Vec<PathBuf>,
     /// The share of a zone's published names that one deposit may take away, in percent.
     pub max_shrink_percent: u32,
+    /// Secondaries of the registry's zones, which are told of changes; no two with one address.
+    pub notify: Vec<Peer>,
     /// Who may transfer the registry's zones; empty = nobody.
     pub allow_transfer: Vec<Allow>,
 }
@@ -153,7 +155,7 @@ pub struct Zone {
     pub file: PathBuf,
     /// The policy it is signed with; `None` = served as it stands.
     pub sign: Option<String>,
-    /// Secondaries to tell.
+    /// Its secondaries, which are told of changes; no two with one address.
     pub notify: Vec<Peer>,
     /// Who may transfer it; empty = nobody.
     pub allow_transfer: Vec<Allow>,

@@ -238,6 +238,7 @@ impl Reader<'_> {
         let delegated = optional(table.delegated, "registry.delegated")?;
         let deposit_keys = table.deposit_keys.unwrap_or_default().into_iter();
         let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
+        let notify = self.told(table.notify, "registry.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "registry.allow-transfer", keys)?;
         let max_shrink_percent =
             self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
@@ -256,6 +257,7 @@ impl Reader<'_> {
             delegated,
             deposit_keys,
             max_shrink_percent,
+            notify,
             allow_transfer,
         })
     }
@@ -281,21 +283,8 @@ impl Reader<'_> {
         };
         let file = self.path(Some(file), "zone.file", "")?;
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
-        let mut notify = Vec::new();
-        for peer in table.notify.iter().flat_map(Spanned::get_ref) {
-            if let Some(over) = &peer.tls {
-                return Err(self.error(
-                    over,
-                    "zone.notify.tls",
-                    "NOTIFY goes over UDP and says nothing but that there is news, remove tls",
-                ));
-            }
-            notify.push(self.peer(peer, "zone.notify", keys, tls)?);
-        }
+        let notify = self.told(table.notify, "zone.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
-        if !notify.is_empty() {
-            self.warnings.push(format!("zone '{name}': notify is read and has no effect: secondaries are not told yet"));
-        }
         Ok(Zone { name, file, sign, notify, allow_transfer })
     }
 
@@ -319,7 +308,25 @@ impl Reader<'_> {
         list.into_iter().flat_map(Spanned::into_inner).map(allow).collect()
     }
 
-    fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey], tls: Option<&Credentials>) -> Result<Peer, ConfigError> {
+    /// Secondaries; each once, since each would be told twice of everything.
+    fn told(&self, list: Option<Spanned<Vec<file::Peer>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Peer>, ConfigError> {
+        let mut peers: Vec<Peer> = Vec::new();
+        for table in list.into_iter().flat_map(Spanned::into_inner) {
+            if let Some(over) = &table.tls {
+                let what = "NOTIFY goes over UDP and says nothing but that there is news, remove tls";
+                return Err(self.error(over, &format!("{key}.tls"), what));
+            }
+            let peer = self.peer(&table, key, keys, None)?;
+            if peers.iter().any(|other| other.address == peer.address) {
+                return Err(self.error(&table.address, &format!("{key}.address"), format!("{} is there twice, remove one", peer.address)));
+            }
+            peers.push(peer);
+        }
+        Ok(peers)
+    }
+
+    /// Another server; `own` is what it is shown of us over TLS.
+    fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey], own: Option<&Credentials>) -> Result<Peer, ConfigError> {
         let address = self.socket_address(&table.address, &format!("{key}.address"))?;
         let tls = match table.tls.as_ref().map(|over| (over, over.get_ref())) {
             None | Some((_, file::OverTls::Asked(false))) => None,
@@ -327,7 +334,7 @@ impl Reader<'_> {
                 let what = "says not who has to be there, write { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }";
                 return Err(self.error(over, &format!("{key}.tls"), what));
             }
-            Some((over, file::OverTls::With(identity))) => Some(TlsPeer::new(self.trust(over, identity, &format!("{key}.tls"))?, tls)),
+            Some((over, file::OverTls::With(identity))) => Some(TlsPeer::new(self.trust(over, identity, &format!("{key}.tls"))?, own)),
         };
         let key = table.key.as_ref().map(|text| self.key_name(text, &format!("{key}.key"), keys)).transpose()?;
         Ok(Peer { address, key, tls })

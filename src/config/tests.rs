@@ -114,6 +114,15 @@ fn mistakes_name_line_and_key() {
         &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nnotify = [{ address = \"192.0.2.1:53\", key = \"k\" }]"),
         "line 6: zone.notify.key: there is no key 'k', add a [[key]] with this name",
     );
+    let twice = "notify = [{ address = \"192.0.2.1:53\" }, { address = \"192.0.2.1:53\" }]";
+    refused(
+        &with(&format!("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\n{twice}")),
+        "line 6: zone.notify.address: 192.0.2.1:53 is there twice, remove one",
+    );
+    refused(
+        &with(&format!("[registry]\ndeposits = \"x\"\nsecond-level = \"y\"\n{twice}")),
+        "line 6: registry.notify.address: 192.0.2.1:53 is there twice, remove one",
+    );
     refused(
         &with("[[key]]\nname = \"k\"\nalgorithm = \"hmac-sha256\"\nsecret = \"!\""),
         "line 6: key.secret: the secret is no base64, make one with 'openssl rand -base64 32'",

@@ -1,5 +1,6 @@
 //! The thread that makes zones: one piece of work at a time, in the order asked for.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -13,11 +14,14 @@ use super::{images, machine, plan, tell};
 use crate::answer::Face;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
-use crate::pipeline::{Pipeline, Problem, Report, Scope};
+use crate::journal::Log;
+use crate::pipeline::{Pipeline, Problem, Report, Scope, Upkept};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
+use crate::transfer::notify::Announced;
 use crate::transport::tls::Acceptor;
 use crate::transport::{self, Served};
+use crate::zone::ZoneSet;
 
 /// Requests that may wait; our choice, far above what operators do.
 pub const QUEUE: usize = 32;
@@ -26,11 +30,16 @@ pub const QUEUE: usize = 32;
 const TIMER: Duration = Duration::from_secs(3600);
 
 /// One piece of work.
-pub struct Work {
-    /// One zone; `None` = the configuration and everything it names.
-    pub zone: Option<Name>,
-    /// Who waits for the result.
-    pub reply: Option<Sender<Result<Value, String>>>,
+pub enum Work {
+    /// Inputs are read again.
+    Reload {
+        /// One zone; `None` = the configuration and everything it names.
+        zone: Option<Name>,
+        /// Who waits for the result.
+        reply: Option<Sender<Result<Value, String>>>,
+    },
+    /// What had become long of a zone is short again.
+    Upkept(Upkept),
 }
 
 /// Makes zones and puts them in force.
@@ -86,18 +95,19 @@ impl Builder {
         let mut next_timer = Instant::now() + TIMER;
         loop {
             match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {
-                Ok(work) => {
+                Ok(Work::Reload { zone, reply }) => {
                     tell(&reloading());
-                    let result = match &work.zone {
+                    let result = match &zone {
                         None => self.reload(UnixTime::now()),
                         Some(zone) => self.reload_zone(zone, UnixTime::now()),
                     };
                     tell(&[NotifyState::Ready]);
-                    if let Some(reply) = work.reply {
+                    if let Some(reply) = reply {
                         // Who asked may have gone.
                         let _ = reply.send(result);
                     }
                 }
+                Ok(Work::Upkept(done)) => self.upkept(done),
                 Err(RecvTimeoutError::Timeout) => {
                     next_timer = Instant::now() + TIMER;
                     if let Err(error) = self.run(&Scope::Timer, UnixTime::now()) {
@@ -177,12 +187,8 @@ impl Builder {
         let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
-        let report = catch_unwind(AssertUnwindSafe(|| {
-            pipeline.run(&plan, scope, now, |zones| {
-                let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), tls: tls.clone() };
-                Served::replace(&shared.served, served);
-            })
-        }));
+        let report =
+            catch_unwind(AssertUnwindSafe(|| pipeline.run(&plan, scope, now, |zones, logs| swap(shared, face, access, tls, zones, logs))));
         let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
         for note in report.notes.iter().chain(&report.warnings) {
             log::warn!("{note}");
@@ -200,11 +206,47 @@ impl Builder {
             log::error!("{problem}");
         }
         self.shared.update(&self.config, &self.pipeline);
+        let secondaries = plan::secondaries(&self.config);
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        self.shared.notifier.serve(zones.collect());
+        self.look_after();
+        Ok(report)
+    }
+
+    /// Takes what came of a job of [`Self::look_after`].
+    fn upkept(&mut self, done: Upkept) {
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        for problem in pipeline.upkept(done, |zones, logs| swap(shared, face, access, tls, zones, logs)) {
+            log::warn!("{problem}");
+        }
+        self.look_after();
+    }
+
+    /// Gives to others what is to be done beside the work.
+    fn look_after(&mut self) {
+        let jobs = self.pipeline.due_upkeep();
+        if !jobs.is_empty() {
+            let shared = Arc::clone(&self.shared);
+            let work = move || {
+                // Where it is not permitted, the builder has said so.
+                let _ = transport::give_way();
+                jobs.into_iter().for_each(|job| shared.do_later(Work::Upkept(job.carry_out())));
+            };
+            // Without a thread it becomes longer still, and slower.
+            if let Err(error) = std::thread::Builder::new().name("upkeep".into()).spawn(work) {
+                log::warn!("changes are not merged, there is no thread for it: {error}");
+            }
+        }
         let (jobs, keep) = self.pipeline.due_images();
         // Without its thread nothing is written, and nothing else is different.
         let _ = self.images.send(images::Work { jobs, keep });
-        Ok(report)
     }
+}
+
+/// Puts zones, and what leads to them, in the place of what is served.
+fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
+    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), tls: tls.clone() };
+    Served::replace(&shared.served, served);
 }
 
 fn face(config: &Config) -> Face {

@@ -1,5 +1,6 @@
 //! What operators see and do: the state of the daemon as the control socket tells it.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,11 +15,12 @@ use super::Event;
 use super::builder::Work;
 use crate::config::Config;
 use crate::control::{Doors, DumpError};
-use crate::dns::{Name, UnixTime, master};
+use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
-use crate::transport::Served;
+use crate::transfer::notify::Status;
+use crate::transport::{Notifier, Served};
 
 /// What all threads of the daemon know.
 pub struct Shared {
@@ -26,6 +28,8 @@ pub struct Shared {
     pub served: Arc<ArcSwap<Served>>,
     /// The workers' counters.
     pub telemetry: Telemetry,
+    /// Who tells secondaries.
+    pub notifier: Notifier,
     /// The control socket.
     pub control: PathBuf,
     listen: Listening,
@@ -90,7 +94,14 @@ pub struct ZoneLine {
 
 impl Shared {
     /// Of a daemon that starts.
-    pub fn new(config: &Config, listen: Listening, served: Arc<ArcSwap<Served>>, events: Sender<Event>, work: SyncSender<Work>) -> Self {
+    pub fn new(
+        config: &Config,
+        listen: Listening,
+        served: Arc<ArcSwap<Served>>,
+        notifier: Notifier,
+        events: Sender<Event>,
+        work: SyncSender<Work>,
+    ) -> Self {
         let board = Board {
             ready: false,
             since: UnixTime::now(),
@@ -104,7 +115,7 @@ impl Shared {
             reload: None,
         };
         let control = config.server.control.clone();
-        Self { served, telemetry: Telemetry::new(), control, listen, events, work, board: Mutex::new(board) }
+        Self { served, telemetry: Telemetry::new(), notifier, control, listen, events, work, board: Mutex::new(board) }
     }
 
     /// The workers answer.
@@ -165,7 +176,13 @@ impl Shared {
 
     /// Asks for a reload without waiting for it. When more than enough of them wait already, one more would change nothing.
     pub fn reload_later(&self) {
-        let _ = self.work.try_send(Work { zone: None, reply: None });
+        let _ = self.work.try_send(Work::Reload { zone: None, reply: None });
+    }
+
+    /// Gives the builder work, when it has time for it.
+    pub fn do_later(&self, work: Work) {
+        // Without a receiver the process is ending.
+        let _ = self.work.send(work);
     }
 
     /// One line for the log.
@@ -239,7 +256,9 @@ impl Doors for Shared {
     fn reload(&self, zone: Option<&str>) -> Result<Value, String> {
         let zone = zone.map(Self::apex).transpose()?;
         let (reply, answer) = mpsc::channel();
-        self.work.try_send(Work { zone, reply: Some(reply) }).map_err(|_| "too many reloads wait already, try again later".to_owned())?;
+        self.work
+            .try_send(Work::Reload { zone, reply: Some(reply) })
+            .map_err(|_| "too many reloads wait already, try again later".to_owned())?;
         answer.recv().map_err(|_| "the daemon is ending".to_owned())?
     }
 
@@ -250,6 +269,10 @@ impl Doors for Shared {
 
     fn zone_status(&self, zone: Option<&str>) -> Result<Value, String> {
         let wanted = zone.map(Self::apex).transpose()?;
+        let mut secondaries: BTreeMap<Name, Vec<Value>> = BTreeMap::new();
+        for status in self.notifier.status(wanted.clone()) {
+            secondaries.entry(status.apex.clone()).or_default().push(secondary(&status));
+        }
         let board = self.board();
         let lines: Vec<Value> = board
             .zones
@@ -265,6 +288,7 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "secondaries": secondaries.remove(&zone.apex).unwrap_or_default(),
                 })
             })
             .collect();
@@ -301,4 +325,20 @@ impl Doors for Shared {
         });
         Ok(lines.collect())
     }
+}
+
+/// One secondary as it is told.
+fn secondary(status: &Status) -> Value {
+    let (serial, time) = (
+        |seen: Option<(Serial, UnixTime)>| seen.map(|seen| seen.0.0),
+        |seen: Option<(Serial, UnixTime)>| seen.map(|seen| seen.1.to_string()),
+    );
+    json!({
+        "address": status.address,
+        "state": status.state.as_str(),
+        "notified": serial(status.notified), "notified_at": time(status.notified),
+        "acknowledged": serial(status.acknowledged), "acknowledged_at": time(status.acknowledged),
+        "seen": serial(status.seen), "seen_at": time(status.seen),
+        "fault": status.fault,
+    })
 }

@@ -1,7 +1,7 @@
 //! The daemon: puts the parts together, keeps them together, takes them apart.
 //!
-//! Four threads beside the workers: this one waits for the end, `builder` makes zones, `images` writes them down for the next start,
-//! `control` lets operators in. A signal is a
+//! Five threads beside the workers: this one waits for the end, `builder` makes zones, `images` writes them down for the next start,
+//! `notifier` tells secondaries, `control` lets operators in. A signal is a
 //! message to one of them. What is answered from is swapped as a whole, so no query ever sees a half.
 
 mod builder;
@@ -31,7 +31,7 @@ use crate::journal::Journal;
 use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{self, Level, count};
-use crate::transport::{self, Served, Server};
+use crate::transport::{self, Notifier, Served, Server};
 use crate::zone::ZoneSet;
 
 use builder::{Builder, Work};
@@ -91,9 +91,15 @@ fn run(args: Args) -> Result<(), String> {
 
     let (events, waiting) = mpsc::channel();
     let (work, to_do) = mpsc::sync_channel(builder::QUEUE);
-    let nothing = Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default(), tls: None };
-    let served = Arc::new(ArcSwap::from_pointee(nothing));
-    let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), events.clone(), work));
+    let served = Arc::new(ArcSwap::from_pointee(Served {
+        zones: Arc::new(ZoneSet::new()),
+        face: Face::default(),
+        access: Arc::default(),
+        logs: Arc::default(),
+        tls: None,
+    }));
+    let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
+    let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), notifier, events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
     start_builder(config, journal, Arc::clone(&shared), to_do, events).map_err(|error| format!("no thread to make zones: {error}"))?;

@@ -1,9 +1,14 @@
 //! From the configuration to what the rooms below take; and what a reload cannot change.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::answer::Face;
-use crate::config::{Clock, Config, TsigKey};
+use crate::config::{Clock, Config, Peer, TsigKey};
+use crate::dns::{Name, NameRef};
 use crate::pipeline::{FilePlan, Plan, RegistryPlan};
 use crate::transfer::access::Access;
+use crate::transfer::notify::Secondary;
 
 /// What is to be served.
 pub fn plan(config: &Config) -> Plan {
@@ -30,8 +35,10 @@ pub fn plan(config: &Config) -> Plan {
         file: zone.file.clone(),
         policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
         rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
+        is_dynamic: false,
+        is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
     });
-    Plan { registry, files: files.collect(), keys: config.server.keys.clone() }
+    Plan { registry, files: files.collect(), secondaries: Vec::new(), keys: config.server.keys.clone() }
 }
 
 /// What the server says of itself.
@@ -56,6 +63,17 @@ pub fn access(config: &Config) -> Access {
         zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
         others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
     }
+}
+
+/// Who is told of changes: secondaries of each zone that is named, and of all others.
+pub fn secondaries(config: &Config) -> impl Fn(NameRef<'_>) -> Arc<[Secondary]> + use<> {
+    let keys: BTreeMap<&Name, &TsigKey> = config.keys.iter().map(|key| (&key.name, key)).collect();
+    // The reader of the configuration has seen that every key named is there.
+    let key = |name: &Option<Name>| name.as_ref().and_then(|name| Some(keys.get(name)?.key()));
+    let of = |peers: &[Peer]| peers.iter().map(|peer| Secondary { address: peer.address, key: key(&peer.key) }).collect();
+    let zones: BTreeMap<Name, Arc<[Secondary]>> = config.zones.iter().map(|zone| (zone.name.clone(), of(&zone.notify))).collect();
+    let others: Arc<[Secondary]> = config.registry.as_ref().map_or_else(Arc::default, |registry| of(&registry.notify));
+    move |apex| Arc::clone(zones.get(&apex.to_owned()).unwrap_or(&others))
 }
 
 /// The keys that differ and that only a restart takes over.

@@ -11,7 +11,7 @@ mod records;
 mod snapshot;
 mod state;
 
-pub use diffs::{Bounds, Diffs, DiffsError, Fault, Octets, Place, Step, Steps, Store, Trimmed};
+pub use diffs::{Bounds, Diffs, DiffsError, Fault, Log, Octets, Place, Step, StepRecords, Steps, Store, Trimmed};
 pub use durable::{FolderLock, LockError, make_folder, replace};
 pub use images::{Account, Images};
 pub use snapshot::{SnapshotError, decode, encode};

@@ -17,7 +17,7 @@ const AT_ONCE: usize = 64 << 10;
 const FIELDS: u64 = 1 + 2 + 4 + 2;
 
 /// How many octets [`Output::records`] writes. Cost: one pass.
-pub(super) fn encoded_len(records: &Records) -> u64 {
+pub(super) fn encoded_len<'a>(records: impl Iterator<Item = Record<'a>>) -> u64 {
     let one = |(named, record): (bool, Record<'_>)| {
         let owner = if named { record.owner.as_wire().len() } else { 0 };
         FIELDS + (owner + record.rdata.len()) as u64
@@ -26,9 +26,9 @@ pub(super) fn encoded_len(records: &Records) -> u64 {
 }
 
 /// Every record, and whether its owner is written out.
-fn with_owners(records: &Records) -> impl Iterator<Item = (bool, Record<'_>)> {
+fn with_owners<'a>(records: impl Iterator<Item = Record<'a>>) -> impl Iterator<Item = (bool, Record<'a>)> {
     let mut last: &[u8] = &[];
-    records.iter().map(move |record| {
+    records.map(move |record| {
         let owner = record.owner.as_wire();
         (std::mem::replace(&mut last, owner) != owner, record)
     })
@@ -50,8 +50,9 @@ impl<'a> Output<'a> {
         self.buffer.extend_from_slice(octets);
     }
 
-    pub(super) fn records(&mut self, records: &Records) -> io::Result<()> {
-        let n = u32::try_from(records.len()).map_err(|_| io::Error::other("more than 2^32 records"))?;
+    /// Writes `n` records.
+    pub(super) fn records<'r>(&mut self, n: usize, records: impl Iterator<Item = Record<'r>>) -> io::Result<()> {
+        let n = u32::try_from(n).map_err(|_| io::Error::other("more than 2^32 records"))?;
         self.put(&n.to_be_bytes());
         for (named, record) in with_owners(records) {
             self.put(&[u8::from(named)]);
@@ -93,6 +94,13 @@ pub(super) enum InputError {
     Short,
     /// A name, a flag or a length in them makes no sense.
     Malformed,
+}
+
+/// Records that are still to be read.
+pub(super) struct Ahead {
+    pub(super) left: u32,
+    owner: Vec<u8>,
+    rdata: Vec<u8>,
 }
 
 /// Buffered input that hashes what is taken from it. Memory grows with what is read, never with what is promised.
@@ -175,23 +183,36 @@ impl<R: Read> Input<R> {
     }
 
     pub(super) fn records(&mut self) -> Result<Records, InputError> {
-        let n = u32::from_be_bytes(self.array()?);
-        let mut records = Records::with_capacity((n as usize).min(1 << 10));
-        let (mut owner, mut rdata) = (Vec::with_capacity(MAX_NAME), Vec::new());
+        let mut ahead = self.ahead()?;
+        let mut records = Records::with_capacity((ahead.left as usize).min(1 << 10));
+        self.some_records(&mut ahead, usize::MAX, &mut records)?;
+        Ok(records)
+    }
+
+    /// Begins with records that are read some at a time.
+    pub(super) fn ahead(&mut self) -> Result<Ahead, InputError> {
+        Ok(Ahead { left: u32::from_be_bytes(self.array()?), owner: Vec::with_capacity(MAX_NAME), rdata: Vec::new() })
+    }
+
+    /// Reads at most `most` of the records ahead, behind those in `records`.
+    pub(super) fn some_records(&mut self, ahead: &mut Ahead, most: usize, records: &mut Records) -> Result<(), InputError> {
+        let Ahead { left, owner, rdata } = ahead;
+        let n = most.min(*left as usize) as u32;
         for _ in 0..n {
             match self.array()? {
-                [1] => self.name(&mut owner)?,
+                [1] => self.name(owner)?,
                 [0] if !owner.is_empty() => {}
                 _ => return Err(InputError::Malformed),
             }
             let rtype = Rtype(u16::from_be_bytes(self.array()?));
             let ttl = u32::from_be_bytes(self.array()?);
             rdata.resize(usize::from(u16::from_be_bytes(self.array()?)), 0);
-            self.fill(&mut rdata)?;
-            let owner = NameRef::from_wire(&owner).map_err(|_| InputError::Malformed)?;
-            records.push(owner, rtype, ttl, &rdata).map_err(|_| InputError::Malformed)?;
+            self.fill(rdata)?;
+            let owner = NameRef::from_wire(owner).map_err(|_| InputError::Malformed)?;
+            records.push(owner, rtype, ttl, rdata).map_err(|_| InputError::Malformed)?;
         }
-        Ok(records)
+        *left -= n;
+        Ok(())
     }
 
     /// Takes a checksum as [`Output::seal`] writes it; `None` when it is not that of all that was taken since the last one.

@@ -64,7 +64,7 @@ pub fn encode(apex: NameRef<'_>, records: &Records, out: &mut dyn Write) -> io::
     output.put(MAGIC);
     output.put(&VERSION.to_be_bytes());
     output.put(apex.as_wire());
-    output.records(records)?;
+    output.records(records.len(), records.iter())?;
     output.seal()
 }
 

@@ -1,6 +1,6 @@
 //! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
 //!
-//! `state` is one line `saola-state 1 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
+//! `state` is one line `saola-state 2 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
 //! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use crate::dns::{Name, NameRef, Records, Serial};
 pub struct Saved {
     /// Digest of everything the registry's zones were compiled from, and what came out; none before the first compile.
     pub compiled: Option<Compiled>,
-    /// The zones signed here, by apex in presentation form, lower case.
+    /// The zones whose versions are kept here, by apex in presentation form, lower case.
     pub zones: BTreeMap<String, SavedZone>,
 }
 
@@ -61,8 +61,10 @@ pub struct Compiled {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedZone {
-    /// The published serial.
+    /// The snapshot's serial. What was published since is in the log of changes.
     pub serial: u32,
+    /// The serial at which `content` and `signing` held.
+    pub made: u32,
     /// SHA-256 of the unsigned content, its serial not counted, hexadecimal.
     pub content: String,
     /// SHA-256 of policy and keys, hexadecimal.
@@ -219,7 +221,7 @@ impl Journal {
 /// The most octets of the state: a line of some 400 for each zone; our choice, far above any real one.
 const MAX_STATE: u64 = 1 << 30;
 
-const HEADER: &str = "saola-state 1 ";
+const HEADER: &str = "saola-state 2 ";
 
 fn parse(text: &str) -> Option<Saved> {
     let (checksum, json) = text.strip_prefix(HEADER)?.split_once('\n')?;
@@ -272,7 +274,8 @@ mod tests {
             assert!(matches!(journal.read(), Err(StateError::Io(..))));
             pipe("zones/vn.1.snapshot");
             let file = "vn.1.snapshot".into();
-            let zone = SavedZone { serial: 1, content: "".into(), signing: "".into(), refresh_at: None, file, checksum: "".into() };
+            let zone =
+                SavedZone { serial: 1, made: 1, content: "".into(), signing: "".into(), refresh_at: None, file, checksum: "".into() };
             assert!(matches!(journal.load(name("vn").as_ref(), &zone), Err(SnapshotError::Io(_))));
         }
         std::fs::remove_file(dir.path().join("lock")).expect("removed");
@@ -282,7 +285,7 @@ mod tests {
 
     fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {
         let (file, checksum) = journal.save(name(apex).as_ref(), Serial(serial), &records(serial)).expect("saved");
-        let zone = SavedZone { serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), file, checksum };
+        let zone = SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), file, checksum };
         saved.zones.insert(apex.into(), zone);
         journal.commit(saved).expect("committed");
     }

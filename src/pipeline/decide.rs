@@ -28,6 +28,10 @@ pub enum Why {
     Refresh,
     /// At the start its files are as they were, so that its image is served.
     Image,
+    /// A client changed it.
+    Update,
+    /// A primary has it.
+    Transferred,
     /// It is as it was, and its files were written anew.
     Touched,
 }
@@ -41,6 +45,8 @@ impl Why {
             Self::Signing => "policy or keys changed",
             Self::Refresh => "signatures due",
             Self::Image => "from its image",
+            Self::Update => "updated",
+            Self::Transferred => "transferred",
             Self::Touched => "its files were touched",
         }
     }

@@ -52,14 +52,33 @@ fn read(apex: &Name, journal: &Journal, is_wanted: impl FnOnce(&Account) -> bool
 fn live(zone: Zone, account: Account) -> Option<Live> {
     let ds = account.ds.iter().map(|ds| HEXLOWER.decode(ds.as_bytes()).ok()).collect::<Option<Vec<_>>>()?;
     let Account { files, content, notes, .. } = account;
-    Some(Live { zone: Arc::new(zone), content, signing: String::new(), refresh_at: None, ds, saved: None, files, notes, imaged: true })
+    Some(Live {
+        zone: Arc::new(zone),
+        content,
+        signing: String::new(),
+        refresh_at: None,
+        ds,
+        saved: None,
+        files,
+        notes,
+        imaged: true,
+        upkeep: None,
+    })
 }
 
 /// A zone whose image is to be written. Holds the zone only while it is served.
 pub struct ImageJob {
     apex: Name,
-    zone: Weak<Zone>,
+    zone: Held,
     account: Account,
+}
+
+/// How a zone is held.
+enum Held {
+    /// While it is served.
+    Served(Weak<Zone>),
+    /// What is served stands on it.
+    Base(Arc<Zone>),
 }
 
 /// What came of an [`ImageJob`].
@@ -77,19 +96,18 @@ pub enum Written {
 impl ImageJob {
     /// The job of a zone that has no image yet, if it can have one.
     pub(super) fn of(live: &mut Live) -> Option<Self> {
-        if live.imaged || live.zone.is_overlaid() || live.saved.is_none() && live.files.is_empty() {
+        let is_snapshot = |saved: &SavedZone| saved.serial == live.zone.serial().0;
+        let can_be_told = live.saved.as_ref().map_or(!live.files.is_empty(), is_snapshot);
+        if live.imaged || live.zone.is_overlaid() || !can_be_told {
             return None;
         }
         live.imaged = true;
-        let account = Account {
-            program: Account::PROGRAM.into(),
-            snapshot: live.saved.as_ref().map(|saved| saved.checksum.clone()),
-            files: live.files.clone(),
-            content: live.content.clone(),
-            ds: live.ds.iter().map(|ds| HEXLOWER.encode(ds)).collect(),
-            notes: live.notes.clone(),
-        };
-        Some(Self { apex: live.zone.apex().to_owned(), zone: Arc::downgrade(&live.zone), account })
+        Some(Self { apex: live.zone.apex().to_owned(), zone: Held::Served(Arc::downgrade(&live.zone)), account: account(live) })
+    }
+
+    /// The job of the zone that was saved last, on which what is served stands.
+    pub(super) fn of_snapshot(live: &Live, zone: Arc<Zone>) -> Self {
+        Self { apex: zone.apex().to_owned(), zone: Held::Base(zone), account: account(live) }
     }
 
     /// The zone.
@@ -113,10 +131,25 @@ impl ImageJob {
             }
         }
         self.account.files = files;
-        let Some(zone) = self.zone.upgrade() else { return Written::Obsolete };
+        let zone = match self.zone {
+            Held::Served(zone) => zone.upgrade(),
+            Held::Base(zone) => Some(zone),
+        };
+        let Some(zone) = zone else { return Written::Obsolete };
         match images.write(&zone, &self.account) {
             Ok(()) => Written::Done,
             Err(error) => Written::Failed(self.apex, error),
         }
+    }
+}
+
+fn account(live: &Live) -> Account {
+    Account {
+        program: Account::PROGRAM.into(),
+        snapshot: live.saved.as_ref().map(|saved| saved.checksum.clone()),
+        files: live.files.clone(),
+        content: live.content.clone(),
+        ds: live.ds.iter().map(|ds| HEXLOWER.encode(ds)).collect(),
+        notes: live.notes.clone(),
     }
 }

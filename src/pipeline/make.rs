@@ -11,9 +11,9 @@ use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
 use crate::journal::{Journal, SavedZone};
-use crate::sign::{self, SignError, ZoneKeys};
+use crate::sign::{self, ChangeError, SignError, ZoneKeys};
 use crate::telemetry::count;
-use crate::zone::{Builder, Zone, ZoneError};
+use crate::zone::{Builder, Diff, Zone, ZoneError};
 
 /// A zone that is, or is to be, served.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct Live {
     pub notes: Vec<String>,
     /// It has an image, or one is being written.
     pub imaged: bool,
+    /// Its parts are being made one, by the job of this number.
+    pub upkeep: Option<u64>,
 }
 
 /// What a zone is to be made from.
@@ -48,10 +50,23 @@ pub struct Job<'a> {
     pub before: Option<&'a Live>,
     /// The serial that was given last, also when nothing else is known of the zone.
     pub last_serial: Option<Serial>,
-    /// The serials are ours; otherwise they are the file's as far as possible.
-    pub dated: bool,
+    /// Whose the serials are.
+    pub serials: Serials,
+    /// A change of the zone can follow what is kept of it.
+    pub has_log: bool,
     /// How it is signed.
     pub signing: Option<Signing<'a>>,
+}
+
+/// Whose the serials of a zone are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serials {
+    /// Ours: date and number.
+    Dated,
+    /// The file's as far as possible; the zone is signed here, and so changes also where the file does not.
+    Edited,
+    /// The file's, whatever they are.
+    AsItStands,
 }
 
 /// How a zone is signed.
@@ -74,6 +89,8 @@ pub struct Made {
     pub live: Live,
     /// The reason of the new serial.
     pub why: Why,
+    /// What leads to it from the version before; `None` = it is saved as a whole, or not kept at all.
+    pub change: Option<Diff>,
 }
 
 /// Why a zone could not be made. What was served before still is.
@@ -87,6 +104,8 @@ pub enum MakeError {
     Gate(Vec<sign::Fault>),
     /// There is too much of them.
     Full(Full),
+    /// A change of it cannot be signed, or does not fit.
+    Change(ChangeError),
     /// The snapshot cannot be written.
     Journal(io::Error),
 }
@@ -101,6 +120,7 @@ impl fmt::Display for MakeError {
                 write!(f, "the signed zone does not verify and is not published, {}, the first: {first}", count(faults.len(), "fault"))
             }
             Self::Full(error) => error.fmt(f),
+            Self::Change(error) => write!(f, "signing the change failed: {error}"),
             Self::Journal(error) => write!(f, "the snapshot cannot be written: {error}"),
         }
     }
@@ -132,9 +152,6 @@ impl From<Full> for MakeError {
 /// [`MakeError`].
 pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Made>, MakeError> {
     let apex = job.apex.as_ref();
-    if job.signing.is_none() && !job.dated {
-        return make_as_it_stands(job.content, apex, job.before);
-    }
     let signing_digest = job.signing.as_ref().map_or("", |signing| &signing.digest);
     let mut content = job.content;
     let digest = match &mut content {
@@ -145,26 +162,29 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         // Without anything before there is nothing to go by: the caller gives content then.
         None => job.before.map(|before| before.content.clone()).unwrap_or_default(),
     };
-    let before = job.before.map(|live| Before {
-        serial: live.zone.serial(),
-        content: &live.content,
-        signing: &live.signing,
-        refresh_at: live.refresh_at,
-    });
+    // A crash, or a state that could not be written, left the zone and not the account of it.
+    let known = job.before.filter(|live| live.content.is_empty() && live.saved.is_some() && is_content(live, &digest, job.serials));
+    let known = known.map(|live| Live { content: digest.clone(), ..live.clone() });
+    let live = known.as_ref().or(job.before);
+    let before =
+        live.map(|live| Before { serial: live.zone.serial(), content: &live.content, signing: &live.signing, refresh_at: live.refresh_at });
     // Who edits a file may raise nothing but its serial, so that secondaries look again.
-    let raised = match (&content, job.before) {
-        (Some(records), Some(live)) if !job.dated => {
-            content::serial(records, apex).is_some_and(|file| decide::edited_serial(Some(live.zone.serial()), file) == file)
+    let raised = match (&content, live) {
+        (Some(records), Some(live)) if job.serials != Serials::Dated => {
+            let (has, file) = (live.zone.serial(), content::serial(records, apex));
+            file.is_some_and(|file| file != has && (job.serials == Serials::AsItStands || file.is_newer_than(has)))
         }
         _ => false,
     };
-    let Some(why) = decide::change(before, &digest, signing_digest, now).or(raised.then_some(Why::Content)) else { return Ok(None) };
-    let mut records = match (content, job.before) {
+    let Some(why) = decide::change(before, &digest, signing_digest, now).or(raised.then_some(Why::Content)) else {
+        return Ok(known.map(|live| Made { live, why: Why::Touched, change: None }));
+    };
+    let mut records = match (content, live) {
         (Some(records), _) => records,
         (None, Some(before)) => {
             let mut records = before.zone.records();
             // A file may hold keys of other signers (RFC 8901); the registry's zones have ours alone.
-            if job.dated {
+            if job.serials == Serials::Dated {
                 content::strip(&mut records, apex);
             }
             records
@@ -173,36 +193,162 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     };
     let previous = before.map(|before| before.serial).or(job.last_serial);
     let written = content::serial(&records, apex).ok_or(ZoneError::Soa)?;
-    let serial = if job.dated { decide::dated_serial(previous, now) } else { decide::edited_serial(previous, written) };
-    content::set_serial(&mut records, apex, serial)?;
-    let mut refresh_at = None;
-    let records = match &job.signing {
-        Some(signing) => {
-            let signed = sign::sign(records, apex, &signing.keys, signing.policy, now, signing.threads)?;
-            // Nothing is published that does not verify.
-            sign::verify(&signed, apex, &[], now, signing.threads).map_err(MakeError::Gate)?;
-            refresh_at = content::first_expiration(&signed, now).map(|end| UnixTime(end.0.saturating_sub(signing.policy.refresh.into())));
-            signed
-        }
-        None => records,
+    let serial = match job.serials {
+        Serials::Dated => decide::dated_serial(previous, now),
+        Serials::Edited => decide::edited_serial(previous, written),
+        Serials::AsItStands => written,
     };
+    content::set_serial(&mut records, apex, serial)?;
+    // What follows on what is kept can be written down as a change.
+    let kept = live.filter(|before| job.has_log && serial.is_newer_than(before.zone.serial()));
+    let kept = kept.and_then(|before| Some(Kept { live: before, saved: before.saved.as_ref()? }));
+    let version = match (&job.signing, &kept) {
+        (Some(signing), Some(kept)) if why == Why::Content && kept.live.signing == signing.digest => {
+            match sign_change(kept.live, &records, serial, signing, job.serials, now)? {
+                Some(version) => version,
+                None => sign_whole(records, apex, signing, now)?,
+            }
+        }
+        (Some(signing), _) => sign_whole(records, apex, signing, now)?,
+        (None, _) => {
+            records.sort();
+            Version { records, change: None, zone: None, refresh_at: None }
+        }
+    };
+    let Version { records, change, zone, refresh_at } = version;
     let ds = content::ds_of(&records, apex);
     let signing = signing_digest.to_owned();
-    let (file, checksum) = journal.save(apex, serial, &records).map_err(MakeError::Journal)?;
-    let saved = SavedZone {
-        serial: serial.0,
-        content: digest.clone(),
-        signing: signing.clone(),
-        refresh_at: refresh_at.map(|at| at.0),
-        file,
-        checksum,
+    let change = kept.as_ref().map(|kept| change.unwrap_or_else(|| Diff::between(&kept.live.zone.records(), &records)));
+    let change = change.filter(|change| change.n_records() <= records.len().max(ANY_CHANGE));
+    let saved = match (&change, kept) {
+        (Some(_), Some(kept)) => kept.saved.clone(),
+        _ => save(journal, apex, serial, &records)?,
     };
-    let zone = Arc::new(Zone::build(apex, records)?);
-    Ok(Some(Made { live: Live::new(zone, digest, signing, refresh_at, ds, Some(saved)), why }))
+    let saved =
+        SavedZone { made: serial.0, content: digest.clone(), signing: signing.clone(), refresh_at: refresh_at.map(|at| at.0), ..saved };
+    let zone = match zone {
+        Some(zone) => zone,
+        None => Zone::build(apex, records)?,
+    };
+    // What is made one meanwhile can be taken over where the changes lead on from it; so can the image, which is of the snapshot.
+    let (upkeep, imaged) = live.filter(|_| change.is_some()).map_or((None, false), |live| (live.upkeep, live.imaged));
+    let live = Live { upkeep, imaged, ..Live::new(Arc::new(zone), digest, signing, refresh_at, ds, Some(saved)) };
+    Ok(Some(Made { live, why, change }))
 }
 
-fn make_as_it_stands(records: Option<Records>, apex: NameRef<'_>, before: Option<&Live>) -> Result<Option<Made>, MakeError> {
-    let Some(records) = records else { return Ok(None) };
+/// True if the zone is what content with this digest makes.
+fn is_content(live: &Live, digest: &str, serials: Serials) -> bool {
+    let mut records = live.zone.records();
+    if serials != Serials::AsItStands {
+        content::strip(&mut records, live.zone.apex());
+    }
+    content::digest(&records, live.zone.apex()) == digest
+}
+
+/// Records that a change may have in any case; beyond, it is written down where the zone has more. Our choice: some 100 kB.
+pub const ANY_CHANGE: usize = 1000;
+
+/// What is served, and what is kept of it on the disk.
+struct Kept<'a> {
+    live: &'a Live,
+    saved: &'a SavedZone,
+}
+
+/// A zone's next version.
+struct Version {
+    /// Sorted.
+    records: Records,
+    /// What leads to it, where that is known.
+    change: Option<Diff>,
+    /// The zone, where it was built already.
+    zone: Option<Zone>,
+    refresh_at: Option<UnixTime>,
+}
+
+fn sign_whole(records: Records, apex: NameRef<'_>, signing: &Signing<'_>, now: UnixTime) -> Result<Version, MakeError> {
+    let mut records = sign::sign(records, apex, &signing.keys, signing.policy, now, signing.threads)?;
+    records.sort();
+    gate(&records, apex, signing, now)?;
+    let refresh_at = refresh_at(&records, signing, now);
+    Ok(Version { records, change: None, zone: None, refresh_at })
+}
+
+/// Signs what differs between what is served and the unsigned `records`; `None` where all has to be signed.
+fn sign_change(
+    before: &Live,
+    records: &Records,
+    serial: Serial,
+    signing: &Signing<'_>,
+    serials: Serials,
+    now: UnixTime,
+) -> Result<Option<Version>, MakeError> {
+    let apex = before.zone.apex();
+    let mut old = before.zone.records();
+    content::strip(&mut old, apex);
+    let mut wanted = records.clone();
+    if serials != Serials::Dated {
+        // Keys of other signers: whether these changed is for full signing to see.
+        let has_keys =
+            |records: &Records| records.iter().any(|r| r.owner == apex && matches!(r.rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY));
+        if has_keys(&wanted) {
+            return Ok(None);
+        }
+    }
+    content::strip(&mut wanted, apex);
+    let change = Diff::between(&old, &wanted);
+    // Beyond, the zone is signed as soon from the start.
+    if change.n_records() > records.len() / 4 + ANY_CHANGE {
+        return Ok(None);
+    }
+    match signed_change(before, &change, serial, signing, now) {
+        Ok((change, zone, refresh_at)) => Ok(Some(Version { records: zone.records(), change: Some(change), zone: Some(zone), refresh_at })),
+        Err(MakeError::Change(ChangeError::Sign(error))) => Err(error.into()),
+        // Full signing says what is wrong with the content, if it is that.
+        Err(MakeError::Change(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Signs a change of the content of a zone that is signed; gives the whole change, the zone after it and when signatures are to be renewed.
+///
+/// # Errors
+/// [`MakeError`].
+pub fn signed_change(
+    before: &Live,
+    change: &Diff,
+    serial: Serial,
+    signing: &Signing<'_>,
+    now: UnixTime,
+) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
+    let change =
+        sign::sign_diff(&before.zone, change, serial, &signing.keys, signing.policy, now, signing.threads).map_err(MakeError::Change)?;
+    let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.into()))?;
+    gate(&zone.records(), zone.apex(), signing, now)?;
+    let refresh_at = refresh_at(&change.added, signing, now).into_iter().chain(before.refresh_at).min();
+    Ok((change, zone, refresh_at))
+}
+
+/// Nothing is published that does not verify.
+fn gate(records: &Records, apex: NameRef<'_>, signing: &Signing<'_>, now: UnixTime) -> Result<(), MakeError> {
+    sign::verify(records, apex, &[], now, signing.threads).map(drop).map_err(MakeError::Gate)
+}
+
+fn refresh_at(records: &Records, signing: &Signing<'_>, now: UnixTime) -> Option<UnixTime> {
+    content::first_expiration(records, now).map(|end| UnixTime(end.0.saturating_sub(signing.policy.refresh.into())))
+}
+
+/// Writes a snapshot; it is in force when the state names it.
+pub fn save(journal: &Journal, apex: NameRef<'_>, serial: Serial, records: &Records) -> Result<SavedZone, MakeError> {
+    let (file, checksum) = journal.save(apex, serial, records).map_err(MakeError::Journal)?;
+    let (serial, made) = (serial.0, serial.0);
+    Ok(SavedZone { serial, made, content: String::new(), signing: String::new(), refresh_at: None, file, checksum })
+}
+
+/// Makes the zone of records that are served as they stand and of which nothing is kept; `None` when it is what was served before.
+///
+/// # Errors
+/// When they make no zone.
+pub fn as_they_stand(records: Records, apex: NameRef<'_>, before: Option<&Live>) -> Result<Option<Made>, MakeError> {
     let ds = content::ds_of(&records, apex);
     let zone = Zone::build(apex, records)?;
     Ok(as_it_stands(zone, ds, before))
@@ -232,10 +378,15 @@ fn as_it_stands(zone: Zone, ds: Vec<Vec<u8>>, before: Option<&Live>) -> Option<M
         return None;
     }
     let live = Live::new(Arc::new(zone), String::new(), String::new(), None, ds, None);
-    Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New } })
+    Some(Made { live, why: if before.is_some() { Why::Content } else { Why::New }, change: None })
 }
 
 impl Live {
+    /// What a primary has sent, and its snapshot.
+    pub fn received(zone: Arc<Zone>, saved: SavedZone) -> Self {
+        Self::new(zone, String::new(), String::new(), None, Vec::new(), Some(saved))
+    }
+
     fn new(
         zone: Arc<Zone>,
         content: String,
@@ -244,7 +395,7 @@ impl Live {
         ds: Vec<Vec<u8>>,
         saved: Option<SavedZone>,
     ) -> Self {
-        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false }
+        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false, upkeep: None }
     }
 }
 
@@ -261,4 +412,21 @@ pub fn resume(apex: &Name, saved: &SavedZone, journal: &Journal) -> Result<Live,
     }
     let refresh_at = saved.refresh_at.map(UnixTime);
     Ok(Live::new(Arc::new(zone), saved.content.clone(), saved.signing.clone(), refresh_at, ds, Some(saved.clone())))
+}
+
+impl Live {
+    /// The zone after the changes since its snapshot, which the log has.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn resumed(self, change: &Diff) -> Result<Self, String> {
+        let zone = self.zone.apply(change).map_err(|error| error.to_string())?;
+        let is_apex = |rtype| change.removed.iter().chain(change.added.iter()).any(|record| record.rtype == rtype);
+        let ds = if is_apex(Rtype::DNSKEY) { content::ds_of(&zone.records_at(zone.apex()), zone.apex()) } else { self.ds };
+        // What it was made from after the state was written is found out by making it again.
+        let is_known = self.saved.as_ref().is_some_and(|saved| saved.made == zone.serial().0);
+        let content = if is_known { self.content } else { String::new() };
+        // Its files were others at the time of the snapshot.
+        Ok(Self { zone: Arc::new(zone), content, ds, files: Vec::new(), ..self })
+    }
 }

@@ -9,19 +9,22 @@ mod image;
 pub mod keys;
 mod make;
 mod plan;
+mod put;
 mod registry;
 mod run;
 mod signing;
+mod update;
+mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::dns::{Name, Serial, UnixTime};
-use crate::journal::{Compiled, Images, Journal, Saved, stem};
+use crate::journal::{Compiled, Images, Journal, Log, Saved, SavedZone, stem};
 use crate::parallel::{self, cores};
-use crate::publish;
-use crate::zone::ZoneSet;
+use crate::publish::{Press, Resumed, key};
+use crate::zone::{Diff, ZoneSet};
 
 use run::{Next, Run};
 
@@ -29,15 +32,25 @@ pub use decide::{Why, dated_serial, edited_serial};
 pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
 pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
+pub use put::{NotTaken, Version, Zonemd};
 pub use registry::{MAX_DATA, delegated_beside};
+pub use update::NotChanged;
+pub use upkeep::{UpkeepJob, Upkept};
 
 /// All zones of the server with what they were made from.
 pub struct Pipeline {
-    journal: Journal,
-    saved: Saved,
+    press: Press,
     /// Serials of zones that are not served now, or whose state was lost.
     serials: BTreeMap<String, Serial>,
     live: BTreeMap<Name, Live>,
+    /// What was swapped in last.
+    set: ZoneSet,
+    /// Zones that are no longer good: they stay known, and are answered with SERVFAIL.
+    expired: BTreeSet<Name>,
+    /// How many times zones were given out to be made one.
+    upkeeps: u64,
+    /// Images that are to be written beside those of what is served.
+    images: Vec<ImageJob>,
     /// Zones of the plan that are not served, and zones served in an older version than asked for, with the reason.
     problems: BTreeMap<Name, String>,
     /// Why the newest export is not what is served.
@@ -103,63 +116,83 @@ pub struct Report {
 impl Pipeline {
     /// Brings back what was in force when the journal was last written; also says what of it could not be brought back.
     pub fn open(journal: Journal) -> (Self, Vec<Problem>) {
-        let mut problems = Vec::new();
-        let mut saved = journal.read().unwrap_or_else(|error| {
-            problems.push(Problem { zone: None, what: error.to_string() });
-            Saved::default()
-        });
-        let mut serials = journal.serials();
-        let zones: Vec<(Name, _)> = saved.zones.iter().filter_map(|(apex, zone)| Some((Name::parse(apex).ok()?, zone))).collect();
+        let (mut press, problem) = Press::open(journal);
+        let mut problems: Vec<Problem> = problem.map(|what| Problem { zone: None, what }).into_iter().collect();
+        let mut serials = press.journal().serials();
+        let saved = press.saved().zones.clone();
+        let zones: Vec<(Name, SavedZone)> = saved.into_iter().filter_map(|(apex, zone)| Some((Name::parse(&apex).ok()?, zone))).collect();
+        let journal = press.journal();
         let resumed = parallel::map(zones, |(apex, zone)| {
-            let (image, damage) = image::of_snapshot(&apex, zone, &journal);
-            let live = image.map_or_else(|| make::resume(&apex, zone, &journal), Ok);
-            (apex, live, damage)
+            let (image, damage) = image::of_snapshot(&apex, &zone, journal);
+            let live = image.map_or_else(|| make::resume(&apex, &zone, journal), Ok);
+            (apex, zone, live, damage)
         });
         let mut live = BTreeMap::new();
-        for (apex, result, damage) in resumed {
-            problems.extend(damage.map(|what| Problem { zone: Some(apex.clone()), what }));
+        for (apex, saved, result, damage) in resumed {
+            let problem = |what| Problem { zone: Some(apex.clone()), what };
+            problems.extend(damage.map(problem));
+            let (log, mut last) = match press.resume(&apex, &saved) {
+                Ok(resumed) => (Ok(resumed), None),
+                Err(lost) => (Err(lost.what), lost.last),
+            };
+            let result = result.and_then(|zone| {
+                let Resumed { change, n_cut } = log?;
+                if n_cut > 0 {
+                    problems.push(problem(format!("{n_cut} octets of a change that was never in force are cut off its log")));
+                }
+                change.map_or(Ok(zone.clone()), |change| zone.resumed(&change))
+            });
             match result {
                 Ok(zone) => {
                     live.insert(apex, zone);
                 }
                 Err(what) => {
-                    // The state knows the serial also when the snapshot that bears it is gone.
-                    if let Some(zone) = saved.zones.remove(&key(&apex)) {
-                        let last = serials.entry(stem(apex.as_ref())).or_insert(Serial(zone.serial));
-                        if Serial(zone.serial).is_newer_than(*last) {
-                            *last = Serial(zone.serial);
-                        }
-                    }
-                    problems.push(Problem { zone: Some(apex), what: format!("{what}, the zone is made anew") });
+                    // The state knows the serial also when the snapshot that bears it is gone, and the log what was published since.
+                    let newer = |a: Serial, b: Serial| if a.is_newer_than(b) { a } else { b };
+                    last = Some(newer(Serial(saved.made), last.or(press.last_serial(&apex)).unwrap_or(Serial(saved.serial))));
+                    let known = serials.entry(stem(apex.as_ref())).or_insert(Serial(saved.made));
+                    *known = newer(*known, last.unwrap_or(*known));
+                    let aside = press.forget(&apex).map(|path| format!(", its log of changes is put aside as '{}'", path.display()));
+                    problems.push(problem(format!("{what}, the zone is made anew{}", aside.unwrap_or_default())));
                 }
             }
         }
-        (Self { journal, saved, serials, live, problems: BTreeMap::new(), export_problem: None }, problems)
+        let (set, expired, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), 0, Vec::new());
+        (Self { press, serials, live, set, expired, upkeeps, images, problems: BTreeMap::new(), export_problem: None }, problems)
     }
 
-    /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set to
-    /// `swap`, once. Signs on all cores.
+    /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set and the
+    /// logs that lead to it to `swap`, once. Signs on all cores.
     ///
     /// What fails is in the report, and the zone's old version is in the set; where there is none, the set has the zone as unavailable.
-    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet)) -> Report {
+    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) -> Report {
         let mut run = Run::new(self, plan, scope, now);
         run.make_registry();
         run.make_files();
-        let Next { live, compiled, problems, export_problem, mut report } = run.finish();
+        let mut next = run.finish();
+        self.append(&mut next, now);
+        if let Err(error) = self.commit(&mut next) {
+            let what = format!("the journal in '{}' cannot be written: {error}", self.press.journal().folder().display());
+            if next.report.published.is_empty() {
+                let what = format!("nothing is published, {what}");
+                return Report { problems: vec![Problem { zone: None, what }], is_refused: true, ..Report::default() };
+            }
+            next.report.problems.push(Problem { zone: None, what });
+        }
+        let Next { live, problems, export_problem, mut report, .. } = next;
 
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
         let mut set = ZoneSet::new();
-        for apex in plan.files.iter().map(|file| file.apex.clone()).chain(zones_of(compiled.as_ref())) {
-            match live.get(&apex) {
+        let of_registry = zones_of(self.press.saved().compiled.as_ref());
+        for apex in plan.files.iter().map(|file| file.apex.clone()).chain(plan.secondaries.iter().cloned()).chain(of_registry) {
+            match live.get(&apex).filter(|_| !self.expired.contains(&apex)) {
                 Some(live) => set.insert(Arc::clone(&live.zone)),
                 None => set.insert_unavailable(apex),
             }
         }
-        let zones = live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
-        if let Err(error) = publish::publish(&self.journal, &mut self.saved, Saved { compiled, zones }, || swap(set)) {
-            let what = format!("nothing is published, the journal in '{}' cannot be written: {error}", self.journal.folder().display());
-            return Report { problems: vec![Problem { zone: None, what }], is_refused: true, ..Report::default() };
-        }
+        self.press.keep(|apex| live.contains_key(apex));
+        self.set = set;
+        swap(self.set.clone(), self.press.logs());
         report.n_kept = live.len() - report.published.len();
         // What the timer met before is not news.
         let is_news = |apex: &Name, what: &String| *scope != Scope::Timer || self.problems.get(apex) != Some(what);
@@ -173,20 +206,83 @@ impl Pipeline {
         self.live = live;
         self.problems = problems;
         self.export_problem = export_problem;
+        self.trim(&mut report);
         report
+    }
+
+    /// Writes the changes to the logs: they are in force then. A zone whose change cannot be written stays as it was.
+    fn append(&mut self, next: &mut Next, now: UnixTime) {
+        let steps = std::mem::take(&mut next.steps);
+        // Children come before their parent: no DS goes out before its key.
+        let mut steps: Vec<(Name, Option<Diff>)> = steps.into_iter().collect();
+        steps.sort_by_key(|(apex, _)| std::cmp::Reverse(apex.as_ref().label_count()));
+        let mut lost: Vec<Name> = Vec::new();
+        for (apex, change) in steps {
+            let is_of = |child: &Name| child.as_ref().is_at_or_below(apex.as_ref()) && self.changes_ds(next, child);
+            let result = match (lost.iter().find(|child| is_of(child)), change) {
+                (Some(child), _) => Err(format!("its child '{child}', whose keys change, cannot be published")),
+                (None, Some(change)) => self.press.append(&apex, &change, now),
+                (None, None) => {
+                    next.whole.push(apex.clone());
+                    Ok(())
+                }
+            };
+            if let Err(what) = result {
+                next.take_back(&apex, self.live.get(&apex), &what);
+                lost.push(apex);
+            }
+        }
+    }
+
+    /// True if the parent of the zone would have other DS records with what was made of it than with what is served.
+    fn changes_ds(&self, next: &Next, apex: &Name) -> bool {
+        next.lost_ds.contains(apex) || self.live.get(apex).map(|live| &live.ds) != next.live.get(apex).map(|live| &live.ds)
+    }
+
+    /// Writes the state. Where that fails, zones that would have come as a whole stay as they were.
+    fn commit(&mut self, next: &mut Next) -> std::io::Result<()> {
+        let whole: Vec<(Name, Serial)> =
+            next.whole.iter().filter_map(|apex| Some((apex.clone(), next.live.get(apex)?.zone.serial()))).collect();
+        let zones = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
+        let saved = Saved { compiled: next.compiled.clone(), zones };
+        match self.press.commit(saved, &whole) {
+            Ok(problems) => {
+                let problem =
+                    |(apex, what)| Problem { zone: Some(apex), what: format!("{what}; until it is made anew, its changes cannot be kept") };
+                next.report.problems.extend(problems.into_iter().map(problem));
+                Ok(())
+            }
+            Err(error) => {
+                for apex in std::mem::take(&mut next.whole) {
+                    next.take_back(&apex, self.live.get(&apex), "the state cannot be written");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Shortens logs that are too long.
+    fn trim(&mut self, report: &mut Report) {
+        for Published { apex, .. } in &report.published {
+            let Some(live) = self.live.get(apex) else { continue };
+            if let Err(error) = self.press.trim(apex, live.zone.size() as u64) {
+                report.warnings.push(format!("[{apex}] {error}"));
+            }
+        }
     }
 
     /// The zones of which an image should be written now, each given out once; and the [stems](stem) of all zones that are served, to
     /// know the images of others by.
     pub fn due_images(&mut self) -> (Vec<ImageJob>, BTreeSet<String>) {
-        let jobs = self.live.values_mut().filter_map(ImageJob::of).collect();
+        let mut jobs: Vec<ImageJob> = self.live.values_mut().filter_map(ImageJob::of).collect();
+        jobs.append(&mut self.images);
         // A zone that cannot be served today may fit its image tomorrow.
         (jobs, self.live.keys().chain(self.problems.keys()).map(|apex| stem(apex.as_ref())).collect())
     }
 
     /// The folder of images.
     pub fn images(&self) -> Images {
-        self.journal.images()
+        self.press.journal().images()
     }
 
     /// What is served, by apex.
@@ -206,15 +302,10 @@ impl Pipeline {
 
     /// The account of the last compile.
     pub fn compiled(&self) -> Option<&Compiled> {
-        self.saved.compiled.as_ref()
+        self.press.saved().compiled.as_ref()
     }
 }
 
 fn zones_of(compiled: Option<&Compiled>) -> impl Iterator<Item = Name> {
     compiled.into_iter().flat_map(|compiled| &compiled.zones).filter_map(|apex| Name::parse(apex).ok())
-}
-
-/// The apex as the state names it.
-fn key(apex: &Name) -> String {
-    apex.as_ref().to_lowercase().to_string()
 }

@@ -12,6 +12,8 @@ pub struct Plan {
     pub registry: Option<RegistryPlan>,
     /// Zones from master files; no two with one apex.
     pub files: Vec<FilePlan>,
+    /// Zones that come from primaries, and are put in force by [`Pipeline::put`](super::Pipeline::put); none of them is among the others.
+    pub secondaries: Vec<Name>,
     /// The folder of signing keys.
     pub keys: PathBuf,
 }
@@ -60,6 +62,10 @@ pub struct FilePlan {
     pub policy: Option<sign::Policy>,
     /// The size of RSA keys that are made.
     pub rsa_bits: u32,
+    /// Its versions are kept also where it is served as it stands: there are secondaries that want to know what changes.
+    pub is_kept: bool,
+    /// Clients may change it: the file is only its beginning, and what is published last is what it is.
+    pub is_dynamic: bool,
 }
 
 /// How much of the plan is carried out.

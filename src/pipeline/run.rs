@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::make::{Job, Made};
+use super::make::{Job, Made, Serials};
 use super::signing::Past;
 use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{Why, content, cores, image, make, registry, signing, zones_of};
@@ -13,6 +13,7 @@ use crate::dns::{Name, Records, Rtype, UnixTime, master};
 use crate::journal::{Compiled, stem};
 use crate::parallel;
 use crate::sign;
+use crate::zone::Diff;
 
 /// A run at work. The pipeline is only read: what comes of the run is [`Next`].
 pub struct Run<'a> {
@@ -40,6 +41,30 @@ pub struct Next {
     pub export_problem: Option<String>,
     /// What was done.
     pub report: Report,
+    /// Zones that were made and are to be kept: what leads to each from the version before, where it is not saved as a whole.
+    pub steps: BTreeMap<Name, Option<Diff>>,
+    /// Those of them that are saved as a whole.
+    pub whole: Vec<Name>,
+    /// Zones that were taken back, with other keys than are served.
+    pub lost_ds: BTreeSet<Name>,
+}
+
+impl Next {
+    /// Puts what is served back in the place of what was made of a zone.
+    pub fn take_back(&mut self, apex: &Name, before: Option<&Live>, why: &str) {
+        let made = self.live.remove(apex);
+        if made.map(|made| made.ds) != before.map(|before| before.ds.clone()) {
+            self.lost_ds.insert(apex.clone());
+        }
+        self.live.extend(before.map(|before| (apex.clone(), before.clone())));
+        self.report.published.retain(|published| published.apex != *apex);
+        let stays = if before.is_some() { "the zone served before stays" } else { "queries get SERVFAIL" };
+        self.problems.insert(apex.clone(), format!("{why}; {stays}"));
+        // What could not be published of this export is tried again at the next occasion.
+        if let Some(compiled) = self.compiled.as_mut().filter(|compiled| zones_of(Some(compiled)).any(|zone| zone == *apex)) {
+            compiled.inputs.clear();
+        }
+    }
 }
 
 /// A zone that may have to be made.
@@ -47,8 +72,10 @@ struct Task<'a> {
     apex: Name,
     /// `None` = its input did not change.
     content: Option<Records>,
-    /// Its serials are ours.
-    dated: bool,
+    /// Whose its serials are.
+    serials: Serials,
+    /// Its versions are kept.
+    is_kept: bool,
     policy: Option<&'a sign::Policy>,
     rsa_bits: u32,
     threads: usize,
@@ -63,10 +90,13 @@ impl<'a> Run<'a> {
         };
         let next = Next {
             live: pipeline.live.clone(),
-            compiled: pipeline.saved.compiled.clone().filter(|_| plan.registry.is_some()),
+            compiled: pipeline.press.saved().compiled.clone().filter(|_| plan.registry.is_some()),
             problems,
             export_problem: pipeline.export_problem.clone().filter(|_| plan.registry.is_some()),
             report: Report::default(),
+            steps: BTreeMap::new(),
+            whole: Vec::new(),
+            lost_ds: BTreeSet::new(),
         };
         Self { pipeline, plan, scope, now, next, notes: BTreeMap::new() }
     }
@@ -88,16 +118,16 @@ impl<'a> Run<'a> {
         let (policy, rsa_bits) = (registry.policy.as_ref(), registry.rsa_bits);
         let tasks = children.iter().map(|apex| {
             let content = contents.remove(apex);
-            Task { apex: apex.clone(), content, dated: true, policy, rsa_bits, threads }
+            Task { apex: apex.clone(), content, serials: Serials::Dated, is_kept: true, policy, rsa_bits, threads }
         });
         let made = parallel::map(tasks.collect(), |task: Task<'_>| (task.apex.clone(), self.make(task)));
         let mut all_made = made.iter().all(|(_, result)| result.is_ok());
         for (apex, result) in made {
             self.take(apex, result);
         }
-        let result = self
-            .parent_content(&parent, &children, contents.remove(&parent))
-            .and_then(|content| self.make(Task { apex: parent.clone(), content, dated: true, policy, rsa_bits, threads: 0 }));
+        let result = self.parent_content(&parent, &children, contents.remove(&parent)).and_then(|content| {
+            self.make(Task { apex: parent.clone(), content, serials: Serials::Dated, is_kept: true, policy, rsa_bits, threads: 0 })
+        });
         all_made &= result.is_ok();
         self.take(parent, result);
         // What could not be made of this export is tried again at the next occasion.
@@ -108,7 +138,7 @@ impl<'a> Run<'a> {
 
     /// The export's content, if it has to be looked at and is not what the zones were made from.
     fn export(&mut self, plan: &RegistryPlan) -> Option<registry::Export> {
-        let applied = self.pipeline.saved.compiled.as_ref();
+        let applied = self.pipeline.press.saved().compiled.as_ref();
         let live = &self.pipeline.live;
         let complete = applied.is_some() && zones_of(applied).all(|apex| live.contains_key(&apex));
         let asked = match self.scope {
@@ -183,11 +213,12 @@ impl<'a> Run<'a> {
     /// `None` when the zone is not asked for.
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let mut damage = None;
-        if *self.scope == Scope::Start && file.policy.is_none() {
-            let (live, what) = image::of_files(file, &self.pipeline.journal);
+        let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic;
+        if *self.scope == Scope::Start && !is_kept {
+            let (live, what) = image::of_files(file, self.pipeline.press.journal());
             if let Some(live) = live {
                 let notes = live.notes.clone();
-                return Some(Ok((Some(Made { live, why: Why::Image }), notes)));
+                return Some(Ok((Some(Made { live, why: Why::Image, change: None }), notes)));
             }
             damage = what;
         }
@@ -195,11 +226,20 @@ impl<'a> Run<'a> {
         let mut files = Vec::new();
         let content = match self.scope {
             Scope::Zone(apex) if *apex != file.apex => return None,
+            // What clients have changed is in no file.
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && before.is_some() => None,
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && self.is_lost(&file.apex) => {
+                return Some(Err(format!(
+                    "its versions cannot be read back, and '{}' is older: bring back the state from a backup, or, to go on from the file, remove \
+                     '{}/zones/{}.*.snapshot' and start again",
+                    file.file.display(),
+                    self.pipeline.press.journal().folder().display(),
+                    stem(file.apex.as_ref()),
+                )));
+            }
             Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
             Scope::Start | Scope::All | Scope::Zone(_) => {
-                if file.policy.is_none()
-                    && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before)
-                {
+                if !is_kept && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before) {
                     return Some(Ok((with_files(made, vec![stamp], before), damage.into_iter().collect())));
                 }
                 match master::read_file_stamped(&file.file, file.apex.as_ref()) {
@@ -219,8 +259,9 @@ impl<'a> Run<'a> {
             }
         };
         let (policy, rsa_bits) = (file.policy.as_ref(), file.rsa_bits);
+        let serials = if policy.is_some() { Serials::Edited } else { Serials::AsItStands };
         let is_new = content.is_some();
-        let made = self.make(Task { apex: file.apex.clone(), content, dated: false, policy, rsa_bits, threads });
+        let made = self.make(Task { apex: file.apex.clone(), content, serials, is_kept, policy, rsa_bits, threads });
         Some(made.map(|(made, mut notes)| {
             let files = if is_new { files } else { before.map(|before| before.files.clone()).unwrap_or_default() };
             notes.extend(damage);
@@ -228,13 +269,19 @@ impl<'a> Run<'a> {
         }))
     }
 
+    /// True for a zone that was served once, and of which nothing could be read back.
+    fn is_lost(&self, apex: &Name) -> bool {
+        self.pipeline.serials.contains_key(&stem(apex.as_ref()))
+    }
+
     fn make(&self, task: Task<'_>) -> Outcome {
-        let Task { apex, content, dated, policy, rsa_bits, threads } = task;
+        let Task { apex, content, serials, is_kept, policy, rsa_bits, threads } = task;
         let before = self.pipeline.live.get(&apex);
         if content.is_none() && before.is_none() {
             return Err("there is nothing to make the zone from".into());
         }
         let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
+        let last_serial = last_serial.or_else(|| self.pipeline.press.last_serial(&apex).filter(|_| before.is_none()));
         let past = match before {
             Some(before) if !before.signing.is_empty() => Past::Signed,
             Some(_) => Past::Known,
@@ -251,8 +298,15 @@ impl<'a> Run<'a> {
             (None, _) => before.map(|before| before.notes.clone()).unwrap_or_default(),
         };
         notes.extend(of_content.iter().cloned());
-        let job = Job { apex, content, before, last_serial, dated, signing };
-        let mut made = make::make(job, &self.pipeline.journal, self.now).map_err(|error| error.to_string())?;
+        let journal = self.pipeline.press.journal();
+        let made = match content {
+            Some(records) if !is_kept => make::as_they_stand(records, apex.as_ref(), before),
+            content => {
+                let has_log = self.pipeline.press.has_log(&apex);
+                make::make(Job { apex, content, before, last_serial, serials, has_log, signing }, journal, self.now)
+            }
+        };
+        let mut made = made.map_err(|error| error.to_string())?;
         if let Some(made) = &mut made {
             made.live.notes = of_content;
         }
@@ -262,7 +316,7 @@ impl<'a> Run<'a> {
     /// Takes over what was made of a zone.
     fn take(&mut self, apex: Name, result: Outcome) {
         let next = &mut self.next;
-        let Made { live, why } = match result {
+        let Made { live, why, change } = match result {
             Ok((made, notes)) => {
                 next.problems.remove(&apex);
                 for note in notes {
@@ -284,7 +338,6 @@ impl<'a> Run<'a> {
         let from = self.pipeline.live.get(&apex).map(|before| before.zone.serial());
         let to = live.zone.serial();
         if let Some(from) = from
-            && live.saved.is_none()
             && !to.is_newer_than(from)
         {
             let what = format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
@@ -293,6 +346,9 @@ impl<'a> Run<'a> {
         let counts = live.zone.counts();
         let (n_records, n_signatures) = (counts.records, counts.signatures);
         next.report.published.push(Published { apex: apex.clone(), from, to, why, n_records, n_signatures });
+        if live.saved.is_some() {
+            next.steps.insert(apex.clone(), change);
+        }
         next.live.insert(apex, live);
     }
 
@@ -308,7 +364,8 @@ impl<'a> Run<'a> {
             next.report.warnings.extend(self.notes.into_iter().map(line));
         }
         let of_registry: Vec<Name> = zones_of(next.compiled.as_ref()).collect();
-        let planned: BTreeSet<&Name> = self.plan.files.iter().map(|file| &file.apex).chain(&of_registry).collect();
+        let planned: BTreeSet<&Name> =
+            self.plan.files.iter().map(|file| &file.apex).chain(&self.plan.secondaries).chain(&of_registry).collect();
         next.live.retain(|apex, _| planned.contains(apex));
         next.problems.retain(|apex, _| planned.contains(apex));
         next
@@ -321,7 +378,7 @@ fn with_files(made: Option<Made>, files: Vec<Stamp>, before: Option<&Live>) -> O
         (Some(made), _) => Some(Made { live: Live { files, ..made.live }, ..made }),
         // The image tells of the old files.
         (None, Some(before)) if before.files != files => {
-            Some(Made { live: Live { files, imaged: false, ..before.clone() }, why: Why::Touched })
+            Some(Made { live: Live { files, imaged: false, ..before.clone() }, why: Why::Touched, change: None })
         }
         (None, _) => None,
     }

@@ -98,6 +98,11 @@ const RCODE_NAMES: [&str; RCODES + 1] = [
     "other",
 ];
 
+/// What a response code is called.
+pub fn rcode_name(rcode: u16) -> &'static str {
+    RCODE_NAMES[usize::from(rcode).min(RCODES)]
+}
+
 /// Query types counted by name, and the number under which each is found.
 const QTYPES: [(u16, &str); 22] = [
     (1, "A"),

@@ -5,5 +5,5 @@ mod counters;
 mod log;
 
 pub use count::{Count, count};
-pub use counters::{Counter, Counters, Snapshot, Telemetry};
+pub use counters::{Counter, Counters, Snapshot, Telemetry, rcode_name};
 pub use log::{Level, LogError, init};

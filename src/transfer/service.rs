@@ -2,6 +2,7 @@
 //!
 //! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR). Everything else is answered as if nobody had asked in a special way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::{Access, Channel, Client};
@@ -11,6 +12,7 @@ use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, T
 use crate::dns::message::{self, RawRecord};
 use crate::dns::rdata::Soa;
 use crate::dns::{Class, Name, Rtype, Serial, UnixTime};
+use crate::journal::Log;
 use crate::zone::{Zone, ZoneSet};
 
 const NOERROR: u16 = 0;
@@ -28,6 +30,8 @@ pub struct Site<'a> {
     pub face: &'a Face,
     /// Keys, and who may have zones.
     pub access: &'a Access,
+    /// The changes that lead to the zones, by apex in lower case.
+    pub logs: &'a BTreeMap<Name, Log>,
 }
 
 /// What is to be sent.
@@ -75,8 +79,10 @@ impl Special<'_> {
                 if question.class == Class::IN && matches!(question.rtype, Rtype::AXFR | Rtype::IXFR) && prepared.is_edns_known() =>
             {
                 match self.zone_for(&question) {
-                    Ok(Wanted::Whole(zone)) => return Answered::Zone(Box::new(self.outgoing(zone, &question, buffer))),
-                    Ok(Wanted::Soa(zone)) => self.exchange.current(&zone, buffer),
+                    Ok((zone, wanted)) => match self.transfer(zone, wanted, &question, buffer) {
+                        Ok(outgoing) => return Answered::Zone(outgoing),
+                        Err(outcome) => outcome,
+                    },
                     Err(rcode) => self.exchange.decline(rcode, buffer),
                 }
             }
@@ -85,26 +91,65 @@ impl Special<'_> {
         Answered::Once(self.sign(outcome, buffer))
     }
 
-    fn outgoing(&mut self, zone: Arc<Zone>, question: &Question<'_>, buffer: &mut [u8]) -> Outgoing {
-        let message = self.exchange.prepared.message();
-        // An answer without records ends with the OPT record that the first message gets.
+    /// The zone on its way, or the one message that is the answer.
+    fn transfer(&mut self, zone: Arc<Zone>, wanted: Wanted, question: &Question<'_>, buffer: &mut [u8]) -> Result<Box<Outgoing>, Outcome> {
+        let is_udp = self.exchange.meta.transport == Transport::Udp;
+        let Wanted::Changes(has) = wanted else { return Ok(self.whole(zone, question, buffer)) };
+        let current = |special: &Self, buffer: &mut [u8]| Err(special.exchange.current(&zone, buffer));
+        // RFC 1995 §2: no news.
+        if !zone.serial().is_newer_than(has) {
+            return current(self, buffer);
+        }
+        let opt = self.opt(question, buffer);
+        let asked = self.asked(question, &opt);
+        let log = self.site.logs.get(&question.name.to_lowercase());
+        if is_udp {
+            // RFC 1995 §4: more than a datagram takes is asked for again by TCP. The signature comes behind, as in every answer.
+            let most = self.exchange.most().saturating_sub(self.exchange.reserve).min(buffer.len());
+            let changes = log.and_then(|log| Outgoing::changes(&zone, log, has, &asked, &mut None).ok().flatten());
+            let Some(mut changes) = changes else { return current(self, buffer) };
+            return match changes.next(self.exchange.now, &mut buffer[..most]) {
+                Some(Ok(len)) if changes.is_done() => Err(Outcome::Reply { len, rcode: NOERROR, qtype: question.rtype.0 }),
+                _ => current(self, buffer),
+            };
+        }
+        let changes = log.map(|log| Outgoing::changes(&zone, log, has, &asked, &mut self.signer));
+        match changes {
+            Some(Ok(Some(changes))) => Ok(Box::new(changes)),
+            // The whole zone is always right.
+            Some(Ok(None) | Err(_)) | None => Ok(self.whole(zone, question, buffer)),
+        }
+    }
+
+    fn whole(&mut self, zone: Arc<Zone>, question: &Question<'_>, buffer: &mut [u8]) -> Box<Outgoing> {
+        let opt = self.opt(question, buffer);
+        let asked = self.asked(question, &opt);
+        Box::new(Outgoing::zone(zone, &asked, self.signer.take()))
+    }
+
+    /// The OPT record of an answer; empty where the client sent none.
+    fn opt(&self, question: &Question<'_>, buffer: &mut [u8]) -> Vec<u8> {
+        // An answer without records ends with it.
         let behind_question = message::HEADER + question.name.as_wire().len() + 4;
-        let opt = match self.exchange.decline(NOERROR, buffer) {
-            Outcome::Reply { len, .. } => buffer.get(behind_question..len).unwrap_or_default(),
-            Outcome::Dropped => &[],
-        };
-        let asked = Asked {
+        match self.exchange.decline(NOERROR, buffer) {
+            Outcome::Reply { len, .. } => buffer.get(behind_question..len).unwrap_or_default().to_vec(),
+            Outcome::Dropped => Vec::new(),
+        }
+    }
+
+    fn asked<'q>(&self, question: &Question<'q>, opt: &'q [u8]) -> Asked<'q> {
+        let message = self.exchange.prepared.message();
+        Asked {
             id: u16::from_be_bytes([message[0], message[1]]),
             recursion_desired: message[2] & 1 != 0,
             name: question.name,
             rtype: question.rtype,
             opt,
-        };
-        Outgoing::zone(zone, &asked, self.signer.take())
+        }
     }
 
-    /// The zone that is asked for, where the client may have it; otherwise the response code.
-    fn zone_for(&self, question: &Question<'_>) -> Result<Wanted, u16> {
+    /// The zone that is asked for, where the client may have it, and what of it; otherwise the response code.
+    fn zone_for(&self, question: &Question<'_>) -> Result<(Arc<Zone>, Wanted), u16> {
         let apex = question.name.to_lowercase();
         let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
         let key = self.signer.as_ref().map(Signer::key);
@@ -112,16 +157,13 @@ impl Special<'_> {
         if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {
             return Err(REFUSED);
         }
-        let zone = zone.ok_or(SERVFAIL)?;
-        let is_udp = self.exchange.meta.transport == Transport::Udp;
-        if question.rtype == Rtype::AXFR {
-            // RFC 5936 §4.2: AXFR by UDP is not defined.
-            return if is_udp { Err(FORMERR) } else { Ok(Wanted::Whole(Arc::clone(zone))) };
+        let zone = Arc::clone(zone.ok_or(SERVFAIL)?);
+        if question.rtype == Rtype::IXFR {
+            let has = serial_of(self.exchange.prepared.message(), &apex).ok_or(FORMERR)?;
+            return Ok((zone, Wanted::Changes(has)));
         }
-        let has = serial_of(self.exchange.prepared.message(), &apex).ok_or(FORMERR)?;
-        // RFC 1995 §2 and §4: no news, or more of it than a datagram takes.
-        let is_news = zone.serial().is_newer_than(has);
-        Ok(if is_news && !is_udp { Wanted::Whole(Arc::clone(zone)) } else { Wanted::Soa(Arc::clone(zone)) })
+        // RFC 5936 §4.2: AXFR by UDP is not defined.
+        if self.exchange.meta.transport == Transport::Udp { Err(FORMERR) } else { Ok((zone, Wanted::Whole)) }
     }
 
     /// Puts the signature behind the answer.
@@ -135,12 +177,12 @@ impl Special<'_> {
     }
 }
 
-/// What is sent of a zone.
+/// What a client wants of a zone.
 enum Wanted {
     /// All of it.
-    Whole(Arc<Zone>),
-    /// Its SOA.
-    Soa(Arc<Zone>),
+    Whole,
+    /// What has changed since a version.
+    Changes(Serial),
 }
 
 /// The serial that the client has: of the SOA in the authority section (RFC 1995 §3).

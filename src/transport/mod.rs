@@ -6,6 +6,7 @@
 
 mod connection;
 mod limits;
+mod notifier;
 mod request;
 mod server;
 mod stream;
@@ -17,6 +18,7 @@ mod transfer;
 mod udp;
 
 pub use limits::Limits;
+pub use notifier::Notifier;
 pub use request::Served;
 pub use server::{BindError, Running, Server};
 pub use sys::{descriptor_limit, give_way, set_descriptor_limit};

@@ -1,5 +1,6 @@
 //! One request on its way through a worker: answered from what is served now, and counted. The same for every transport.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,7 +10,8 @@ use arc_swap::ArcSwap;
 
 use super::tls::Acceptor;
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
-use crate::dns::UnixTime;
+use crate::dns::{Name, UnixTime};
+use crate::journal::Log;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::{Access, Channel};
 use crate::transfer::out::Outgoing;
@@ -26,6 +28,8 @@ pub struct Served {
     pub face: Face,
     /// Keys, and who may transfer zones.
     pub access: Arc<Access>,
+    /// The changes that lead to the zones, by apex in lower case.
+    pub logs: Arc<BTreeMap<Name, Log>>,
     /// What connections over TLS are accepted with; without it they are closed.
     pub tls: Option<Acceptor>,
 }
@@ -106,7 +110,7 @@ pub(super) fn answer(
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
-    let site = Site { zones: &served.zones, face: &served.face, access: &served.access };
+    let site = Site { zones: &served.zones, face: &served.face, access: &served.access, logs: &served.logs };
     let outcome = match caught(counters, || service::respond(site, channel, now, meta, request, buffer)) {
         Some(Answered::Once(outcome)) => outcome,
         Some(Answered::Zone(outgoing)) => {

@@ -94,7 +94,7 @@ impl Diff {
     /// This change and the `next` one as one change: what comes and goes again, or goes and comes again, is in neither side (RFC 1995 §6). It
     /// leads from and to the same zones as the two do, and fails on the same ones where this one fits.
     ///
-    /// Cost: one pass over both. Many changes are joined in pairs, and the pairs in pairs: that costs a pass for each doubling.
+    /// Cost: one pass over both; for many changes see [`Self::joined`].
     ///
     /// # Errors
     /// When `next` cannot follow: a record goes that has gone already, or comes that is there.
@@ -124,6 +124,30 @@ impl Diff {
         joined.removed.sort();
         joined.added.sort();
         Ok(joined)
+    }
+
+    /// Many changes, each of which starts where the one before it ends, as one; an empty one for none. Cost: [`Self::then`] in pairs.
+    ///
+    /// # Errors
+    /// As [`Self::then`].
+    pub fn joined(mut changes: Vec<Self>) -> Result<Self, DiffError> {
+        while changes.len() > 1 {
+            let mut pairs = Vec::with_capacity(changes.len().div_ceil(2));
+            let mut left = changes.into_iter();
+            while let Some(first) = left.next() {
+                pairs.push(match left.next() {
+                    Some(next) => first.then(next)?,
+                    None => first,
+                });
+            }
+            changes = pairs;
+        }
+        Ok(changes.pop().unwrap_or_default())
+    }
+
+    /// Records that go and come.
+    pub fn n_records(&self) -> usize {
+        self.removed.len() + self.added.len()
     }
 
     /// What changes at each name, in lower case and in canonical order.

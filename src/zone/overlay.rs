@@ -88,6 +88,11 @@ impl Zone {
         self.overlay.is_some()
     }
 
+    /// How many names are decided beside the base. Each change costs as much as they do, and from some number on the whole zone is built anew.
+    pub fn n_overlaid(&self) -> usize {
+        self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len())
+    }
+
     /// The same zone with everything in the base. Cost: that of building it.
     ///
     /// # Errors

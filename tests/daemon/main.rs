@@ -2,6 +2,7 @@
 
 mod house;
 mod images;
+mod notify;
 #[path = "../papers/mod.rs"]
 mod papers;
 #[path = "../peers/mod.rs"]
@@ -412,15 +413,23 @@ fn a_state_that_cannot_be_kept_is_told_and_nothing_is_lost() {
     // A folder where the next state has to be written first.
     std::fs::create_dir_all(house.path("var/state.new/x")).expect("made");
     house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.3"));
-    house.tool_refuses(&["server", "reload"], "nothing is published, the journal in");
-    assert_eq!(house.serial("example.org"), 7);
+    // The change itself is in the zone's log, and so in force; who looks after the server has to know nonetheless.
+    house.tool_refuses(&["server", "reload"], "1 zone published, 0 unchanged, and 1 problem:\nthe journal in");
+    assert_eq!(house.serial("example.org"), 8);
     house.stop();
+    house.start();
+    assert_eq!(house.serial("example.org"), 8);
+    house.stop();
+    // Without the log there is only the state to write to.
+    std::fs::remove_dir_all(house.path("var/journal")).expect("removed");
+    std::fs::remove_dir_all(house.path("var/zones")).expect("removed");
+    house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.4"));
     house.spawn();
     assert_eq!(house.wait().code(), Some(1));
     assert!(house.read("err").contains("nothing is published, the journal in"), "{}", house.read("err"));
     std::fs::remove_dir_all(house.path("var/state.new")).expect("removed");
     house.start();
-    assert_eq!(house.serial("example.org"), 8);
+    assert_eq!(house.serial("example.org"), 9);
 }
 
 #[test]

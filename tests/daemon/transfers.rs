@@ -15,9 +15,9 @@ use super::papers::Papers;
 use super::peers::{self, Peer, find_all, free_port};
 
 const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
-const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
+pub const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
 
-fn keys() -> String {
+pub fn keys() -> String {
     format!("[[key]]\nname = \"xfr\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n")
 }
 
@@ -91,7 +91,7 @@ fn lines(records: &Records) -> Vec<String> {
 }
 
 /// The configuration of a secondary of every zone, and how it is started. `over_tls`: the folder of the certificates, if so.
-fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, over_tls: Option<&Path>, zones: &[String]) -> Command {
+pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, over_tls: Option<&Path>, zones: &[String]) -> Command {
     let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
     let (at, from) = (folder.display(), primary.port());
     let papers = over_tls.unwrap_or(Path::new("")).display();
@@ -102,9 +102,10 @@ fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, over
                  key:\n  - id: xfr\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
                  remote:\n  - id: saola\n    address: 127.0.0.1@{from}\n    key: xfr\n\
                  acl:\n  - id: all\n    address: 127.0.0.0/8\n    action: transfer\n\
+                 \x20 - id: saola\n    address: 127.0.0.0/8\n    key: xfr\n    action: notify\n\
                  template:\n  - id: default\n    storage: {at}\nzone:\n"
             );
-            zones.iter().for_each(|zone| _ = writeln!(text, "  - domain: {zone}\n    master: saola\n    acl: all"));
+            zones.iter().for_each(|zone| _ = writeln!(text, "  - domain: {zone}\n    master: saola\n    acl: [all, saola]"));
             (text, &["-c"])
         }
         "nsd" => {
@@ -122,7 +123,8 @@ fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, over
                 let peer = if over_tls.is_some() { format!("AXFR 127.0.0.1@{from} xfr saola") } else { format!("127.0.0.1@{from} xfr") };
                 _ = writeln!(
                     text,
-                    "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  provide-xfr: 127.0.0.0/8 NOKEY"
+                    "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  allow-notify: 127.0.0.1 xfr\n  \
+                     provide-xfr: 127.0.0.0/8 NOKEY"
                 );
             }
             (text, &["-d", "-c"])
@@ -294,4 +296,73 @@ fn a_transfer_is_one_answer_among_others() {
     assert!(n > 10, "{n} messages");
     // IXFR without the serial that the client has is none.
     assert_eq!(seen, [(1, 0, 1, 1), (2, 0, n, 20_005), (3, 0, 1, 1), (4, 0, n, 20_005), (5, 1, 1, 0)]);
+}
+
+/// What `dig` gets for an IXFR, a line a record, without the fields between owner and type.
+fn changes(dig: &Path, server: SocketAddr, zone: &str, from: u32, udp: bool) -> Vec<String> {
+    let at = [format!("@{}", server.ip()), "-p".into(), server.port().to_string(), "-y".into(), format!("hmac-sha256:xfr:{SECRET}")];
+    let transport = if udp { "+notcp" } else { "+tcp" };
+    let asked = [zone.to_owned(), format!("IXFR={from}")];
+    let output = Command::new(dig).args(at).args(asked).args([transport, "+noall", "+answer", "+norecurse"]).output().expect("dig");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let lines = text.lines().filter(|line| line.contains("\tIN\t"));
+    lines
+        .map(|line| {
+            line.split_whitespace().enumerate().filter(|(i, _)| !matches!(i, 1 | 2)).map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+}
+
+/// RFC 1995: secondaries get what has changed; after a restart and after a crash as well.
+#[test]
+fn who_has_a_version_gets_the_changes_since() {
+    let Some([dig]) = find_all(["dig"]) else { return };
+    let mut house = House::new(&format!("{}{ALLOWED}{}", super::zone_table("example.org.", ""), keys()));
+    let version = |serial: u32| super::ZONE.replace(" 7 ", &format!(" {serial} ")).replace("192.0.2.2", &format!("192.0.2.{serial}"));
+    house.write("example.org.zone", &version(7));
+    house.start();
+    for serial in [8, 9, 10] {
+        house.write("example.org.zone", &version(serial));
+        house.tool_ok(&["zone", "reload", "example.org"]);
+    }
+    let soa = |serial| version(serial).lines().find(|line| line.contains("SOA")).map(|_| format!("SOA {serial}")).expect("a SOA");
+    let check = |house: &House, from: u32, to: u32| {
+        for udp in [false, true] {
+            let lines = changes(&dig, house.addresses()[0], "example.org", from, udp);
+            let short: Vec<String> = lines
+                .iter()
+                .map(|line| {
+                    let words: Vec<&str> = line.split(' ').collect();
+                    if words[1] == "SOA" { format!("SOA {}", words[4]) } else { words[1..].join(" ") }
+                })
+                .collect();
+            let expected: Vec<String> = if from == to {
+                vec![soa(to)]
+            } else {
+                [soa(to), soa(from), format!("A 192.0.2.{from}"), soa(to), format!("A 192.0.2.{to}"), soa(to)].into()
+            };
+            assert_eq!(short, expected, "from {from}, udp {udp}");
+        }
+    };
+    for from in 7..=10 {
+        check(&house, from, 10);
+    }
+    house.wait_for("[example.org.] transferred, IXFR, key xfr., serial 8 -> 10, 6 records in 1 message");
+    house.stop();
+    house.write("example.org.zone", &version(11));
+    house.start();
+    check(&house, 7, 11);
+    house.kill();
+    house.start();
+    check(&house, 9, 11);
+    // A version that was never there, or no version: the whole zone.
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 3, false).len(), 5);
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 3, true).len(), 1);
+    // The file goes back: secondaries are not led astray, the history begins anew.
+    house.write("example.org.zone", &version(6));
+    house.tool_refuses(&["zone", "reload", "example.org"], "the serial did not move forward");
+    house.write("example.org.zone", &version(12));
+    house.tool_ok(&["zone", "reload", "example.org"]);
+    check(&house, 6, 12);
+    assert_eq!(changes(&dig, house.addresses()[0], "example.org", 11, false).len(), 5);
 }

@@ -6,6 +6,7 @@
 
 pub mod disk;
 pub mod export;
+pub mod peer;
 pub mod state;
 
 use std::cell::RefCell;

@@ -3,6 +3,7 @@
 //! Zones are the master files of `tests/zones/`, signed here where a test wants them signed. Replies are decoded by hickory-proto, and
 //! what holds for every reply is checked with each of them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder, NameEncoding};
 use saola::answer::{Face, Meta, Outcome, Prepared, Transport, warm};
 use saola::dns::{Name, Records, Rtype, UnixTime, master};
+use saola::journal::Log;
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::access::Access;
 use saola::transfer::access::Channel;
@@ -57,6 +59,8 @@ pub struct World {
     pub zones: ZoneSet,
     pub face: Face,
     pub access: Access,
+    /// What has changed in the zones.
+    pub logs: BTreeMap<Name, Log>,
     /// The records of each zone as they are served.
     pub records: Vec<(Labels, Records)>,
     /// Where questions come from.
@@ -241,6 +245,7 @@ impl World {
             zones: ZoneSet::new(),
             face: Face::default(),
             access: Access::default(),
+            logs: BTreeMap::new(),
             records: Vec::new(),
             client: "192.0.2.53".parse().expect("an address"),
         }
@@ -259,7 +264,7 @@ impl World {
         // What stood in the buffer before must not get into a reply.
         let mut buffer = vec![0xa5; 65_535];
         let meta = Meta { transport, client: self.client };
-        let site = Site { zones: &self.zones, face: &self.face, access: &self.access };
+        let site = Site { zones: &self.zones, face: &self.face, access: &self.access, logs: &self.logs };
         let once = |answered| match answered {
             Answered::Once(outcome) => outcome,
             Answered::Zone(_) => panic!("a whole zone is answered"),

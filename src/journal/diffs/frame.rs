@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use super::super::records::{Input, InputError, Output, encoded_len};
 use super::Fault;
 use crate::dns::name::MAX_NAME;
-use crate::dns::{Name, NameRef, Serial, UnixTime};
+use crate::dns::{Name, NameRef, Record, Records, Rtype, Serial, UnixTime};
 use crate::zone::Diff;
 
 const MAGIC: &[u8; 8] = b"SAOLALOG";
@@ -53,7 +53,7 @@ pub(super) struct Front {
 
 impl Front {
     pub(super) fn new(continues: Link, to: Serial, published: UnixTime, diff: &Diff) -> Self {
-        let len = FRONT_LEN + encoded_len(&diff.removed) + encoded_len(&diff.added) + SUM_LEN;
+        let len = FRONT_LEN + encoded_len(soa_first(&diff.removed)) + encoded_len(soa_first(&diff.added)) + SUM_LEN;
         Self { continues, to, published, len }
     }
 
@@ -67,7 +67,7 @@ impl Front {
         out.put(&self.continues.sum);
     }
 
-    fn read<R: Read>(input: &mut Input<R>, id: &Id) -> Result<Self, InputError> {
+    pub(super) fn read<R: Read>(input: &mut Input<R>, id: &Id) -> Result<Self, InputError> {
         if input.array()? != *id {
             return Err(InputError::Malformed);
         }
@@ -85,9 +85,16 @@ impl Front {
 pub(super) fn write(id: &Id, front: &Front, diff: &Diff, out: &mut dyn Write) -> io::Result<Sum> {
     let mut output = Output::new(out);
     front.put(id, &mut output);
-    output.records(&diff.removed)?;
-    output.records(&diff.added)?;
+    for side in [&diff.removed, &diff.added] {
+        output.records(side.len(), soa_first(side))?;
+    }
     output.seal()
+}
+
+/// The records of one side of a change as they stand in an entry: the SOA first, which is the order of an IXFR (RFC 1995 §4).
+pub(super) fn soa_first(side: &Records) -> impl Iterator<Item = Record<'_>> {
+    let is_soa = |record: &Record<'_>| record.rtype == Rtype::SOA;
+    side.iter().filter(is_soa).chain(side.iter().filter(move |record| !is_soa(record)))
 }
 
 /// Reads past a whole entry of at most `room` octets. Cost: it is hashed, not understood.
@@ -103,7 +110,9 @@ pub(super) fn pass<R: Read>(input: &mut Input<R>, id: &Id, room: u64) -> Result<
 /// Reads an entry with its records.
 pub(super) fn read<R: Read>(input: &mut Input<R>, id: &Id) -> Result<(Front, Sum, Diff), InputError> {
     let front = Front::read(input, id)?;
-    let diff = Diff { removed: input.records()?, added: input.records()? };
+    let mut diff = Diff { removed: input.records()?, added: input.records()? };
+    diff.removed.sort();
+    diff.added.sort();
     let sum = input.sealed()?.ok_or(InputError::Malformed)?;
     Ok((front, sum, diff))
 }

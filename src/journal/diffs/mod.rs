@@ -13,6 +13,7 @@
 //! Knows neither snapshot nor transfer: a restart is a snapshot and [`Diffs::after_snapshot`], an IXFR (RFC 1995) is [`Diffs::range`].
 
 mod frame;
+mod log;
 mod place;
 mod scan;
 mod steps;
@@ -24,14 +25,15 @@ use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::records::{Input, InputError};
+use super::records::InputError;
 use crate::dns::{Name, NameRef, Serial, UnixTime};
 use crate::zone::Diff;
 use frame::{Front, Link};
 use scan::{Chain, Entry, Span};
 
+pub use log::Log;
 pub use place::{Octets, Place, Store};
-pub use steps::{Step, Steps};
+pub use steps::{Step, StepRecords, Steps};
 
 /// The log of one zone, open for one writer and any number of readers. In memory: 40 octets an entry.
 pub struct Diffs<S: Store = Place> {
@@ -85,7 +87,7 @@ impl<S: Store> Diffs<S> {
             SystemRandom::new().fill(&mut id).map_err(|_| io::Error::other("the system gives no random octets"))?;
             let link = Link { number: 0, serial, sum: [0; 16] };
             let file = store.replace(&mut |out| frame::write_head(apex, &id, &link, out))?;
-            Ok(Chain { file: Arc::new(file), apex: apex.to_owned(), id, entries: Vec::new(), link, end: frame::head_len(apex) })
+            Ok(Chain { file: Arc::new(file), apex: apex.to_owned(), id, entries: Arc::default(), link, end: frame::head_len(apex) })
         };
         match started() {
             Ok(chain) => Ok(Self { store, chain, cut: 0, is_torn: false }),
@@ -123,20 +125,19 @@ impl<S: Store> Diffs<S> {
         self.chain.end
     }
 
-    /// Octets of the entries from version `from` to the newest; `None` when it is not in the log. Cost as [`Self::range`].
-    pub fn octets_from(&self, from: Serial) -> Option<u64> {
-        Some(self.chain.end - self.find(from)?.1.at)
+    /// The log as it is now, for those who read it while it goes on. Costs next to nothing; the next [`Self::append`] copies the index then.
+    pub fn log(&self) -> Log<S::File> {
+        Log { path: self.store.path().into(), chain: self.chain.clone() }
     }
 
-    /// The changes from version `from` to the newest, none for the newest itself; `None` when the log does not know `from`.
-    ///
-    /// Cost: a search from the newest entry backwards, in memory.
+    /// As [`Log::octets_from`].
+    pub fn octets_from(&self, from: Serial) -> Option<u64> {
+        self.log().octets_from(from)
+    }
+
+    /// As [`Log::range`].
     pub fn range(&self, from: Serial) -> Option<Steps<S::File>> {
-        let chain = &self.chain;
-        let (_, Entry { at, link }) = self.find(from)?;
-        let input = Input::new(Span { file: Arc::clone(&chain.file), at, end: chain.end });
-        let path = self.store.path().to_owned();
-        Some(Steps { input, apex: chain.apex.clone(), id: chain.id, path, at, link, last: chain.link })
+        self.log().range(from)
     }
 
     /// The changes that lead from a snapshot at version `serial` to the newest version.
@@ -179,7 +180,7 @@ impl<S: Store> Diffs<S> {
         });
         match written {
             Ok(next) => {
-                self.chain.entries.push(Entry { at: end, link });
+                Arc::make_mut(&mut self.chain.entries).push(Entry { at: end, link });
                 self.chain.link = next;
                 self.chain.end += front.len;
                 Ok(())
@@ -200,7 +201,7 @@ impl<S: Store> Diffs<S> {
     /// # Errors
     /// [`DiffsError`] when the log does not know `snapshot`, or cannot be written anew; it goes on as it was then, and grows.
     pub fn trim(&mut self, bounds: Bounds, snapshot: Serial) -> Result<Option<Trimmed>, DiffsError> {
-        let (needed, _) = self.find(snapshot).ok_or_else(|| self.absent(snapshot))?;
+        let (needed, _) = self.chain.find(snapshot).ok_or_else(|| self.absent(snapshot))?;
         let (n, end) = (self.len(), self.chain.end);
         let head = frame::head_len(self.chain.apex.as_ref());
         let fits = |first: usize, bounds: Bounds| head + end - self.at(first) <= bounds.octets && n - first <= bounds.entries;
@@ -233,8 +234,8 @@ impl<S: Store> Diffs<S> {
             Ok(file) => {
                 let head = frame::head_len(chain.apex.as_ref());
                 chain.file = Arc::new(file);
-                chain.entries.drain(..first);
-                chain.entries.iter_mut().for_each(|entry| entry.at = entry.at - from + head);
+                let moved = |entry: &Entry| Entry { at: entry.at - from + head, ..*entry };
+                chain.entries = Arc::new(chain.entries[first..].iter().map(moved).collect());
                 chain.end = chain.end - from + head;
                 Ok(())
             }
@@ -261,16 +262,6 @@ impl<S: Store> Diffs<S> {
         self.chain = chain;
         self.is_torn = false;
         Ok(())
-    }
-
-    /// Where version `from` is: its number in the index, and where the entry is that starts from it; behind the last for the newest.
-    fn find(&self, from: Serial) -> Option<(usize, Entry)> {
-        let Chain { entries, link, end, .. } = &self.chain;
-        if from == link.serial {
-            return Some((entries.len(), Entry { at: *end, link: *link }));
-        }
-        // A zone may come by the same serial again after a full turn: the newest counts.
-        entries.iter().copied().enumerate().rfind(|(_, entry)| entry.link.serial == from)
     }
 
     /// Where entry `n` of the index begins, or the end.

@@ -14,7 +14,7 @@ use super::super::records::{Input, InputError};
 use super::Fault;
 use super::frame::{self, Id, Link};
 use super::place::Octets;
-use crate::dns::{Name, NameRef};
+use crate::dns::{Name, NameRef, Serial};
 
 /// A log as it was read: its file and what is known of it.
 pub(super) struct Chain<F> {
@@ -22,11 +22,30 @@ pub(super) struct Chain<F> {
     pub apex: Name,
     pub id: Id,
     /// The entries, oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Arc<Vec<Entry>>,
     /// What the next entry continues.
     pub link: Link,
     /// Octets of head and entries; what stands behind them is nothing.
     pub end: u64,
+}
+
+impl<F> Clone for Chain<F> {
+    fn clone(&self) -> Self {
+        let Self { file, apex, id, entries, link, end } = self;
+        Self { file: Arc::clone(file), apex: apex.clone(), id: *id, entries: Arc::clone(entries), link: *link, end: *end }
+    }
+}
+
+impl<F> Chain<F> {
+    /// Where version `from` is: its number in the index, and where the entry is that starts from it; behind the last for the newest.
+    pub fn find(&self, from: Serial) -> Option<(usize, Entry)> {
+        let Self { entries, link, end, .. } = self;
+        if from == link.serial {
+            return Some((entries.len(), Entry { at: *end, link: *link }));
+        }
+        // A zone may come by the same serial again after a full turn: the newest counts.
+        entries.iter().copied().enumerate().rfind(|(_, entry)| entry.link.serial == from)
+    }
 }
 
 /// Where an entry is and what it continues.
@@ -66,7 +85,7 @@ pub(super) fn scan<F: Octets>(file: Arc<F>, apex: NameRef<'_>, until: u64) -> Re
         link = next;
         end += entry_len;
     }
-    Ok(Chain { file, apex, id, entries, link, end })
+    Ok(Chain { file, apex, id, entries: Arc::new(entries), link, end })
 }
 
 /// True if an entry of the chain `id` with one of these numbers begins in `span`, whole or not.

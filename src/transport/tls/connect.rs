@@ -1,8 +1,8 @@
 //! The client's side: a connection to a primary that proves who it is before a question is asked. RFC 9103 §9.3.2 (strict).
 
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -57,24 +57,24 @@ impl PartialEq for TlsPeer {
     }
 }
 
-/// Carries the handshake out on `tcp`, which blocks; gives the connection inside TLS.
+/// Carries the handshake out on `stream`, which blocks; gives the connection inside TLS.
 ///
-/// The timeouts of `tcp` hold for each of its reads and writes. An end that the server did not announce is an error when it is read
+/// How long it may take is a matter of `stream`: every octet goes through its reads and writes. An end that the server did not announce is an error when it is read
 /// (`UnexpectedEof`), so that nothing can be cut off unseen.
 ///
 /// # Errors
-/// Those of `tcp`; `InvalidData` when the server does not speak TLS 1.3 with ALPN `dot`, or is not the one that is meant.
-pub fn connect(mut tcp: TcpStream, peer: &TlsPeer) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+/// Those of `stream`; `InvalidData` when the server does not speak TLS 1.3 with ALPN `dot`, or is not the one that is meant.
+pub fn connect<S: Read + Write>(mut stream: S, peer: &TlsPeer) -> io::Result<StreamOwned<ClientConnection, S>> {
     let mut tls = ClientConnection::new(Arc::clone(&peer.config), peer.name()).map_err(io::Error::other)?;
     while tls.is_handshaking() {
-        if tls.complete_io(&mut tcp)? == (0, 0) {
+        if tls.complete_io(&mut stream)? == (0, 0) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
     if tls.alpn_protocol() != Some(ALPN) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not say that it speaks DNS over TLS (ALPN 'dot')"));
     }
-    Ok(StreamOwned::new(tls, tcp))
+    Ok(StreamOwned::new(tls, stream))
 }
 
 /// Takes the certificates of one server alone.

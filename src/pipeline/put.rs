@@ -1,0 +1,146 @@
+//! One zone's next version, made by others: taken from a primary, journalled, swapped in.
+//!
+//! RFC 1995 §4 (a change that does not fit exactly is none), RFC 1982 (serials only move forward), RFC 8976 §4 (the digest).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::make::{self, ANY_CHANGE, Live};
+use super::{Pipeline, Published, Why, ZoneSet};
+use crate::dns::{Name, Records, UnixTime};
+use crate::journal::{Log, Saved};
+use crate::publish::key;
+use crate::sign;
+use crate::zone::{Diff, Zone};
+
+/// What a primary has sent.
+pub enum Version {
+    /// All records of the zone, sorted.
+    Whole(Records),
+    /// Changes that follow what is served, one after the other.
+    Changes(Vec<Diff>),
+}
+
+/// What is asked of a ZONEMD in what others made (RFC 8976 §4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Zonemd {
+    /// It is not looked at.
+    #[default]
+    Off,
+    /// One that is wrong is told, one that is missing is not.
+    Warn,
+    /// Without one that is right nothing is taken.
+    Require,
+}
+
+/// Why a version is not taken. What is served stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The changes do not fit what is served: the whole zone is wanted.
+    DoesNotFit(String),
+    /// It is not wanted, or cannot be kept.
+    Refused(String),
+}
+
+impl Pipeline {
+    /// Puts the next version of a zone in force: journal, then `swap`. What an operator should know comes beside what was done.
+    ///
+    /// Cost: with changes, theirs, unless a digest is to be checked; otherwise that of the zone.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub fn put(
+        &mut self,
+        apex: &Name,
+        version: Version,
+        zonemd: Zonemd,
+        now: UnixTime,
+        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+    ) -> Result<(Published, Vec<String>), NotTaken> {
+        let refused = |what: String| NotTaken::Refused(what);
+        let before = self.live.get(apex);
+        let (zone, change) = match version {
+            Version::Changes(changes) => {
+                let before = before.ok_or(NotTaken::DoesNotFit("there is no version to change".into()))?;
+                let unfit = |error: crate::zone::DiffError| NotTaken::DoesNotFit(error.to_string());
+                let change = Diff::joined(changes).map_err(unfit)?;
+                (before.zone.apply(&change).map_err(unfit)?, Some(change))
+            }
+            Version::Whole(records) => {
+                let n_records = records.len();
+                let old = before.filter(|_| self.press.has_log(apex)).map(|before| before.zone.records());
+                let change = old.map(|old| Diff::between(&old, &records)).filter(|change| change.n_records() <= n_records.max(ANY_CHANGE));
+                let zone = Zone::build(apex.as_ref(), records).map_err(|error| refused(error.to_string()))?;
+                // What is left out would be missed by the next change.
+                if zone.counts().records != n_records {
+                    let n = n_records.abs_diff(zone.counts().records);
+                    return Err(refused(format!("{n} of its records cannot be served: signatures of nothing, or links of another chain")));
+                }
+                (zone, change)
+            }
+        };
+        let to = zone.serial();
+        if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !to.is_newer_than(*from)) {
+            return Err(refused(format!("serial {to} is not newer than {from}")));
+        }
+        let mut notes = Vec::new();
+        match (zonemd, if zonemd == Zonemd::Off { Ok(0) } else { digest(&zone) }) {
+            (Zonemd::Off, _) | (_, Ok(1..)) | (Zonemd::Warn, Ok(0)) => {}
+            (Zonemd::Warn, Err(what)) => notes.push(what),
+            (Zonemd::Require, Ok(0)) => return Err(refused("it has no ZONEMD that can be checked, and one is required".into())),
+            (Zonemd::Require, Err(what)) => return Err(refused(what)),
+        }
+        let zone = Arc::new(zone);
+        let next = match (before, change.filter(|_| self.press.has_log(apex))) {
+            (Some(before), Some(change)) => {
+                self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
+                Live { zone, ..before.clone() }
+            }
+            _ => {
+                let saved =
+                    make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
+                let next = Live::received(zone, saved);
+                let mut all: Saved = self.press.saved().clone();
+                all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
+                let problems =
+                    self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+                notes.extend(
+                    problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")),
+                );
+                next
+            }
+        };
+        let (published, note) = self.take_over(apex, next, Why::Transferred, swap);
+        notes.extend(note);
+        Ok((published, notes))
+    }
+
+    /// The primary has nothing newer, so the zone stays good: an expired one is answered again.
+    pub fn confirm(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
+        if self.expired.remove(apex)
+            && let Some(live) = self.live.get(apex)
+        {
+            self.problems.remove(apex);
+            self.set.insert(Arc::clone(&live.zone));
+            swap(self.set.clone(), self.press.logs());
+        }
+    }
+
+    /// The zone is no longer good: it is answered with SERVFAIL until a primary has confirmed it (RFC 1035 §3.3.13).
+    pub fn expire(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
+        if self.live.contains_key(apex) && self.expired.insert(apex.clone()) {
+            self.problems.insert(apex.clone(), "it has expired, no primary could be asked for too long; queries get SERVFAIL".into());
+            self.set.insert_unavailable(apex.clone());
+            swap(self.set.clone(), self.press.logs());
+        }
+    }
+}
+
+/// How many digests are right, or what is wrong with one.
+fn digest(zone: &Zone) -> Result<usize, String> {
+    let mut records = zone.records();
+    records.sort();
+    let faults =
+        |faults: Vec<sign::ZonemdFault>| format!("ZONEMD: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+    sign::check_zonemd(&records, zone.apex(), zone.serial().0).map_err(faults)
+}

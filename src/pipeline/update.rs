@@ -1,0 +1,132 @@
+//! A change that a client asks for (UPDATE): signed where the zone is, verified, journalled, swapped in.
+//!
+//! What is published last is what is changed; the zone's master file was its beginning and is not read again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::make::{self, Live, MakeError};
+use super::signing::Past;
+use super::{Pipeline, Plan, Published, Why, signing};
+use crate::dns::rdata::Soa;
+use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
+use crate::journal::Log;
+use crate::zone::{Diff, Zone, ZoneSet};
+
+/// Why a change is not carried out. What is served stays.
+#[derive(Debug)]
+pub enum NotChanged<E> {
+    /// The zone is not one that is changed so.
+    Fixed,
+    /// There is nothing to change: the zone could not be made, or not be read back.
+    Unavailable,
+    /// What was asked for is refused.
+    Asked(E),
+    /// It cannot be signed, or not be kept.
+    Failed(String),
+}
+
+impl<E: fmt::Display> fmt::Display for NotChanged<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed => f.write_str("the zone is not changed by UPDATE"),
+            Self::Unavailable => f.write_str("the zone is not available"),
+            Self::Asked(error) => error.fmt(f),
+            Self::Failed(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Changes the content of a zone as `change` says, with the zone's next serial unless the change has a newer one. `None` when nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// [`NotChanged`].
+    pub fn update<E>(
+        &mut self,
+        plan: &Plan,
+        apex: &Name,
+        change: impl FnOnce(&Zone) -> Result<Diff, E>,
+        now: UnixTime,
+        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+    ) -> Result<Option<Published>, NotChanged<E>> {
+        let file = plan.files.iter().find(|file| file.apex == *apex && file.is_dynamic).ok_or(NotChanged::Fixed)?;
+        let live = self.live.get(apex).ok_or(NotChanged::Unavailable)?;
+        let change = change(&live.zone).map_err(NotChanged::Asked)?;
+        if change.is_empty() {
+            return Ok(None);
+        }
+        let failed = |what: String| NotChanged::Failed(what);
+        let to = change.serials(apex.as_ref()).map(|(_, to)| to).filter(|to| to.is_newer_than(live.zone.serial()));
+        let to = to.unwrap_or_else(|| live.zone.serial().next());
+        let sign = |policy| signing::signing(&plan.keys, &file.apex, policy, file.rsa_bits, 0, Past::Signed, now);
+        let (change, zone, refresh_at) = match file.policy.as_ref().map(sign).transpose().map_err(failed)? {
+            Some(signing) => make::signed_change(live, &change, to, &signing, now).map_err(|error| failed(error.to_string()))?,
+            None => {
+                let change = with_serial(change, &live.zone, to).map_err(|error| failed(error.to_string()))?;
+                let zone = live.zone.apply(&change).map_err(|error| failed(error.to_string()))?;
+                (change, zone, None)
+            }
+        };
+        let mut next = Live { zone: Arc::new(zone), refresh_at, ..live.clone() };
+        if let Some(saved) = &mut next.saved {
+            saved.refresh_at = refresh_at.map(|at| at.0);
+        }
+        self.press.append(apex, &change, now).map_err(failed)?;
+        Ok(Some(self.take_over(apex, next, Why::Update, swap).0))
+    }
+}
+
+/// The change with the zone's SOA on both sides, the new one with this serial.
+fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeError> {
+    let apex = zone.apex();
+    let at_apex = zone.records_at(apex);
+    let is_soa = |record: &crate::dns::Record<'_>| record.rtype == Rtype::SOA;
+    let mut soas = (Records::new(), Records::new());
+    for record in at_apex.iter().filter(is_soa) {
+        soas.0.push(apex, Rtype::SOA, record.ttl, record.rdata)?;
+    }
+    // A newer SOA than the zone's may be part of the change.
+    let newer: Vec<(u32, Vec<u8>)> = change.added.iter().filter(is_soa).map(|record| (record.ttl, record.rdata.to_vec())).collect();
+    let own = soas.0.iter().map(|record| (record.ttl, record.rdata.to_vec()));
+    let wanted = newer.into_iter().next().or(own.into_iter().next());
+    if let Some((ttl, soa)) = wanted.and_then(|(ttl, rdata)| Some((ttl, Soa::read(&rdata)?))) {
+        soas.1.push(apex, Rtype::SOA, ttl, &Soa { serial: to.0, ..soa }.to_rdata())?;
+    }
+    for (side, soa) in [(&mut change.removed, &soas.0), (&mut change.added, &soas.1)] {
+        side.retain(|record| record.rtype != Rtype::SOA);
+        side.extend(soa)?;
+        side.sort();
+    }
+    Ok(change)
+}
+
+impl Pipeline {
+    /// Serves `next`, which is in the journal.
+    pub(super) fn take_over(
+        &mut self,
+        apex: &Name,
+        next: Live,
+        why: Why,
+        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+    ) -> (Published, Option<String>) {
+        let (zone, octets) = (Arc::clone(&next.zone), next.zone.size() as u64);
+        let before = self.live.insert(apex.clone(), next);
+        self.expired.remove(apex);
+        self.problems.remove(apex);
+        self.set.insert(Arc::clone(&zone));
+        swap(self.set.clone(), self.press.logs());
+        let counts = zone.counts();
+        let published = Published {
+            apex: apex.clone(),
+            from: before.map(|before| before.zone.serial()),
+            to: zone.serial(),
+            why,
+            n_records: counts.records,
+            n_signatures: counts.signatures,
+        };
+        (published, self.press.trim(apex, octets).err().map(|error| error.to_string()))
+    }
+}

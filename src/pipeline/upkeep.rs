@@ -1,0 +1,110 @@
+//! What becomes long with every change and is made short again beside the work: what stands beside a zone's base, and the log since its snapshot.
+
+use std::io;
+use std::sync::Arc;
+
+use super::image::ImageJob;
+use super::{Pipeline, Problem};
+use crate::dns::{Name, Serial};
+use crate::journal::{Journal, Log, SavedZone};
+use crate::publish::key;
+use crate::zone::{Zone, ZoneError, ZoneSet};
+
+/// Names beside the base from which on they are merged into it: at some 300 a change costs half a millisecond. Our choice.
+const MANY_NAMES: usize = 300;
+
+/// A zone whose parts are to be made one.
+pub struct UpkeepJob {
+    apex: Name,
+    token: u64,
+    zone: Arc<Zone>,
+    /// Where its snapshot goes, if there is to be one.
+    journal: Option<Arc<Journal>>,
+}
+
+/// What came of an [`UpkeepJob`].
+pub struct Upkept {
+    apex: Name,
+    token: u64,
+    serial: Serial,
+    zone: Result<Zone, ZoneError>,
+    snapshot: Option<io::Result<(String, String)>>,
+}
+
+impl UpkeepJob {
+    /// Builds the zone, and writes its snapshot where that is due. Takes as long as that does; nobody should wait for it.
+    pub fn carry_out(self) -> Upkept {
+        let Self { apex, token, zone, journal } = self;
+        let (serial, mut records) = (zone.serial(), zone.records());
+        drop(zone);
+        records.sort();
+        let snapshot = journal.map(|journal| journal.save(apex.as_ref(), serial, &records));
+        let zone = Zone::build(apex.as_ref(), records);
+        Upkept { apex, token, serial, zone, snapshot }
+    }
+}
+
+impl Pipeline {
+    /// The zones that are to be made one, each given out once until it comes back to [`Self::upkept`].
+    pub fn due_upkeep(&mut self) -> Vec<UpkeepJob> {
+        let mut jobs = Vec::new();
+        for (apex, live) in self.live.iter_mut().filter(|(_, live)| live.upkeep.is_none() && live.saved.is_some()) {
+            let wants_snapshot = self.press.wants_snapshot(apex, live.zone.size() as u64);
+            if wants_snapshot || live.zone.n_overlaid() > MANY_NAMES {
+                self.upkeeps += 1;
+                live.upkeep = Some(self.upkeeps);
+                let journal = wants_snapshot.then(|| Arc::clone(self.press.journal()));
+                jobs.push(UpkeepJob { apex: apex.clone(), token: self.upkeeps, zone: Arc::clone(&live.zone), journal });
+            }
+        }
+        jobs
+    }
+
+    /// Takes what came of a job: the same zone is served from one part, with what has changed meanwhile beside it.
+    pub fn upkept(&mut self, done: Upkept, swap: impl FnOnce(ZoneSet, std::collections::BTreeMap<Name, Log>)) -> Vec<Problem> {
+        let Upkept { apex, token, serial, zone, snapshot } = done;
+        // A zone that was made anew meanwhile has other parts.
+        let Some(live) = self.live.get_mut(&apex).filter(|live| live.upkeep == Some(token)) else { return Vec::new() };
+        live.upkeep = None;
+        let problem = |what: String| Problem { zone: Some(apex.clone()), what: format!("its changes cannot be merged, they grow: {what}") };
+        let mut problems = Vec::new();
+        let zone = match zone {
+            Ok(zone) => Arc::new(zone),
+            Err(error) => return vec![problem(error.to_string())],
+        };
+        match snapshot {
+            Some(Ok((file, checksum))) => {
+                let Some(before) = &live.saved else { return problems };
+                let saved = SavedZone { serial: serial.0, file, checksum, ..before.clone() };
+                let mut all = self.press.saved().clone();
+                all.zones.insert(key(&apex), saved.clone());
+                match self.press.commit(all, &[]) {
+                    Ok(_) => {
+                        live.saved = Some(saved);
+                        live.imaged = true;
+                        self.images.push(ImageJob::of_snapshot(live, Arc::clone(&zone)));
+                    }
+                    Err(error) => problems.push(problem(error.to_string())),
+                }
+            }
+            Some(Err(error)) => problems.push(problem(error.to_string())),
+            None => {}
+        }
+        let merged = if live.zone.serial() == serial {
+            Ok(zone)
+        } else {
+            self.press.since(&apex, serial).and_then(|change| zone.apply(&change).map(Arc::new).map_err(|error| error.to_string()))
+        };
+        match merged {
+            Ok(zone) if zone.serial() == live.zone.serial() => live.zone = zone,
+            Ok(_) => {}
+            Err(what) => problems.push(problem(what)),
+        }
+        if let Err(error) = self.press.trim(&apex, live.zone.size() as u64) {
+            problems.push(problem(error.to_string()));
+        }
+        self.set.insert(Arc::clone(&live.zone));
+        swap(self.set.clone(), self.press.logs());
+        problems
+    }
+}

@@ -1,0 +1,192 @@
+//! A zone that others make is put in force version by version: through merges beside the work, restarts at any moment and changes that do not
+//! fit, what is served is what was sent.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use saola::dns::rdata::Soa;
+use saola::dns::{Name, Records, Rtype, Serial, UnixTime};
+use saola::journal::{Journal, Log};
+use saola::pipeline::{NotTaken, Pipeline, Plan, Scope, UpkeepJob, Version, Zonemd};
+use saola::zone::{Diff, Zone, ZoneSet};
+
+const NOW: UnixTime = UnixTime(1_795_305_600);
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("a name")
+}
+
+/// What was swapped in last.
+#[derive(Default)]
+struct Served {
+    zones: ZoneSet,
+    logs: BTreeMap<Name, Log>,
+}
+
+impl Served {
+    fn zone(&self) -> Option<&Arc<Zone>> {
+        self.zones.get(name("vn").as_ref())
+    }
+}
+
+/// A server with one secondary zone.
+struct World {
+    pipeline: Pipeline,
+    served: Served,
+}
+
+impl World {
+    fn open(folder: &Path) -> Self {
+        let (mut pipeline, problems) = Pipeline::open(Journal::open(folder).expect("free"));
+        assert!(problems.is_empty(), "{problems:?}");
+        let plan = Plan { registry: None, files: Vec::new(), secondaries: vec![name("vn")], keys: folder.join("keys") };
+        let mut served = Served::default();
+        let report = pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = Served { zones, logs });
+        assert!(report.problems.is_empty() && !report.is_refused, "{:?}", report.problems);
+        Self { pipeline, served }
+    }
+
+    fn put(&mut self, version: Version) -> Result<(), NotTaken> {
+        let served = &mut self.served;
+        let result = self.pipeline.put(&name("vn"), version, Zonemd::Off, NOW, |zones, logs| *served = Served { zones, logs });
+        result.map(|(_, notes)| assert!(notes.is_empty(), "{notes:?}"))
+    }
+
+    fn upkept(&mut self, job: UpkeepJob) {
+        let served = &mut self.served;
+        let problems = self.pipeline.upkept(job.carry_out(), |zones, logs| *served = Served { zones, logs });
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}
+
+/// Delegations by number, and which of some sets of name servers each has.
+type Model = BTreeMap<u32, u8>;
+
+fn records(model: &Model, serial: u32) -> Records {
+    let mut records = Records::new();
+    let mut add = |owner: &str, rtype, rdata: &[u8]| records.push(name(owner).as_ref(), rtype, 3600, rdata).expect("room");
+    let soa = Soa { mname: name("a.dns.vn"), rname: name("h.vn"), serial, refresh: 1, retry: 1, expire: 1, minimum: 60 };
+    add("vn", Rtype::SOA, &soa.to_rdata());
+    add("vn", Rtype::NS, name("a.dns.vn").as_ref().as_wire());
+    add("a.dns.vn", Rtype::A, &[192, 0, 2, 1]);
+    for (number, set) in model {
+        let owner = format!("name{number}.vn");
+        for i in 0..=set % 2 {
+            add(&owner, Rtype::NS, name(&format!("ns{i}.hoster{set}.example")).as_ref().as_wire());
+        }
+    }
+    records.sort();
+    records
+}
+
+fn lines(records: &Records) -> Vec<String> {
+    let mut lines: Vec<String> = records.iter().map(|r| format!("{} {} {} {:?}", r.owner, r.ttl, r.rtype, r.rdata)).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_is_sent_is_served_through_merges_and_restarts() {
+    let seed = 20_261_124;
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let dir = tempfile::tempdir().expect("dir");
+    let mut world = World::open(dir.path());
+    assert!(world.served.zone().is_none() && world.served.zones.iter().count() == 1, "it is ours, and there is nothing yet");
+    let mut model: Model = (0..1500).map(|i| (i, i as u8)).collect();
+    let mut current = records(&model, 1);
+    world.put(Version::Whole(current.clone())).expect("taken");
+    let (mut jobs, mut n_merged, mut n_restarts): (Vec<UpkeepJob>, _, _) = (Vec::new(), 0, 0);
+    let mut most = 0;
+    for serial in 2..160 {
+        // Some secondaries of ours may be behind, and are led on later.
+        let mut steps = Vec::new();
+        for _ in 0..rng.usize(1..20) {
+            let number = rng.u32(..2500);
+            if rng.u8(..3) == 0 {
+                model.remove(&number)
+            } else {
+                model.insert(number, rng.u8(..))
+            };
+        }
+        let next = records(&model, serial);
+        steps.push(Diff::between(&current, &next));
+        let before = Arc::clone(world.served.zone().expect("served"));
+        match rng.u8(..20) {
+            0 => {
+                // Anything that is not there or there already: nothing of it is taken, not even what would fit.
+                let mut unfit = steps.clone();
+                unfit[0].removed.push(name("never.vn").as_ref(), Rtype::NS, 3600, name("x").as_ref().as_wire()).expect("room");
+                unfit[0].removed.sort();
+                assert!(matches!(world.put(Version::Changes(unfit)), Err(NotTaken::DoesNotFit(_))), "{serial}");
+                assert!(Arc::ptr_eq(&before, world.served.zone().expect("served")));
+                world.put(Version::Whole(next.clone())).expect("taken");
+            }
+            1 => world.put(Version::Whole(next.clone())).expect("taken"),
+            _ => world.put(Version::Changes(steps)).expect("taken"),
+        }
+        current = next;
+        most = most.max(world.served.zone().expect("served").n_overlaid());
+        jobs.extend(world.pipeline.due_upkeep());
+        assert!(jobs.len() < 2, "one at a time");
+        if rng.u8(..4) == 0
+            && let Some(job) = jobs.pop()
+        {
+            world.upkept(job);
+            n_merged += 1;
+        }
+        if rng.u8(..20) == 0 {
+            drop(world);
+            jobs.clear();
+            world = World::open(dir.path());
+            n_restarts += 1;
+        }
+        let zone = world.served.zone().expect("served");
+        assert_eq!(zone.serial(), Serial(serial));
+        assert_eq!(lines(&zone.records()), lines(&current), "serial {serial}");
+        let log = &world.served.logs[&name("vn")];
+        assert_eq!(log.last_serial(), Serial(serial));
+        // A version that is no longer served is led to this one.
+        if let Some(steps) = log.range(before.serial()) {
+            let change = Diff::joined(steps.map(|step| step.expect("whole").diff).collect()).expect("fits");
+            assert_eq!(lines(&before.apply(&change).expect("fits").records()), lines(&current));
+        }
+    }
+    assert!(n_merged > 3 && n_restarts > 2, "{n_merged} merged, {n_restarts} restarts");
+    assert!(most < 1200, "{most} names beside the base");
+}
+
+#[test]
+fn versions_only_move_forward() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut world = World::open(dir.path());
+    let model: Model = (0..9).map(|i| (i, 0)).collect();
+    assert!(matches!(world.put(Version::Changes(Vec::new())), Err(NotTaken::DoesNotFit(_))), "there is nothing to change");
+    world.put(Version::Whole(records(&model, 5))).expect("taken");
+    for serial in [5, 4, 5 + (1 << 31)] {
+        assert!(matches!(world.put(Version::Whole(records(&model, serial))), Err(NotTaken::Refused(_))), "{serial}");
+    }
+    // RFC 1982: forward over the end of the numbers.
+    for serial in [5 + (1 << 30), 5 + (1 << 31), 5 + (3 << 30), 7] {
+        world.put(Version::Whole(records(&model, serial))).expect("taken");
+    }
+    drop(world);
+    assert_eq!(World::open(dir.path()).served.zone().expect("served").serial(), Serial(7));
+}
+
+#[test]
+fn an_expired_zone_is_ours_and_not_served() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut world = World::open(dir.path());
+    let model = Model::new();
+    world.put(Version::Whole(records(&model, 5))).expect("taken");
+    let World { pipeline, served } = &mut world;
+    pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
+    assert!(served.zone().is_none() && served.zones.iter().count() == 1);
+    pipeline.confirm(&name("vn"), |zones, logs| *served = Served { zones, logs });
+    assert_eq!(served.zone().expect("served").serial(), Serial(5));
+    pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
+    world.put(Version::Changes(vec![Diff::between(&records(&model, 5), &records(&model, 6))])).expect("taken");
+    assert_eq!(world.served.zone().expect("served").serial(), Serial(6));
+}
