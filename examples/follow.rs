@@ -108,7 +108,7 @@ fn main() {
     let zone = Zone::build(apex.as_ref(), records).unwrap_or_else(|error| panic!("{error}"));
     let soa = zone.soa().clone();
 
-    let everybody = vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: None }];
+    let everybody = vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: None, tls: None }];
     let access = Access { others: everybody.clone(), secondaries: [(apex.clone(), everybody)].into(), ..Access::default() };
     let served = Served { zones: Arc::default(), face: Face::default(), access: Arc::new(access), notices: Arc::default() };
     let served = Arc::new(ArcSwap::from_pointee(served));
@@ -119,7 +119,7 @@ fn main() {
     let running = server.start(Arc::clone(&served), &telemetry).expect("started");
 
     let limits = inward::Limits::default();
-    let from = Primary { address, key: None };
+    let from = Primary { address, key: None, tls: None };
     let began = Instant::now();
     let fetched = Asking { primary: &from, apex: apex.as_ref(), times: Times::default(), limits }.whole();
     let fetched = fetched.unwrap_or_else(|error| panic!("{error}"));
@@ -137,7 +137,7 @@ fn main() {
     }
     let now = UnixTime::now();
     let held = Some((soa.clone(), Kept { checked: now, until: UnixTime(now.0 + 86_400) }));
-    let source = Source { apex: apex.clone(), primaries: vec![Primary { address: primary_at, key: None }], limits, held };
+    let source = Source { apex: apex.clone(), primaries: vec![Primary { address: primary_at, key: None, tls: None }], limits, held };
     let holder = Arc::new(Shelf { zone: Mutex::new(zone), served: Arc::clone(&served) });
     let notices = Arc::clone(&served.load().notices);
     let secondaries = Secondaries::start(vec![source], holder, notices, 8, Times::default()).expect("threads");

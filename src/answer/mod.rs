@@ -61,6 +61,8 @@ pub enum Transport {
     Udp,
     /// A message of a stream.
     Tcp,
+    /// A message of a stream inside TLS.
+    Tls,
 }
 
 /// What is known of a request beside its bytes.
@@ -312,7 +314,7 @@ fn error(reply: &mut Reply<'_>, rcode: u16, extended: u16) -> u16 {
 /// What the client and the server between them allow.
 fn limit(face: &Face, meta: &Meta, edns: Option<&Edns<'_>>) -> usize {
     match (meta.transport, edns) {
-        (Transport::Tcp, _) => u16::MAX as usize,
+        (Transport::Tcp | Transport::Tls, _) => u16::MAX as usize,
         (Transport::Udp, None) => PLAIN_UDP,
         (Transport::Udp, Some(edns)) => usize::from(edns.udp_size.min(face.udp_limit)).max(PLAIN_UDP),
     }
@@ -326,7 +328,7 @@ fn opt(edns: &Edns<'_>, face: &Face, now: UnixTime, meta: &Meta) -> Opt {
     Opt {
         nsid: if edns.nsid { face.identity.len() } else { 0 },
         cookie: edns.cookie.and_then(|cookie| cookie::reply(cookie, meta.client, &face.cookie_secrets, now)),
-        keepalive: (edns.keepalive && meta.transport == Transport::Tcp).then_some(face.tcp_keepalive),
+        keepalive: (edns.keepalive && meta.transport != Transport::Udp).then_some(face.tcp_keepalive),
         wants_expire: edns.expire,
         wants_zone_version: edns.zone_version,
         report_channel: face.report_channel.len(),

@@ -3,8 +3,11 @@
 //! Knows no meaning: what the values have to be is decided once, in [`super::read`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 /// The whole file.
@@ -13,6 +16,7 @@ use toml::Spanned;
 pub struct File {
     pub server: Server,
     pub tcp: Option<Tcp>,
+    pub tls: Option<Tls>,
     pub registry: Option<Registry>,
     #[serde(default)]
     pub policy: BTreeMap<String, Policy>,
@@ -26,6 +30,7 @@ pub struct File {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Server {
     pub listen: Spanned<Vec<Spanned<String>>>,
+    pub listen_tls: Option<Spanned<Vec<Spanned<String>>>>,
     pub identity: Option<Spanned<String>>,
     pub hostname: Option<Spanned<String>>,
     pub version: Option<Spanned<String>>,
@@ -47,6 +52,13 @@ pub struct Tcp {
     pub idle: Option<Spanned<Duration>>,
     pub receive: Option<Spanned<Duration>>,
     pub send: Option<Spanned<Duration>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tls {
+    pub certificate: Spanned<String>,
+    pub key: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +115,7 @@ pub struct Zone {
 pub struct Peer {
     pub address: Spanned<String>,
     pub key: Option<Spanned<String>>,
+    pub tls: Option<Spanned<OverTls>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -110,6 +123,48 @@ pub struct Peer {
 pub struct Allow {
     pub prefix: Spanned<String>,
     pub key: Option<Spanned<String>>,
+    pub tls: Option<Spanned<OverTls>>,
+}
+
+/// `true`, or a table that says who has to be at the other end.
+#[derive(Clone, Debug)]
+pub enum OverTls {
+    Asked(bool),
+    With(Identity),
+}
+
+/// A key, or a name and the authorities that vouch for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Identity {
+    pub pin: Option<String>,
+    pub ca: Option<String>,
+    pub name: Option<String>,
+}
+
+/// By hand, so that a mistake inside the table is told as in every other.
+impl<'de> Deserialize<'de> for OverTls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = OverTls;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }")
+            }
+
+            fn visit_bool<E>(self, value: bool) -> Result<OverTls, E> {
+                Ok(OverTls::Asked(value))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OverTls, A::Error> {
+                Identity::deserialize(MapAccessDeserializer::new(map)).map(OverTls::With)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 #[derive(Debug, Deserialize)]

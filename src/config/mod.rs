@@ -11,6 +11,7 @@ use crate::disk;
 use crate::dns::Name;
 use crate::transfer::access::Allow;
 use crate::transport::Limits;
+use crate::transport::tls::{Credentials, TlsPeer};
 
 /// The most octets of a configuration: our choice, far above any real one.
 const MAX_CONFIG: u64 = 64 << 20;
@@ -19,6 +20,7 @@ mod error;
 mod file;
 mod policy;
 mod read;
+mod tls;
 mod tsig;
 
 pub use error::ConfigError;
@@ -35,6 +37,8 @@ pub struct Config {
     pub server: Server,
     /// `[tcp]`, and the UDP buffer of `[server]`.
     pub limits: Limits,
+    /// `[tls]`: what the server shows of itself; there wherever TLS is listened for.
+    pub tls: Option<Credentials>,
     /// `[registry]`; absent = only `[[zone]]`s are served.
     pub registry: Option<Registry>,
     /// `[policy.NAME]`; `default` is always there.
@@ -76,6 +80,8 @@ impl Config {
 pub struct Server {
     /// Addresses served over UDP and TCP; at least one, no two equal.
     pub listen: Vec<SocketAddr>,
+    /// Addresses served over TLS; none of them is in `listen`, no two equal.
+    pub listen_tls: Vec<SocketAddr>,
     /// NSID and id.server; empty = not told.
     pub identity: String,
     /// hostname.bind; `None` = the host name of the machine.
@@ -188,6 +194,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The TSIG key spoken with it.
     pub key: Option<Name>,
+    /// Who it has to prove to be, where it is spoken with over TLS.
+    pub tls: Option<TlsPeer>,
 }
 
 #[cfg(test)]

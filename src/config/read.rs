@@ -3,18 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
 
 use super::error;
-use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, Source, TsigKey, Zone, file};
+use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, Source, TsigKey, Zone, file, tls};
 use crate::dns::Name;
 use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
 use crate::sign::{self, Algorithm, Denial};
-use crate::transfer::access::{Allow, Prefix};
+use crate::transfer::access::{Allow, Demand, Prefix};
+use crate::transfer::trust::{Pin, Trust};
 use crate::transfer::tsig;
 use crate::transport::Limits;
+use crate::transport::tls::{Credentials, CredentialsError, TlsPeer};
 
 /// Reads `text`; see [`Config::parse`].
 pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
@@ -43,7 +46,14 @@ const ALGORITHMS: [(&str, Algorithm); 4] = [
 impl Reader<'_> {
     fn config(&mut self, file: file::File) -> Result<Config, ConfigError> {
         let udp_receive_buffer = file.server.udp_receive_buffer.clone();
+        let listen_tls = file.server.listen_tls.as_ref().map(Spanned::span);
         let server = self.server(file.server)?;
+        let tls = file.tls.map(|table| self.credentials(&table)).transpose()?;
+        if let (Some(&address), None) = (server.listen_tls.first(), &tls) {
+            let make = tls::make(&self.folder.join("keys/tls.pem"), &self.folder.join("keys/tls.key"));
+            let what = format!("{address} needs a certificate: add a table [tls] with certificate and key, make both with '{make}'");
+            return Err(self.source.error(listen_tls.unwrap_or(0..0), "server.listen-tls", what));
+        }
         let limits = self.limits(file.tcp.unwrap_or_default(), udp_receive_buffer)?;
         let mut policies = BTreeMap::from([("default".to_owned(), Policy::default())]);
         for (name, table) in file.policy {
@@ -62,7 +72,7 @@ impl Reader<'_> {
         let mut zones: Vec<Zone> = Vec::new();
         for table in file.zone {
             let span = table.name.span();
-            let zone = self.zone(table, &policies, &keys)?;
+            let zone = self.zone(table, &policies, &keys, tls.as_ref())?;
             if zones.iter().any(|other| other.name == zone.name) {
                 return Err(self.source.error(span, "zone.name", format!("the zone '{}' is there twice, remove one", zone.name)));
             }
@@ -72,21 +82,16 @@ impl Reader<'_> {
             self.warnings.push("no [registry] and no [[zone]]: every query is refused".into());
         }
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Config { path: self.source.path.to_owned(), server, limits, registry, policies, zones, keys, warnings })
+        Ok(Config { path: self.source.path.to_owned(), server, limits, tls, registry, policies, zones, keys, warnings })
     }
 
     fn server(&mut self, table: file::Server) -> Result<Server, ConfigError> {
-        let mut listen: Vec<SocketAddr> = Vec::new();
-        for text in table.listen.get_ref() {
-            let address = self.socket_address(text, "server.listen")?;
-            if listen.contains(&address) {
-                return Err(self.error(text, "server.listen", format!("{address} is there twice, remove one")));
-            }
-            listen.push(address);
-        }
+        let listen = self.addresses(table.listen.get_ref(), "server.listen", &[])?;
         if listen.is_empty() {
             return Err(self.error(&table.listen, "server.listen", "is empty, write for example listen = [\"127.0.0.1:5300\"]"));
         }
+        let listen_tls = table.listen_tls.as_ref().map_or(&[][..], |list| list.get_ref());
+        let listen_tls = self.addresses(listen_tls, "server.listen-tls", &listen)?;
         let identity = self.short_text(table.identity, "server.identity")?.unwrap_or_default();
         let hostname = self.short_text(table.hostname, "server.hostname")?;
         let version = self.short_text(table.version, "server.version")?;
@@ -106,7 +111,52 @@ impl Reader<'_> {
             self.warnings.push(format!("server.metrics = \"{address}\" has no effect: metrics are not served yet"));
         }
         let version = version.unwrap_or_else(|| concat!("saola ", env!("CARGO_PKG_VERSION")).into());
-        Ok(Server { listen, identity, hostname, version, workers, udp_limit, transfers_in, state, keys, control, metrics })
+        Ok(Server { listen, listen_tls, identity, hostname, version, workers, udp_limit, transfers_in, state, keys, control, metrics })
+    }
+
+    /// Addresses, none twice and none of `others`.
+    fn addresses(&self, list: &[Text], key: &str, others: &[SocketAddr]) -> Result<Vec<SocketAddr>, ConfigError> {
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for text in list {
+            let address = self.socket_address(text, key)?;
+            if addresses.contains(&address) {
+                return Err(self.error(text, key, format!("{address} is there twice, remove one")));
+            }
+            if address.port() != 0 && others.contains(&address) {
+                return Err(self.error(
+                    text,
+                    key,
+                    format!("{address} is in server.listen too, take another port (853 is that of DNS over TLS)"),
+                ));
+            }
+            addresses.push(address);
+        }
+        Ok(addresses)
+    }
+
+    /// `[tls]`.
+    fn credentials(&self, table: &file::Tls) -> Result<Credentials, ConfigError> {
+        let certificate = self.path(Some(table.certificate.clone()), "tls.certificate", "")?;
+        let key = self.path(Some(table.key.clone()), "tls.key", "")?;
+        tls::read_credentials(&certificate, &key).map_err(|error| match error {
+            CredentialsError::Certificate(what) => self.error(&table.certificate, "tls.certificate", what),
+            CredentialsError::Key(what) => self.error(&table.key, "tls.key", what),
+        })
+    }
+
+    /// What a peer has to prove over TLS: a key, or a name.
+    fn trust(&self, at: &Spanned<file::OverTls>, identity: &file::Identity, key: &str) -> Result<Trust, ConfigError> {
+        let wrong = |what: String| self.error(at, key, what);
+        match (&identity.pin, &identity.ca, &identity.name) {
+            (Some(pin), None, None) => Pin::parse(pin).map(Trust::Pin).ok_or_else(|| {
+                wrong(format!("'{pin}' is no pin, write \"sha256:\" and the base64 of the SHA-256 of a public key, see docs/operating.md"))
+            }),
+            (None, Some(ca), Some(name)) if !ca.is_empty() => {
+                let authority = tls::read_authority(&self.folder.join(ca), name).map_err(wrong)?;
+                Ok(Trust::Authority(Arc::new(authority)))
+            }
+            _ => Err(wrong("says not who is meant, write { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }".into())),
+        }
     }
 
     fn limits(&self, table: file::Tcp, udp_receive_buffer: Option<Spanned<u32>>) -> Result<Limits, ConfigError> {
@@ -214,11 +264,17 @@ impl Reader<'_> {
         })
     }
 
-    fn zone(&mut self, table: file::Zone, policies: &BTreeMap<String, Policy>, keys: &[TsigKey]) -> Result<Zone, ConfigError> {
+    fn zone(
+        &mut self,
+        table: file::Zone,
+        policies: &BTreeMap<String, Policy>,
+        keys: &[TsigKey],
+        tls: Option<&Credentials>,
+    ) -> Result<Zone, ConfigError> {
         let name = self.name(&table.name, "zone.name")?;
         let source = match (table.file, table.primaries) {
             (Some(file), None) => Source::File(self.path(Some(file), "zone.file", "")?),
-            (None, Some(list)) => self.primaries(&list, table.allow_notify.clone(), keys)?,
+            (None, Some(list)) => self.primaries(&list, table.allow_notify.clone(), keys, tls)?,
             (Some(file), Some(_)) => {
                 let what = format!("'{name}' has a file and primaries, remove one: a zone comes from one place");
                 return Err(self.error(&file, "zone.file", what));
@@ -247,8 +303,9 @@ impl Reader<'_> {
         list: &Spanned<Vec<file::Peer>>,
         allow_notify: Option<Spanned<Vec<file::Allow>>>,
         keys: &[TsigKey],
+        tls: Option<&Credentials>,
     ) -> Result<Source, ConfigError> {
-        let peers = list.get_ref().iter().map(|peer| self.peer(peer, "zone.primaries", keys));
+        let peers = list.get_ref().iter().map(|peer| self.peer(peer, "zone.primaries", keys, tls));
         let primaries = peers.collect::<Result<Vec<_>, _>>()?;
         if primaries.is_empty() {
             return Err(self.error(list, "zone.primaries", "is empty, write for example [{ address = \"192.0.2.1:53\" }]"));
@@ -268,8 +325,13 @@ impl Reader<'_> {
                 );
                 return Err(self.error(&allow.prefix, &format!("{key}.prefix"), what));
             };
+            let tls = match allow.tls.as_ref().map(|over| (over, over.get_ref())) {
+                None | Some((_, file::OverTls::Asked(false))) => Demand::None,
+                Some((_, file::OverTls::Asked(true))) => Demand::Tls,
+                Some((over, file::OverTls::With(identity))) => Demand::Client(self.trust(over, identity, &format!("{key}.tls"))?),
+            };
             let key = allow.key.as_ref().map(|text| self.key_name(text, &format!("{key}.key"), keys)).transpose()?;
-            Ok(Allow { prefix, key })
+            Ok(Allow { prefix, key, tls })
         };
         list.into_iter().flat_map(Spanned::into_inner).map(allow).collect()
     }
@@ -278,7 +340,11 @@ impl Reader<'_> {
     fn told(&self, list: Option<Spanned<Vec<file::Peer>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Peer>, ConfigError> {
         let mut peers: Vec<Peer> = Vec::new();
         for table in list.into_iter().flat_map(Spanned::into_inner) {
-            let peer = self.peer(&table, key, keys)?;
+            if let Some(over) = &table.tls {
+                let what = "NOTIFY goes over UDP and says nothing but that there is news, remove tls";
+                return Err(self.error(over, &format!("{key}.tls"), what));
+            }
+            let peer = self.peer(&table, key, keys, None)?;
             if peers.iter().any(|other| other.address == peer.address) {
                 return Err(self.error(&table.address, &format!("{key}.address"), format!("{} is there twice, remove one", peer.address)));
             }
@@ -287,10 +353,19 @@ impl Reader<'_> {
         Ok(peers)
     }
 
-    fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey]) -> Result<Peer, ConfigError> {
+    /// Another server; `own` is what it is shown of us over TLS.
+    fn peer(&self, table: &file::Peer, key: &str, keys: &[TsigKey], own: Option<&Credentials>) -> Result<Peer, ConfigError> {
         let address = self.socket_address(&table.address, &format!("{key}.address"))?;
+        let tls = match table.tls.as_ref().map(|over| (over, over.get_ref())) {
+            None | Some((_, file::OverTls::Asked(false))) => None,
+            Some((over, file::OverTls::Asked(true))) => {
+                let what = "says not who has to be there, write { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }";
+                return Err(self.error(over, &format!("{key}.tls"), what));
+            }
+            Some((over, file::OverTls::With(identity))) => Some(TlsPeer::new(self.trust(over, identity, &format!("{key}.tls"))?, own)),
+        };
         let key = table.key.as_ref().map(|text| self.key_name(text, &format!("{key}.key"), keys)).transpose()?;
-        Ok(Peer { address, key })
+        Ok(Peer { address, key, tls })
     }
 
     fn key(&mut self, table: &file::Key) -> Result<TsigKey, ConfigError> {

@@ -53,7 +53,13 @@ fn the_template_is_good_with_every_key_in_use() {
     std::fs::create_dir(dir.path().join("keys")).expect("dir");
     let secret = dir.path().join("keys/xfr.tsig");
     std::fs::write(&secret, "c2VjcmV0").expect("written");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    let shown = rcgen::generate_simple_self_signed(["ns.example".to_owned()]).expect("a certificate");
+    std::fs::write(dir.path().join("keys/tls.pem"), shown.cert.pem()).expect("written");
+    let key = dir.path().join("keys/tls.key");
+    std::fs::write(&key, shown.signing_key.serialize_pem()).expect("written");
+    for secret in [&secret, &key] {
+        std::fs::set_permissions(secret, std::fs::Permissions::from_mode(0o600)).expect("mode");
+    }
     let text: Vec<&str> = TEMPLATE
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).unwrap_or(line))
@@ -81,6 +87,7 @@ fn the_template_names_every_key() {
     let tables = [
         ("[server]", keys::<file::Server>()),
         ("[tcp]", keys::<file::Tcp>()),
+        ("[tls]", keys::<file::Tls>()),
         ("[registry]", keys::<file::Registry>()),
         ("[policy.default]", keys::<file::Policy>()),
         ("[[zone]]", keys::<file::Zone>()),

@@ -66,7 +66,7 @@ fn mistakes_name_line_and_key() {
     refused("[server]\n", "line 1: server: missing key `listen`");
     refused(
         &with("lisen = 1"),
-        "line 3: server: unknown key `lisen`, expected one of `listen`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `transfers-in`, `state`, `keys`, `control`, `metrics`",
+        "line 3: server: unknown key `lisen`, expected one of `listen`, `listen-tls`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `transfers-in`, `state`, `keys`, `control`, `metrics`",
     );
     refused(
         "[server]\nlisten = [\"127.0.0.1\"]",
@@ -195,6 +195,112 @@ fn prefixes_hold_what_is_in_them() {
     for bad in ["", "/", "192.0.2.0/33", "192.0.2.0/", "192.0.2.0/+8", "::/129", "192.0.2.1/31", "x/8", "10/8"] {
         assert_eq!(Prefix::parse(bad), None, "{bad}");
     }
+}
+
+/// A folder with `tls.pem` and `tls.key`, and others that are not as they should be.
+fn folder_with_certificates() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("dir");
+    let [one, other] = ["ns.example", "edge1.example"].map(|name| rcgen::generate_simple_self_signed([name.to_owned()]).expect("made"));
+    let put = |name: &str, text: &str, mode| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode");
+    };
+    put("tls.pem", &one.cert.pem(), 0o644);
+    put("tls.key", &one.signing_key.serialize_pem(), 0o600);
+    put("open.key", &one.signing_key.serialize_pem(), 0o644);
+    put("other.key", &other.signing_key.serialize_pem(), 0o600);
+    put("cut.pem", &one.cert.pem()[..200], 0o644);
+    put("empty.pem", "", 0o600);
+    put("no.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
+    dir
+}
+
+#[test]
+fn tls_needs_a_certificate_and_its_key() {
+    let dir = folder_with_certificates();
+    let config = |rest: &str| Config::parse(&format!("[server]\nlisten = [\"127.0.0.1:53\"]\n{rest}"), &dir.path().join("saola.toml"));
+    let good = "listen-tls = [\"127.0.0.1:853\"]\n[tls]\ncertificate = \"tls.pem\"\nkey = \"tls.key\"";
+    let read = config(good).expect("good");
+    assert!(read.tls.is_some() && read.server.listen_tls.len() == 1);
+    assert!(format!("{:?}", read.tls).ends_with("Credentials(..))"));
+    for (from, to, expected) in [
+        (
+            "853\"]\n[tls]\ncertificate = \"tls.pem\"\nkey = \"tls.key\"",
+            "853\"]",
+            "line 3: server.listen-tls: 127.0.0.1:853 needs a certificate: add a table [tls]",
+        ),
+        ("853", "53", "line 3: server.listen-tls: 127.0.0.1:53 is in server.listen too"),
+        (
+            "tls.pem",
+            "none.pem",
+            "line 5: tls.certificate: '*/none.pem' cannot be read: No such file or directory (os error 2), make both with 'openssl req -x509",
+        ),
+        (
+            "tls.key",
+            "none.key",
+            "line 6: tls.key: '*/none.key' cannot be read: No such file or directory (os error 2), make both with 'openssl req -x509",
+        ),
+        ("tls.key", "open.key", "line 6: tls.key: '*/open.key' is open to others (mode 0644), do 'chmod o-rwx"),
+        ("tls.key", "other.key", "line 6: tls.key: '*/other.key' is not the key of the certificate"),
+        ("tls.key", "empty.pem", "line 6: tls.key: '*/empty.pem' holds no PEM text with '-----BEGIN PRIVATE KEY-----'"),
+        ("tls.pem", "empty.pem", "line 5: tls.certificate: '*/empty.pem' holds no PEM text with '-----BEGIN CERTIFICATE-----'"),
+        ("tls.pem", "cut.pem", "line 5: tls.certificate: '*/cut.pem' is cut: a section of the PEM text has no end"),
+        ("tls.pem", "no.pem", "line 5: tls.certificate: '*/no.pem' holds a certificate that cannot be read"),
+        ("\nkey = \"tls.key\"", "", "line 4: tls: missing key `key`"),
+    ] {
+        let error = config(&good.replace(from, to)).expect_err(expected).to_string().replace(&dir.path().display().to_string(), "*");
+        assert!(error.starts_with(&format!("*/saola.toml: {expected}")), "{from} {to}: {error}");
+    }
+}
+
+#[test]
+fn who_comes_over_tls_is_a_key_or_a_name() {
+    use crate::transfer::access::Demand;
+    use crate::transfer::trust::Trust;
+    const PIN: &str = "sha256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let dir = folder_with_certificates();
+    let config = |rest: &str| Config::parse(&with(&format!("[[zone]]\nname = \"a.vn\"\n{rest}")), &dir.path().join("saola.toml"));
+    let allowed = |tls: &str| {
+        let config = config(&format!("file = \"x\"\nallow-transfer = [{{ prefix = \"::1\"{tls} }}]"))?;
+        Ok::<_, ConfigError>(config.zones[0].allow_transfer[0].tls.clone())
+    };
+    assert_eq!(allowed("").expect("good"), Demand::None);
+    assert_eq!(allowed(", tls = false").expect("good"), Demand::None);
+    assert_eq!(allowed(", tls = true").expect("good"), Demand::Tls);
+    let Ok(Demand::Client(Trust::Pin(pin))) = allowed(&format!(", tls = {{ pin = \"{PIN}\" }}")) else { panic!("a pin") };
+    assert_eq!(pin.to_string(), PIN);
+    let Ok(Demand::Client(trust)) = allowed(", tls = { ca = \"tls.pem\", name = \"edge1.example\" }") else { panic!("a name") };
+    assert_eq!(trust.to_string(), "edge1.example");
+    let neither = "says not who is meant, write { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }";
+    for (tls, expected) in [
+        ("1", "invalid type: integer `1`, expected true, { pin = \"sha256:...\" } or { ca = \"FILE\", name = \"...\" }"),
+        ("{ pim = \"\" }", "unknown key `pim`, expected one of `pin`, `ca`, `name`"),
+        ("{ }", neither),
+        ("{ ca = \"tls.pem\" }", neither),
+        ("{ ca = \"tls.pem\", name = \"a\", pin = \"x\" }", neither),
+        (
+            "{ pin = \"sha256:AAAA\" }",
+            "'sha256:AAAA' is no pin, write \"sha256:\" and the base64 of the SHA-256 of a public key, see docs/operating.md",
+        ),
+        ("{ ca = \"none\", name = \"a\" }", "'*/none' cannot be read: No such file or directory (os error 2)"),
+        ("{ ca = \"empty.pem\", name = \"a\" }", "'*/empty.pem' holds no PEM text with '-----BEGIN CERTIFICATE-----'"),
+        ("{ ca = \"no.pem\", name = \"a\" }", "'a' is no name of a server, or '*/no.pem' holds what is no certificate"),
+        ("{ ca = \"tls.pem\", name = \"a b\" }", "'a b' is no name of a server, or '*/tls.pem' holds what is no certificate"),
+    ] {
+        let error = allowed(&format!(", tls = {tls}")).expect_err(expected).to_string().replace(&dir.path().display().to_string(), "*");
+        assert!(error.ends_with(expected) && error.contains("line 6: "), "{tls}: {error}");
+    }
+    // A server that has to prove nothing is none that strict TLS speaks with; NOTIFY knows no TLS.
+    for (peers, expected) in [
+        ("primaries = [{ address = \"192.0.2.1:853\", tls = true }]", "zone.primaries.tls: says not who has to be there, write "),
+        ("file = \"x\"\nnotify = [{ address = \"192.0.2.1:53\", tls = true }]", "zone.notify.tls: NOTIFY goes over UDP"),
+    ] {
+        let error = config(peers).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let error = config(&format!("primaries = [{{ address = \"192.0.2.1:853\", tls = {{ pin = \"{PIN}\" }} }}]")).expect_err("not yet");
+    assert!(error.what.contains("not carried out yet"), "{error}");
 }
 
 /// No text, however broken, makes the reader panic.

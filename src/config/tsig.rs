@@ -56,12 +56,21 @@ impl Secret {
     /// # Errors
     /// As [`Self::parse`], and when the file cannot be read or is open to others.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let show = path.display();
         // Far above the longest secret that makes sense (RFC 8945 §8).
-        let (text, mode) = disk::read_secret(path, 4096).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
-        if mode & 0o007 != 0 {
-            return Err(format!("'{show}' is open to others (mode {mode:04o}), do 'chmod o-rwx {show}'"));
-        }
-        Self::parse(&text).map_err(|what| format!("'{show}': {what}"))
+        let text = read_secret(path, 4096)?;
+        Self::parse(&text).map_err(|what| format!("'{}': {what}", path.display()))
     }
+}
+
+/// Reads a file of at most `most` octets that nobody but its owner (and group) may read.
+///
+/// # Errors
+/// When it cannot be read or is open to others.
+pub(super) fn read_secret(path: &Path, most: u64) -> Result<String, String> {
+    let show = path.display();
+    let (text, mode) = disk::read_secret(path, most).map_err(|error| format!("'{show}' cannot be read: {error}"))?;
+    if mode & 0o007 != 0 {
+        return Err(format!("'{show}' is open to others (mode {mode:04o}), do 'chmod o-rwx {show}'"));
+    }
+    Ok(text)
 }

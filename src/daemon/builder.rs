@@ -23,6 +23,7 @@ use crate::transfer::inward::Received;
 use crate::transfer::notify::Announced;
 use crate::transfer::refresh::Kept;
 use crate::transport::client::Times;
+use crate::transport::tls::Acceptor;
 use crate::transport::{self, Served};
 use crate::zone::ZoneSet;
 
@@ -56,6 +57,7 @@ pub struct Builder {
     config: Config,
     face: Face,
     access: Arc<Access>,
+    tls: Option<Acceptor>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
     images: Sender<images::Work>,
@@ -66,7 +68,8 @@ impl Builder {
     pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, images: Sender<images::Work>) -> Self {
         let face = face(&config);
         let access = Arc::new(plan::access(&config));
-        Self { config, face, access, pipeline, shared, images }
+        let tls = config.tls.as_ref().map(Acceptor::new);
+        Self { config, face, access, tls, pipeline, shared, images }
     }
 
     /// Makes everything for the first time.
@@ -127,13 +130,13 @@ impl Builder {
                     let _ = reply.send(result);
                 }
                 Ok(Work::Confirmed(apex, Kept { checked, until })) => {
-                    let Self { shared, face, access, pipeline, .. } = self;
-                    pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, zones, logs));
+                    let Self { shared, face, access, tls, pipeline, .. } = self;
+                    pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, tls, zones, logs));
                     shared.update(&self.config, &self.pipeline);
                 }
                 Ok(Work::Expired(apex)) => {
-                    let Self { shared, face, access, pipeline, .. } = self;
-                    pipeline.expire(&apex, |zones, logs| swap(shared, face, access, zones, logs));
+                    let Self { shared, face, access, tls, pipeline, .. } = self;
+                    pipeline.expire(&apex, |zones, logs| swap(shared, face, access, tls, zones, logs));
                     shared.update(&self.config, &self.pipeline);
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -166,10 +169,13 @@ impl Builder {
         // What needs a restart stays as it is, also in what is told of it and in the next comparison.
         let mut server = config.server.clone();
         (server.listen, server.workers) = (self.config.server.listen.clone(), self.config.server.workers);
+        server.listen_tls = self.config.server.listen_tls.clone();
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config);
         self.access = Arc::new(plan::access(&self.config));
+        // Listeners stay until a restart, and so does what they need.
+        self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
         let report = self.run(&Scope::All, now)?;
         self.shared.replace_sources(self.sources());
         self.shared.renamed(&self.config);
@@ -210,11 +216,11 @@ impl Builder {
     /// Carries the plan out and logs what came of it.
     fn run(&mut self, scope: &Scope, now: UnixTime) -> Result<Report, String> {
         let plan = plan::plan(&self.config);
-        let Self { shared, face, access, pipeline, .. } = self;
+        let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
         let report =
-            catch_unwind(AssertUnwindSafe(|| pipeline.run(&plan, scope, now, |zones, logs| swap(shared, face, access, zones, logs))));
+            catch_unwind(AssertUnwindSafe(|| pipeline.run(&plan, scope, now, |zones, logs| swap(shared, face, access, tls, zones, logs))));
         let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
         for note in report.notes.iter().chain(&report.warnings) {
             log::warn!("{note}");
@@ -239,8 +245,8 @@ impl Builder {
 
     /// Puts in force what a primary has sent.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
-        let Self { shared, face, access, pipeline, .. } = self;
-        let put = || pipeline.put(apex, version, Zonemd::Off, now, |zones, logs| swap(shared, face, access, zones, logs));
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        let put = || pipeline.put(apex, version, Zonemd::Off, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
         let fault = |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
         let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
         for note in notes {
@@ -254,8 +260,8 @@ impl Builder {
 
     /// Takes what came of a job of [`Self::look_after`].
     fn upkept(&mut self, done: Upkept) {
-        let Self { shared, face, access, pipeline, .. } = self;
-        for problem in pipeline.upkept(done, |zones, logs| swap(shared, face, access, zones, logs)) {
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        for problem in pipeline.upkept(done, |zones, logs| swap(shared, face, access, tls, zones, logs)) {
             log::warn!("{problem}");
         }
         self.look_after();
@@ -330,9 +336,9 @@ impl Holder for Door {
 }
 
 /// Puts zones, and what leads to them, in the place of what is served.
-fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
+fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
     let notices = Arc::clone(&shared.served.load().notices);
-    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices };
+    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices, tls: tls.clone() };
     Served::replace(&shared.served, served);
 }
 

@@ -34,10 +34,18 @@ pub struct Shared {
     secondaries: OnceLock<Secondaries>,
     /// The control socket.
     pub control: PathBuf,
-    listen: Vec<SocketAddr>,
+    listen: Listening,
     events: Sender<Event>,
     work: SyncSender<Work>,
     board: Mutex<Board>,
+}
+
+/// The addresses served.
+pub struct Listening {
+    /// Over UDP and TCP.
+    pub plain: Vec<SocketAddr>,
+    /// Over TLS.
+    pub tls: Vec<SocketAddr>,
 }
 
 /// What is told, as of the last change.
@@ -90,7 +98,7 @@ impl Shared {
     /// Of a daemon that starts.
     pub fn new(
         config: &Config,
-        listen: Vec<SocketAddr>,
+        listen: Listening,
         served: Arc<ArcSwap<Served>>,
         notifier: Notifier,
         events: Sender<Event>,
@@ -209,9 +217,9 @@ impl Shared {
     }
 
     /// What the operator's terminal shows at the start: addresses, zones, account of the start.
-    pub fn for_show(&self) -> (Vec<SocketAddr>, Vec<ZoneLine>, Option<Start>) {
+    pub fn for_show(&self) -> (&Listening, Vec<ZoneLine>, Option<Start>) {
         let board = self.board();
-        (self.listen.clone(), board.zones.clone(), board.start.clone())
+        (&self.listen, board.zones.clone(), board.start.clone())
     }
 
     /// The account of the export that is served, and why it is not the newest.
@@ -245,7 +253,8 @@ impl Doors for Shared {
             "since": board.since.to_string(),
             "config": board.config,
             "identity": board.identity,
-            "listen": self.listen,
+            "listen": self.listen.plain,
+            "listen_tls": self.listen.tls,
             "zones": {"served": served, "unavailable": board.zones.len() - served},
             "export": board.compiled.as_ref().map(|compiled| json!({
                 "deposit": compiled.deposit, "watermark": compiled.watermark,

@@ -36,7 +36,7 @@ use crate::transport::{self, Notifier, Served, Server};
 use crate::zone::ZoneSet;
 
 use builder::{Builder, Work};
-use doors::Shared;
+use doors::{Listening, Shared};
 
 /// Serves DNS zones authoritatively, in the foreground, until it is told to stop.
 #[derive(Debug, Parser)]
@@ -84,9 +84,11 @@ fn run(args: Args) -> Result<(), String> {
         transport::set_descriptor_limit(wanted);
     }
     let journal = Journal::open(&config.server.state).map_err(|error| error.to_string())?;
-    let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone()).map_err(|error| error.to_string())?;
+    let server = Server::bind(&config.server.listen, config.server.workers, config.limits.clone())
+        .and_then(|server| server.with_tls(&config.server.listen_tls))
+        .map_err(|error| error.to_string())?;
     let control = Listener::bind(&config.server.control).map_err(|error| error.to_string())?;
-    let listen = server.local_addrs();
+    let listen = Listening { plain: server.local_addrs(), tls: server.tls_addrs() };
 
     let (events, waiting) = mpsc::channel();
     let (work, to_do) = mpsc::sync_channel(builder::QUEUE);
@@ -96,9 +98,10 @@ fn run(args: Args) -> Result<(), String> {
         access: Arc::default(),
         logs: Arc::default(),
         notices: Arc::default(),
+        tls: None,
     }));
     let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
-    let shared = Arc::new(Shared::new(&config, listen.clone(), Arc::clone(&served), notifier, events.clone(), work));
+    let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), notifier, events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
     start_builder(config, journal, Arc::clone(&shared), to_do, events).map_err(|error| format!("no thread to make zones: {error}"))?;

@@ -7,7 +7,7 @@ use crate::answer::Face;
 use crate::config::{Clock, Config, Peer, Source, TsigKey, Zone};
 use crate::dns::{Name, NameRef};
 use crate::pipeline::{FilePlan, Plan, RegistryPlan};
-use crate::transfer::access::{Access, Allow};
+use crate::transfer::access::{Access, Allow, Demand};
 use crate::transfer::notify::Secondary;
 
 /// What is to be served.
@@ -65,7 +65,7 @@ pub fn access(config: &Config) -> Access {
         Source::File(_) => None,
         Source::Primaries { primaries, allow_notify } => {
             // By its address alone, whatever key is spoken with it: some primaries sign no notices, and one is only a reason to ask.
-            let by_address = primaries.iter().map(|peer| Allow { prefix: peer.address.ip().into(), key: None });
+            let by_address = primaries.iter().map(|peer| Allow { prefix: peer.address.ip().into(), key: None, tls: Demand::None });
             Some((zone.name.as_ref().to_lowercase(), by_address.chain(allow_notify.iter().cloned()).collect()))
         }
     };
@@ -93,6 +93,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
     let pairs = [
         ("server.listen", a.listen == b.listen),
+        ("server.listen-tls", a.listen_tls == b.listen_tls),
         ("server.workers", a.workers == b.workers),
         ("server.state", a.state == b.state),
         ("server.control", a.control == b.control),

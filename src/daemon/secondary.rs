@@ -71,7 +71,7 @@ impl Source {
     /// The zones that the configuration has from others; `held` gives what is here of each.
     pub fn all(config: &Config, held: impl Fn(&Name) -> Option<(Soa, Kept)>) -> Vec<Self> {
         let key = |name: &Name| config.keys.iter().find(|key| key.name == *name).map(TsigKey::key);
-        let primary = |peer: &Peer| Primary { address: peer.address, key: peer.key.as_ref().and_then(key) };
+        let primary = |peer: &Peer| Primary { address: peer.address, key: peer.key.as_ref().and_then(key), tls: peer.tls.clone() };
         let source = |zone: &config::Zone| match &zone.source {
             config::Source::File(_) => None,
             config::Source::Primaries { primaries, .. } => {
@@ -240,7 +240,7 @@ impl Drop for Secondaries {
 
 /// The same servers in the same order, spoken with under the same keys.
 fn is_same(a: &[Primary], b: &[Primary]) -> bool {
-    let parts = |primary: &Primary| (primary.address, primary.key.as_ref().map(|key| key.name().to_owned()));
+    let parts = |primary: &Primary| (primary.address, primary.key.as_ref().map(|key| key.name().to_owned()), primary.tls.clone());
     a.iter().map(parts).eq(b.iter().map(parts))
 }
 

@@ -9,7 +9,7 @@ use crate::telemetry::count;
 
 /// Prints it; nobody may be there to read, which is no error.
 pub fn ready(shared: &Shared) {
-    let (listen, zones, start) = shared.for_show();
+    let (listening, zones, start) = shared.for_show();
     let (compiled, export_problem) = shared.export();
     let mut text = String::new();
     if let Some(compiled) = compiled {
@@ -21,8 +21,13 @@ pub fn ready(shared: &Shared) {
     if let Some(start) = start {
         text.push_str(&made(&zones, &start));
     }
-    text.push_str(&format!("listening on {} (UDP and TCP)\n", listen.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", ")));
-    let tries = listen.first().map(|address| tries(*address, &zones)).unwrap_or_default();
+    for (addresses, transports) in [(&listening.plain, "UDP and TCP"), (&listening.tls, "TLS")] {
+        if !addresses.is_empty() {
+            let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+            text.push_str(&format!("listening on {} ({transports})\n", addresses.join(", ")));
+        }
+    }
+    let tries = listening.plain.first().map(|address| tries(*address, &zones)).unwrap_or_default();
     if !tries.is_empty() {
         text.push_str("try:\n");
         for line in tries {

@@ -38,6 +38,8 @@ counters! {
     QueriesUdp6 "queries-udp-ipv6" "requests received over UDP on IPv6",
     QueriesTcp4 "queries-tcp-ipv4" "requests received over TCP on IPv4",
     QueriesTcp6 "queries-tcp-ipv6" "requests received over TCP on IPv6",
+    QueriesTls4 "queries-tls-ipv4" "requests received over TLS on IPv4",
+    QueriesTls6 "queries-tls-ipv6" "requests received over TLS on IPv6",
     BytesIn "bytes-in" "octets of requests",
     BytesOut "bytes-out" "octets of replies",
     Truncated "truncated" "replies with TC set",
@@ -56,10 +58,15 @@ counters! {
     TcpClosedEvicted "tcp-closed-evicted" "idle TCP connections closed to make room for another",
     TcpClosedError "tcp-closed-error" "TCP connections broken by an error of the network",
     TcpClosedShutdown "tcp-closed-shutdown" "TCP connections closed because the server stopped",
+    TcpClosedTls "tcp-closed-tls" "TCP connections closed because what came is no TLS 1.3, or TLS that was refused",
     TcpRefusedClientLimit "tcp-refused-client-limit" "TCP connections refused at the limit of one client",
     TcpRefusedTotalLimit "tcp-refused-total-limit" "TCP connections refused at the limit of all clients",
     TcpRefusedDescriptors "tcp-refused-descriptors" "times that accepting waited because descriptors or memory ran out",
 }
+
+/// Requests, by how they came.
+const QUERIES: [Counter; 6] =
+    [Counter::QueriesUdp4, Counter::QueriesUdp6, Counter::QueriesTcp4, Counter::QueriesTcp6, Counter::QueriesTls4, Counter::QueriesTls6];
 
 /// RCODEs counted by their own number; larger ones together (the last assigned below the private ones is 23, BADCOOKIE).
 const RCODES: usize = 24;
@@ -238,7 +245,7 @@ impl Snapshot {
 
     /// Requests received over every transport.
     pub fn queries(&self) -> u64 {
-        [Counter::QueriesUdp4, Counter::QueriesUdp6, Counter::QueriesTcp4, Counter::QueriesTcp6].iter().map(|&c| self.get(c)).sum()
+        QUERIES.iter().map(|&counter| self.get(counter)).sum()
     }
 
     /// TCP connections open now.

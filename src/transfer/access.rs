@@ -1,11 +1,14 @@
-//! Who may have zones, and who may say that one has changed: clients within a prefix, holding a key where one is asked for. Nobody, unless something else
+//! Who may have zones, and who may say that one has changed: clients within a prefix, holding a key and coming over TLS where that is asked for.
+//! Nobody, unless something else
 //! is said.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
+use super::trust::{Certificate, Trust};
 use super::tsig::Keys;
-use crate::dns::{Name, NameRef};
+use crate::dns::{Name, NameRef, UnixTime};
 
 /// Keys, and who may do what with which zone.
 #[derive(Clone, Debug, Default)]
@@ -21,29 +24,86 @@ pub struct Access {
 }
 
 impl Access {
-    /// True if `client`, who has proved to hold `key`, may transfer the zone `apex`, which is in lower case.
-    pub fn may_transfer(&self, apex: &Name, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
-        self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, key))
+    /// True if `client` may transfer the zone `apex`, which is in lower case.
+    pub fn may_transfer(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> bool {
+        self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, now))
     }
 
-    /// True if `client`, who has proved to hold `key`, may say that the zone `apex` has changed; `None` where it is not had from others.
-    pub fn may_notify(&self, apex: &Name, client: IpAddr, key: Option<NameRef<'_>>) -> Option<bool> {
-        Some(self.secondaries.get(apex)?.iter().any(|allow| allow.lets_in(client, key)))
+    /// True if `client` may say that the zone `apex` has changed; `None` where it is not had from others.
+    pub fn may_notify(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> Option<bool> {
+        Some(self.secondaries.get(apex)?.iter().any(|allow| allow.lets_in(client, now)))
     }
 }
 
-/// Who may do something: clients within a prefix, holding a key where one is named.
+/// Who asks, as far as it was proved.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    /// Where the request came from.
+    pub address: IpAddr,
+    /// The TSIG key that it was signed with.
+    pub key: Option<NameRef<'a>>,
+    /// How it came.
+    pub channel: Channel<'a>,
+}
+
+/// How a request came, as far as it matters for who may have zones.
+#[derive(Clone, Copy)]
+pub enum Channel<'a> {
+    /// Readable on its way, or over TLS that was not set up for DNS.
+    Plain,
+    /// Over TLS 1.3 with ALPN `dot` (RFC 9103 §7.1), with what the client showed.
+    Tls(Option<&'a Certificate>),
+}
+
+impl fmt::Display for Channel<'_> {
+    /// As a log of transfers has it: `tcp`, `tls`, `tls edge1.example`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain => f.write_str("tcp"),
+            Self::Tls(None) => f.write_str("tls"),
+            Self::Tls(Some(certificate)) => write!(f, "tls {certificate}"),
+        }
+    }
+}
+
+/// Who may do something: clients within a prefix, holding a key where one is named, over TLS where that is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Allow {
     /// The network.
     pub prefix: Prefix,
     /// The TSIG key required.
     pub key: Option<Name>,
+    /// What is required of the channel.
+    pub tls: Demand,
+}
+
+/// What is required of the channel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Demand {
+    /// Nothing.
+    None,
+    /// TLS.
+    Tls,
+    /// TLS, and that the client proves who it is (mutual authentication, RFC 9103 §9.3.3).
+    Client(Trust),
 }
 
 impl Allow {
-    fn lets_in(&self, client: IpAddr, key: Option<NameRef<'_>>) -> bool {
-        self.prefix.contains(client) && self.key.as_ref().is_none_or(|asked| key.is_some_and(|key| asked.as_ref() == key))
+    fn lets_in(&self, client: &Client<'_>, now: UnixTime) -> bool {
+        self.prefix.contains(client.address)
+            && self.key.as_ref().is_none_or(|asked| client.key.is_some_and(|key| asked.as_ref() == key))
+            // Last, for it may cost something.
+            && self.tls.is_met_by(client.channel, now)
+    }
+}
+
+impl Demand {
+    fn is_met_by(&self, channel: Channel<'_>, now: UnixTime) -> bool {
+        match (self, channel) {
+            (Self::None, _) | (Self::Tls, Channel::Tls(_)) => true,
+            (Self::Client(trust), Channel::Tls(Some(certificate))) => trust.is_proved_by(certificate, now),
+            (Self::Tls | Self::Client(_), Channel::Plain) | (Self::Client(_), Channel::Tls(None)) => false,
+        }
     }
 }
 
@@ -106,7 +166,11 @@ mod tests {
     }
 
     fn allow(prefix: &str, key: Option<&str>) -> Allow {
-        Allow { prefix: Prefix::parse(prefix).expect("a prefix"), key: key.map(name) }
+        Allow { prefix: Prefix::parse(prefix).expect("a prefix"), key: key.map(name), tls: Demand::None }
+    }
+
+    fn client<'a>(address: &str, key: Option<&'a Name>, channel: Channel<'a>) -> Client<'a> {
+        Client { address: address.parse().expect("an address"), key: key.map(Name::as_ref), channel }
     }
 
     #[test]
@@ -114,7 +178,7 @@ mod tests {
         let mut access = Access::default();
         let may = |access: &Access, apex: &str, client: &str, key: Option<&str>| {
             let key = key.map(name);
-            access.may_transfer(&name(apex), client.parse().expect("an address"), key.as_ref().map(Name::as_ref))
+            access.may_transfer(&name(apex), &self::client(client, key.as_ref(), Channel::Plain), UnixTime(0))
         };
         assert!(!may(&access, "vn", "192.0.2.1", None) && !may(&access, "vn", "192.0.2.1", Some("xfr")));
         access.zones.insert(name("vn"), vec![allow("192.0.2.0/24", Some("xfr")), allow("::1/128", None)]);

@@ -6,5 +6,6 @@ pub mod notify;
 pub mod out;
 pub mod refresh;
 pub mod service;
+pub mod trust;
 pub mod tsig;
 pub mod update;

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::access::Access;
+use super::access::{Access, Channel, Client};
 use super::inward::{Notice, Notices, serial_in};
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
@@ -46,14 +46,15 @@ pub enum Answered {
 /// One request on its way.
 struct Special<'a> {
     site: Site<'a>,
+    channel: Channel<'a>,
     exchange: Exchange<'a>,
     signer: Option<Signer>,
 }
 
-/// Answers a request of any kind, as [`answer::respond_to`](crate::answer::respond_to) does.
+/// Answers a request of any kind that came over `channel`, as [`answer::respond_to`](crate::answer::respond_to) does.
 ///
 /// Cost of a special one: an allocation or two, and where it is signed, two MACs.
-pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
+pub fn respond(site: Site<'_>, channel: Channel<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
     let unsigned = Exchange { face: site.face, now, meta, prepared, reserve: 0 };
     if !prepared.is_special() {
         return Answered::Once(unsigned.respond(site.zones, buffer));
@@ -68,7 +69,7 @@ pub fn respond(site: Site<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'
         }
     };
     let exchange = Exchange { reserve: signer.as_ref().map_or(0, Signer::size), ..unsigned };
-    Special { site, exchange, signer }.respond(buffer)
+    Special { site, channel, exchange, signer }.respond(buffer)
 }
 
 impl Special<'_> {
@@ -156,7 +157,9 @@ impl Special<'_> {
     fn zone_for(&self, question: &Question<'_>) -> Result<(Arc<Zone>, Wanted), u16> {
         let apex = question.name.to_lowercase();
         let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
-        if !self.site.access.may_transfer(&apex, self.exchange.meta.client, self.signer.as_ref().map(Signer::key)) {
+        let key = self.signer.as_ref().map(Signer::key);
+        let client = Client { address: self.exchange.meta.client, key, channel: self.channel };
+        if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {
             return Err(REFUSED);
         }
         let zone = Arc::clone(zone.ok_or(SERVFAIL)?);
@@ -171,9 +174,10 @@ impl Special<'_> {
     /// Keeps a notice of who may give one; otherwise the response code.
     fn notified(&self, question: &Question<'_>) -> Result<(), u16> {
         let notice = Notice::read(self.exchange.prepared.message(), question).ok_or(FORMERR)?;
-        let client = self.exchange.meta.client;
-        match self.site.access.may_notify(&notice.apex, client, self.signer.as_ref().map(Signer::key)) {
-            Some(true) => self.site.notices.tell(notice, client),
+        let address = self.exchange.meta.client;
+        let client = Client { address, key: self.signer.as_ref().map(Signer::key), channel: self.channel };
+        match self.site.access.may_notify(&notice.apex, &client, self.exchange.now) {
+            Some(true) => self.site.notices.tell(notice, address),
             Some(false) => return Err(REFUSED),
             // A zone of our own needs no notice; of one that is not here we know nothing.
             None => return Err(if self.site.zones.iter().any(|(apex, _)| apex == notice.apex.as_ref()) { REFUSED } else { NOTAUTH }),

@@ -9,6 +9,9 @@ use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConnection, StreamOwned};
+
+use super::tls::{TlsPeer, connect};
 use crate::dns::rdata::Soa;
 use crate::dns::{NameRef, Rtype, Serial, UnixTime};
 use crate::transfer::inward::{self, Ask, Counted, Fault, Limits, Received, Wanted};
@@ -21,6 +24,8 @@ pub struct Primary {
     pub address: SocketAddr,
     /// The TSIG key that signs what is said between us.
     pub key: Option<Key>,
+    /// Who it has to prove to be over TLS (RFC 9103); `None` = it is spoken with in the open.
+    pub tls: Option<TlsPeer>,
 }
 
 /// How long is waited.
@@ -64,7 +69,7 @@ pub struct Fetched {
     pub expire: Option<u32>,
     /// SOA, IXFR or AXFR: what was asked for in the end.
     pub rtype: Rtype,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
     /// What it took.
     pub counted: Counted,
@@ -113,7 +118,8 @@ impl Asking<'_> {
     /// # Errors
     /// As [`Self::changes`].
     pub fn check(&self, have: &Soa) -> Result<Fetched, Failure> {
-        match self.soa() {
+        // Over TLS nothing is asked in the open.
+        match if self.primary.tls.is_none() { self.soa() } else { None } {
             Some((soa, expire)) if !Serial(soa.serial).is_newer_than(Serial(have.serial)) => {
                 let received = Received::Current(Serial(soa.serial));
                 let counted = Counted { messages: 1, records: 1, ..Counted::default() };
@@ -181,7 +187,8 @@ impl Asking<'_> {
         let rtype = if matches!(wanted, Wanted::Whole) { Rtype::AXFR } else { Rtype::IXFR };
         let soa = incoming.soa().cloned().ok_or(Failure::Answer(Fault::NoSoa))?;
         let (expire, counted) = (incoming.expire(), incoming.counted());
-        Ok(Fetched { received, soa, expire, rtype, transport: "tcp", counted, instead: None })
+        let transport = if self.primary.tls.is_some() { "tls" } else { "tcp" };
+        Ok(Fetched { received, soa, expire, rtype, transport, counted, instead: None })
     }
 
     /// Asks for the SOA by UDP; `None` when there is no answer, or none that can be taken.
@@ -212,9 +219,44 @@ impl Asking<'_> {
 }
 
 /// Opens the stream on which a transfer comes. Every transport of transfers begins here, and nobody behind it knows which one it is.
-fn open(primary: &Primary, times: Times, deadline: Instant) -> Result<impl Read + Write + use<>, Failure> {
+fn open(primary: &Primary, times: Times, deadline: Instant) -> Result<Stream, Failure> {
     let stream = TcpStream::connect_timeout(&primary.address, times.connect).map_err(Failure::Connect)?;
-    Ok(Timed { stream, idle: times.idle, deadline })
+    let stream = Timed { stream, idle: times.idle, deadline };
+    match &primary.tls {
+        None => Ok(Stream::Plain(stream)),
+        Some(peer) => connect(stream, peer).map(|stream| Stream::Tls(Box::new(stream))).map_err(Failure::Connect),
+    }
+}
+
+/// What a transfer comes on.
+enum Stream {
+    Plain(Timed),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(octets),
+            Self::Tls(stream) => stream.write(octets),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 /// A connection whose reads and writes end in time: `WouldBlock` after too long without anything, `TimedOut` behind the end.

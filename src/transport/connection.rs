@@ -25,6 +25,8 @@ pub struct Connection {
     progress: Millis,
     /// For a while the client took nothing of what is owed.
     is_stalled: bool,
+    /// No request can come yet: who connected and who answers agree on keys.
+    is_greeting: bool,
     /// More than one message answers what was asked last, and not all of them were written yet.
     streams: bool,
     phase: Phase,
@@ -67,6 +69,8 @@ pub enum CloseReason {
     SlowReader,
     /// What came cannot be a DNS message.
     Framing,
+    /// What came is not TLS as it is spoken here.
+    Tls,
     /// Its place was needed.
     Evicted,
     /// The network said no.
@@ -173,6 +177,7 @@ impl Connection {
             owed_since: now,
             progress: now,
             is_stalled: false,
+            is_greeting: false,
             streams: false,
             phase: Phase::Open,
         }
@@ -208,6 +213,18 @@ impl Connection {
     /// True if answers wait for the client.
     pub fn owes(&self) -> bool {
         !self.owed.is_empty()
+    }
+
+    /// This one, of which nothing can be asked before [`greeted`](Self::greeted).
+    pub fn greeting(self) -> Self {
+        Self { is_greeting: true, ..self }
+    }
+
+    /// Requests can come from now on.
+    pub fn greeted(&mut self, now: Millis) {
+        if std::mem::take(&mut self.is_greeting) {
+            self.active = now;
+        }
     }
 
     /// The last message of a stream was written.
@@ -348,7 +365,11 @@ impl Connection {
         if !self.held.is_empty() {
             return (self.held_since + millis(limits.receive), CloseReason::SlowWriter);
         }
-        (self.active + if crowded { millis(limits.idle) / 4 } else { millis(limits.idle) }, CloseReason::Idle)
+        let idle = if crowded { millis(limits.idle) / 4 } else { millis(limits.idle) };
+        if self.is_greeting {
+            return (self.active + idle.min(millis(limits.receive)), CloseReason::SlowWriter);
+        }
+        (self.active + idle, CloseReason::Idle)
     }
 }
 
@@ -551,6 +572,13 @@ mod tests {
         assert_eq!(connection.deadline(&limits, false), (380, CloseReason::SlowReader));
         connection.took(91, 375);
         assert_eq!(connection.deadline(&limits, false), (1375, CloseReason::Idle));
+        let mut greeting = Connection::new(1000).greeting();
+        assert_eq!(greeting.deadline(&limits, false), (1200, CloseReason::SlowWriter));
+        assert_eq!(greeting.deadline(&limits, true), (1200, CloseReason::SlowWriter));
+        assert!(greeting.is_idle(), "nothing is lost but time");
+        greeting.greeted(1100);
+        greeting.greeted(1150);
+        assert_eq!(greeting.deadline(&limits, false), (2100, CloseReason::Idle));
         connection.finish(CloseReason::Shutdown);
         connection.linger(400);
         assert_eq!(connection.deadline(&limits, false), (400, CloseReason::Shutdown));

@@ -10,9 +10,11 @@ mod limits;
 mod notifier;
 mod request;
 mod server;
+mod stream;
 mod sys;
 mod table;
 mod tcp;
+pub mod tls;
 mod transfer;
 mod udp;
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::tls::Acceptor;
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
 use crate::telemetry::{Counter, Counters};
-use crate::transfer::access::Access;
+use crate::transfer::access::{Access, Channel};
 use crate::transfer::inward::Notices;
 use crate::transfer::out::Outgoing;
 use crate::transfer::service::{self, Answered, Site};
@@ -32,6 +33,8 @@ pub struct Served {
     pub logs: Arc<BTreeMap<Name, Log>>,
     /// Where notices of changes go.
     pub notices: Arc<Notices>,
+    /// What connections over TLS are accepted with; without it they are closed.
+    pub tls: Option<Acceptor>,
 }
 
 impl Served {
@@ -84,13 +87,14 @@ pub(super) enum Answer {
     Nothing,
     /// So many octets of the buffer.
     Message(usize),
-    /// Message after message; only by TCP.
+    /// Message after message; only by a stream.
     Zone(Box<Outgoing>),
 }
 
-/// Answers `request` into `buffer` (65,535 octets) and counts it.
+/// Answers `request`, which came over `channel`, into `buffer` (65,535 octets) and counts it.
 pub(super) fn answer(
     served: &Served,
+    channel: Channel<'_>,
     now: UnixTime,
     meta: &Meta,
     counters: &Counters,
@@ -103,12 +107,14 @@ pub(super) fn answer(
             (Transport::Udp, IpAddr::V6(_)) => Counter::QueriesUdp6,
             (Transport::Tcp, IpAddr::V4(_)) => Counter::QueriesTcp4,
             (Transport::Tcp, IpAddr::V6(_)) => Counter::QueriesTcp6,
+            (Transport::Tls, IpAddr::V4(_)) => Counter::QueriesTls4,
+            (Transport::Tls, IpAddr::V6(_)) => Counter::QueriesTls6,
         },
         1,
     );
     counters.add(Counter::BytesIn, request.message().len() as u64);
     let site = Site { zones: &served.zones, face: &served.face, access: &served.access, logs: &served.logs, notices: &served.notices };
-    let outcome = match caught(counters, || service::respond(site, now, meta, request, buffer)) {
+    let outcome = match caught(counters, || service::respond(site, channel, now, meta, request, buffer)) {
         Some(Answered::Once(outcome)) => outcome,
         Some(Answered::Zone(outgoing)) => {
             counters.reply(0, outgoing.rtype().0);

@@ -22,11 +22,13 @@ use crate::telemetry::Telemetry;
 #[derive(Debug)]
 pub struct Server {
     entries: Vec<Bound>,
+    /// Without UDP.
+    tls: Vec<Bound>,
     limits: Limits,
     n_workers: usize,
 }
 
-/// One listen address: a socket of each kind for each worker.
+/// One listen address: a socket of each kind that is served there for each worker.
 #[derive(Debug)]
 struct Bound {
     address: SocketAddr,
@@ -39,7 +41,7 @@ struct Bound {
 pub struct BindError {
     /// The address as it was asked for.
     pub address: SocketAddr,
-    /// `udp` or `tcp`.
+    /// `udp`, `tcp` or `tls`.
     pub protocol: &'static str,
     /// What the system said.
     pub error: io::Error,
@@ -105,7 +107,23 @@ impl Server {
             udp_socket(address, false, &limits).map_err(|error| BindError { address, protocol: "udp", error })?;
         }
         let entries = listen.iter().map(|&address| Bound::new(address, n_workers, &limits)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { entries, limits, n_workers })
+        Ok(Self { entries, tls: Vec::new(), limits, n_workers })
+    }
+
+    /// Binds TLS on every address of `listen` beside what is bound already, for the same workers. Port 0 takes a free port.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn with_tls(mut self, listen: &[SocketAddr]) -> Result<Self, BindError> {
+        for &address in listen {
+            let fail = |error| BindError { address, protocol: "tls", error };
+            if address.port() != 0 {
+                tcp_socket(address, false).map_err(fail)?;
+            }
+            let bound = Bound::new_tls(address, self.n_workers).map_err(fail)?;
+            self.tls.push(bound);
+        }
+        Ok(self)
     }
 
     /// The addresses bound, in the order asked for, with the ports that port 0 became.
@@ -113,12 +131,17 @@ impl Server {
         self.entries.iter().map(|bound| bound.address).collect()
     }
 
+    /// As [`local_addrs`](Self::local_addrs), of TLS.
+    pub fn tls_addrs(&self) -> Vec<SocketAddr> {
+        self.tls.iter().map(|bound| bound.address).collect()
+    }
+
     /// Starts the workers. What they answer from is whatever `served` holds at that moment.
     ///
     /// # Errors
     /// When the system gives no thread or no epoll descriptor; what was started is stopped again.
     pub fn start(self, served: Arc<ArcSwap<Served>>, telemetry: &Telemetry) -> io::Result<Running> {
-        let Self { mut entries, limits, n_workers } = self;
+        let Self { mut entries, mut tls, limits, n_workers } = self;
         let share = Limits {
             connections: tcp_connections(&limits).div_ceil(n_workers),
             // The kernel spreads the connections of a client by chance; a small share would cut those of an even smaller number.
@@ -149,7 +172,10 @@ impl Server {
                 drain: Arc::clone(&drain),
             };
             running.threads.push(std::thread::Builder::new().name(format!("udp-{i}")).spawn(move || worker.run())?);
-            let listeners = entries.iter_mut().filter_map(|bound| bound.tcp.pop()).collect();
+            let listeners = [(&mut entries, false), (&mut tls, true)].into_iter().flat_map(|(entries, is_tls)| {
+                entries.iter_mut().filter_map(move |bound| Some(tcp::Listener { socket: bound.tcp.pop()?, is_tls }))
+            });
+            let listeners = listeners.collect();
             let (worker, waker) = tcp::Worker::new(listeners, share.clone(), telemetry.register(), Arc::clone(&running.stop))?;
             running.wakers.push(waker);
             let served = Arc::clone(&served);
@@ -166,14 +192,7 @@ impl Bound {
             tries -= 1;
             let fail = |protocol| move |error| BindError { address: wanted, protocol, error };
             let first = tcp_socket(wanted, true).map_err(fail("tcp"))?;
-            let address = SocketAddr::new(wanted.ip(), first.local_addr().map_err(fail("tcp"))?.port());
-            // Keeps the scope of a link-local address.
-            let address = if let (SocketAddr::V6(from), SocketAddr::V6(mut to)) = (wanted, address) {
-                to.set_scope_id(from.scope_id());
-                SocketAddr::V6(to)
-            } else {
-                address
-            };
+            let address = bound_address(wanted, &first).map_err(fail("tcp"))?;
             if wanted.port() == 0 {
                 match udp_socket(address, false, limits) {
                     Ok(_) => {}
@@ -191,6 +210,21 @@ impl Bound {
             return Ok(bound);
         }
     }
+
+    fn new_tls(wanted: SocketAddr, n_workers: usize) -> io::Result<Self> {
+        let first = tcp_socket(wanted, true)?;
+        let address = bound_address(wanted, &first)?;
+        let others = (1..n_workers).map(|_| tcp_socket(address, true));
+        Ok(Self { address, udp: Vec::new(), tcp: std::iter::once(Ok(first)).chain(others).collect::<io::Result<_>>()? })
+    }
+}
+
+/// The address that was asked for, with the port that port 0 became.
+fn bound_address(wanted: SocketAddr, socket: &TcpListener) -> io::Result<SocketAddr> {
+    // Not what the system says: that would lose the scope of a link-local address.
+    let mut address = wanted;
+    address.set_port(socket.local_addr()?.port());
+    Ok(address)
 }
 
 fn udp_socket(address: SocketAddr, shared: bool, limits: &Limits) -> io::Result<UdpSocket> {

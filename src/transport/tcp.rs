@@ -1,4 +1,4 @@
-//! TCP: one event loop a worker, one read and one write for many pipelined requests. RFC 7766, RFC 9210.
+//! TCP, and TLS inside it: one event loop a worker, one read and one write for many pipelined requests. RFC 7766, RFC 9210, RFC 7858.
 //!
 //! The rules of a connection stand in `connection`, who must go stands in `table`; this file moves octets between them and the
 //! sockets. Nothing here waits but the poll: events are edges, so what is left undone stands in the `turn` queue, and a new connection
@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,10 +20,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step, Written};
 use super::limits::Limits;
 use super::request::{self, Answer, Served};
+use super::stream::Stream;
 use super::sys::Waiting;
 use super::table::{Peer, Refusal, Table, Watch};
 use super::transfer::{Progress, Transfer};
-use crate::answer::{Meta, Prepared, Transport};
+use crate::answer::{Meta, Prepared};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 
@@ -40,7 +41,7 @@ pub struct Stop {
 pub struct Worker {
     poll: Poll,
     listeners: Vec<Accepting>,
-    table: Table<TcpStream>,
+    table: Table<Stream>,
     turn: VecDeque<usize>,
     /// Connections that epoll does not watch yet, to be looked at once more before it does.
     unwatched: Vec<usize>,
@@ -60,7 +61,16 @@ pub struct Worker {
 
 struct Accepting {
     socket: TcpListener,
+    is_tls: bool,
     waiting: bool,
+}
+
+/// A socket that connections come from, and what they are.
+pub struct Listener {
+    /// Not blocking.
+    pub socket: std::net::TcpListener,
+    /// TLS inside TCP.
+    pub is_tls: bool,
 }
 
 /// What serving a connection came to.
@@ -84,23 +94,18 @@ const PAUSE: Millis = 100;
 const LINGER: Millis = 1000;
 
 impl Worker {
-    /// A worker that accepts from `listeners` (not blocking), at most as many connections as `limits` says.
+    /// A worker that accepts from `listeners`, at most as many connections as `limits` says.
     ///
     /// # Errors
     /// As epoll(7), with the descriptors used up for one.
-    pub fn new(
-        listeners: Vec<std::net::TcpListener>,
-        limits: Limits,
-        counters: Arc<Counters>,
-        stop: Arc<Stop>,
-    ) -> io::Result<(Self, Arc<Waker>)> {
+    pub fn new(listeners: Vec<Listener>, limits: Limits, counters: Arc<Counters>, stop: Arc<Stop>) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         let mut accepting = Vec::new();
-        for (i, socket) in listeners.into_iter().enumerate() {
+        for (i, Listener { socket, is_tls }) in listeners.into_iter().enumerate() {
             let mut socket = TcpListener::from_std(socket);
             poll.registry().register(&mut socket, Token(LISTENERS - i), Interest::READABLE)?;
             // What came before the registration is no edge.
-            accepting.push(Accepting { socket, waiting: true });
+            accepting.push(Accepting { socket, is_tls, waiting: true });
         }
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let worker = Self {
@@ -140,7 +145,7 @@ impl Worker {
                 self.note(event);
             }
             if self.end.is_none() && self.stop.now.load(Ordering::Acquire) {
-                self.begin_end(now);
+                self.begin_end(served.load(), now);
             }
             let served = served.load();
             let time = UnixTime::now();
@@ -148,7 +153,7 @@ impl Worker {
             // First those that are here: who closes makes room for who comes.
             self.take_turns(served, time, now);
             if self.end.is_none() {
-                self.accept(now);
+                self.accept(served, now);
                 self.take_turns(served, time, now);
             }
             if now >= next_sweep {
@@ -227,7 +232,7 @@ impl Worker {
         }
     }
 
-    fn accept(&mut self, now: Millis) {
+    fn accept(&mut self, served: &Served, now: Millis) {
         if now < self.paused_until {
             return;
         }
@@ -237,10 +242,10 @@ impl Worker {
                     break;
                 }
                 match self.listeners[i].socket.accept() {
-                    Ok((stream, address)) => self.admit(stream, address.ip(), now),
+                    Ok((socket, address)) => self.admit(socket, self.listeners[i].is_tls, address.ip(), served, now),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => self.listeners[i].waiting = false,
                     Err(error) if is_exhaustion(&error) => {
-                        self.relieve(i, now);
+                        self.relieve(i, served, now);
                         return;
                     }
                     // The client gave up in the queue (accept(2) names more errors of this kind); the next one may be fine.
@@ -252,7 +257,7 @@ impl Worker {
 
     /// No descriptor (or memory) is left: the connection that is idle longest makes room; if there is none, the first of the queue is
     /// turned away with the descriptor kept back. Then accepting rests, so that this cannot become a spin.
-    fn relieve(&mut self, listener: usize, now: Millis) {
+    fn relieve(&mut self, listener: usize, served: &Served, now: Millis) {
         // accept(2) asks for the descriptor before it looks into the queue: it fails in this way also when nobody waits, and then no
         // connection may be given up.
         let mut queue = Waiting::new([self.listeners[listener].socket.as_fd()]);
@@ -263,8 +268,8 @@ impl Worker {
         self.counters.add(Counter::TcpRefusedDescriptors, 1);
         if let Some(slot) = self.table.longest_idle() {
             self.close(slot, CloseReason::Evicted);
-            if let Ok((stream, address)) = self.listeners[listener].socket.accept() {
-                self.admit(stream, address.ip(), now);
+            if let Ok((socket, address)) = self.listeners[listener].socket.accept() {
+                self.admit(socket, self.listeners[listener].is_tls, address.ip(), served, now);
                 return;
             }
         } else if self.reserve.take().is_some() {
@@ -276,14 +281,21 @@ impl Worker {
         self.paused_until = now + PAUSE;
     }
 
-    fn admit(&mut self, stream: TcpStream, address: std::net::IpAddr, now: Millis) {
+    fn admit(&mut self, socket: TcpStream, is_tls: bool, address: IpAddr, served: &Served, now: Millis) {
         match self.table.victim(address, self.limits.connections_per_client, self.limits.connections) {
             Ok(None) => {}
             Ok(Some(slot)) => self.close(slot, CloseReason::Evicted),
             Err(Refusal::Client) => return self.counters.add(Counter::TcpRefusedClientLimit, 1),
             Err(Refusal::Total) => return self.counters.add(Counter::TcpRefusedTotalLimit, 1),
         }
-        let slot = self.table.insert(stream, address, Connection::new(now));
+        let (stream, connection) = if is_tls {
+            // Without a certificate there is nothing to be said.
+            let Some(Ok(tls)) = served.tls.as_ref().map(|acceptor| acceptor.accept(socket)) else { return };
+            (Stream::Tls(Box::new(tls)), Connection::new(now).greeting())
+        } else {
+            (Stream::Plain(socket), Connection::new(now))
+        };
+        let slot = self.table.insert(stream, address, connection);
         self.counters.add(Counter::TcpAccepted, 1);
         // The first request is often there already.
         if let Some(peer) = self.table.get_mut(slot) {
@@ -320,7 +332,7 @@ impl Worker {
                 peer.watch = Watch::Soon;
                 return self.unwatched.push(slot);
             }
-            Watch::Soon | Watch::Reads if peer.connection.owes() => Watch::Both,
+            Watch::Soon | Watch::Reads if peer.connection.owes() || peer.stream.owes() => Watch::Both,
             Watch::Soon => Watch::Reads,
             Watch::Reads | Watch::Both => return,
         };
@@ -328,9 +340,9 @@ impl Worker {
         let registry = self.poll.registry();
         // What is so already is told as an edge.
         let result = if peer.watch == Watch::Soon {
-            registry.register(&mut peer.stream, Token(slot), interest)
+            registry.register(peer.stream.socket(), Token(slot), interest)
         } else {
-            registry.reregister(&mut peer.stream, Token(slot), interest)
+            registry.reregister(peer.stream.socket(), Token(slot), interest)
         };
         peer.watch = wanted;
         if result.is_err() {
@@ -342,6 +354,11 @@ impl Worker {
     fn step(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) -> Next {
         let Self { table, scratch, answers, counters, end, .. } = self;
         let Some(peer) = table.get_mut(slot) else { return Next::Wait };
+        match peer.stream.flush() {
+            Ok(true) => {}
+            Ok(false) => return Next::Wait,
+            Err(_) => return Next::Close(CloseReason::Error),
+        }
         while peer.connection.owes() {
             match peer.stream.write(peer.connection.owed()) {
                 Ok(0) => return Next::Close(CloseReason::Error),
@@ -354,7 +371,7 @@ impl Worker {
         match peer.connection.phase() {
             Phase::Open => {}
             Phase::Flushing(reason) => {
-                if peer.ended || peer.stream.shutdown(Shutdown::Write).is_err() {
+                if peer.ended || peer.stream.shutdown().is_err() {
                     return Next::Close(reason);
                 }
                 peer.connection.linger((now + LINGER).min(end.unwrap_or(Millis::MAX)));
@@ -363,7 +380,7 @@ impl Worker {
             }
             Phase::Lingering(reason, _) => {
                 // What comes now is not answered any more; it is only read away.
-                return match peer.stream.read(scratch.room()) {
+                return match peer.stream.discard(scratch.room()) {
                     Ok(0) => Next::Close(reason),
                     Ok(_) => Next::Again,
                     Err(error) if error.kind() == ErrorKind::WouldBlock => Next::Wait,
@@ -397,33 +414,36 @@ impl Worker {
             if !peer.readable && !peer.hung_up && end.is_none() {
                 return Next::Wait;
             }
-            let room = scratch.room();
-            match peer.stream.read(room) {
-                Ok(0) => peer.ended = true,
-                Ok(n) => {
-                    fresh = n;
-                    // A short read has emptied the socket; the next octet is a new edge.
-                    peer.readable = n == room.len();
-                }
+            let received = peer.stream.receive(scratch.room(), counters);
+            if !peer.stream.is_greeting() {
+                peer.connection.greeted(now);
+            }
+            match received {
+                Ok((0, _)) => peer.ended = true,
+                Ok((n, more)) => (fresh, peer.readable) = (n, more),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     (peer.readable, peer.hung_up) = (false, false);
                     return self.when_quiet(slot);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => return Next::Again,
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    peer.connection.finish(CloseReason::Tls);
+                    return Next::Again;
+                }
                 Err(_) => return Next::Close(CloseReason::Error),
             }
         }
         answers.clear();
-        let meta = Meta { transport: Transport::Tcp, client: peer.address };
+        let (meta, channel) = (Meta { transport: peer.stream.transport(), client: peer.address }, peer.stream.channel());
         let mut transfer = None;
         let step = peer.connection.take(scratch, fresh, now, answers, |message, room| {
             let mut prepared = Prepared::unread();
             request::read(counters, message, &mut prepared);
-            match request::answer(served, time, &meta, counters, &prepared, room) {
+            match request::answer(served, channel, time, &meta, counters, &prepared, room) {
                 Answer::Nothing => Written::Nothing,
                 Answer::Message(len) => Written::Message(len),
                 Answer::Zone(outgoing) => {
-                    transfer = Some(Box::new(Transfer::new(*outgoing, meta.client)));
+                    transfer = Some(Box::new(Transfer::new(*outgoing, meta.client, channel)));
                     Written::Stream
                 }
             }
@@ -450,10 +470,10 @@ impl Worker {
     }
 
     /// Takes in the connections that wait, closes the listeners, and gives every connection a turn to read what already came.
-    fn begin_end(&mut self, now: Millis) {
+    fn begin_end(&mut self, served: &Served, now: Millis) {
         self.paused_until = 0;
         for _ in 0..64 {
-            self.accept(now);
+            self.accept(served, now);
             if self.listeners.iter().all(|listener| !listener.waiting) || now < self.paused_until {
                 break;
             }
@@ -486,7 +506,11 @@ impl Worker {
     }
 
     fn close(&mut self, slot: usize, reason: CloseReason) {
-        if let Some(peer) = self.table.remove(slot) {
+        if let Some(mut peer) = self.table.remove(slot) {
+            // Where something is missing, the end is not announced: the client sees that it was cut off.
+            if reason != CloseReason::Error && peer.transfer.is_none() && !peer.connection.owes() {
+                peer.stream.take_leave();
+            }
             if let Some(transfer) = peer.transfer {
                 transfer.log(false);
             }
@@ -497,6 +521,7 @@ impl Worker {
                 CloseReason::SlowWriter => Counter::TcpClosedSlowWriter,
                 CloseReason::SlowReader => Counter::TcpClosedSlowReader,
                 CloseReason::Framing => Counter::TcpClosedFraming,
+                CloseReason::Tls => Counter::TcpClosedTls,
                 CloseReason::Evicted => Counter::TcpClosedEvicted,
                 CloseReason::Error => Counter::TcpClosedError,
                 CloseReason::Shutdown => Counter::TcpClosedShutdown,
@@ -514,7 +539,7 @@ impl Worker {
 }
 
 /// Writes what the socket takes and owes the rest; false where there is one.
-fn write(peer: &mut Peer<TcpStream>, mut octets: &[u8], now: Millis) -> Result<bool, CloseReason> {
+fn write(peer: &mut Peer<Stream>, mut octets: &[u8], now: Millis) -> Result<bool, CloseReason> {
     while !octets.is_empty() {
         match peer.stream.write(octets) {
             Ok(0) => return Err(CloseReason::Error),

@@ -7,12 +7,15 @@ use super::connection::{Answers, Written};
 use super::request;
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
+use crate::transfer::access::Channel;
 use crate::transfer::out::Outgoing;
 
 /// A transfer out.
 pub struct Transfer {
     outgoing: Outgoing,
     client: IpAddr,
+    /// How it goes out, and what the client proved, as the log has it.
+    channel: String,
     began: Instant,
 }
 
@@ -29,8 +32,8 @@ pub enum Progress {
 
 impl Transfer {
     /// Begins.
-    pub fn new(outgoing: Outgoing, client: IpAddr) -> Self {
-        Self { outgoing, client, began: Instant::now() }
+    pub fn new(outgoing: Outgoing, client: IpAddr, channel: Channel<'_>) -> Self {
+        Self { outgoing, client, channel: channel.to_string(), began: Instant::now() }
     }
 
     /// Writes messages while there is room.
@@ -61,8 +64,8 @@ impl Transfer {
 
     /// The line of the log: whose zone went where, and what of it.
     pub fn log(&self, is_whole: bool) {
-        let Self { outgoing, client, began } = self;
+        let Self { outgoing, client, channel, began } = self;
         let what = if is_whole { "transferred" } else { "transfer broken off" };
-        log::info!("[{}] {what}, {outgoing}, to {client}, tcp, {} ms", outgoing.served().apex(), began.elapsed().as_millis());
+        log::info!("[{}] {what}, {outgoing}, to {client}, {channel}, {} ms", outgoing.served().apex(), began.elapsed().as_millis());
     }
 }

@@ -14,6 +14,7 @@ use super::sys::{self, Batch, Sent, Waiting};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
+use crate::transfer::access::Channel;
 
 /// One listen address of one worker.
 #[derive(Debug)]
@@ -128,7 +129,7 @@ impl Worker {
                     count(calls.send(socket, requests, answers), counters);
                 }
                 let meta = Meta { transport: Transport::Udp, client };
-                answers.write(slot, |room| match request::answer(served, now, &meta, counters, prepared, room) {
+                answers.write(slot, |room| match request::answer(served, Channel::Plain, now, &meta, counters, prepared, room) {
                     Answer::Message(len) => Some(len),
                     Answer::Nothing | Answer::Zone(_) => None,
                 });

@@ -16,6 +16,10 @@ use tempfile::TempDir;
 /// Far more than a loaded machine needs; only a failure waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The example export, as the committed configuration names it.
+pub const REGISTRY: &str = "[registry]\ndeposits = \"zones/example-export\"\nclock = \"watermark\"\n\
+                            second-level = \"zones/second-level.toml\"\nsign = \"default\"\n";
+
 /// A folder with a configuration, and perhaps a process that serves it.
 pub struct House {
     dir: TempDir,
@@ -34,9 +38,7 @@ impl House {
 
     /// A folder with the example export, as the committed configuration names it.
     pub fn with_export(rest: &str) -> Self {
-        let registry = "[registry]\ndeposits = \"zones/example-export\"\nclock = \"watermark\"\n\
-                        second-level = \"zones/second-level.toml\"\nsign = \"default\"\n";
-        let house = Self::new(&format!("{registry}{rest}"));
+        let house = Self::new(&format!("{REGISTRY}{rest}"));
         copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zones"), &house.path("zones"));
         house
     }

@@ -3,6 +3,8 @@
 mod house;
 mod images;
 mod notify;
+#[path = "../papers/mod.rs"]
+mod papers;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod transfers;

@@ -56,7 +56,7 @@ fn secondaries_of_other_makes_are_told_of_a_change() {
     for (program, port) in programs.iter().zip(ports) {
         let folder = house.path(program.file_name().and_then(|name| name.to_str()).expect("a name"));
         std::fs::create_dir(&folder).expect("made");
-        let mut peer = Peer::start(&mut secondary(program, &folder, port, primary, &zones), &folder.join("log"));
+        let mut peer = Peer::start(&mut secondary(program, &folder, port, primary, None, &zones), &folder.join("log"));
         peer.wait_for_soa(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), "example.org");
         peers.push(peer);
     }

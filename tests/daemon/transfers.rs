@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use hickory_proto::op::ResponseCode;
@@ -11,6 +11,7 @@ use hickory_proto::rr::RecordType;
 use saola::dns::{Name, Records, master};
 
 use super::house::{House, query, tcp, udp};
+use super::papers::Papers;
 use super::peers::{self, Peer, find_all, free_port};
 
 const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
@@ -89,10 +90,11 @@ fn lines(records: &Records) -> Vec<String> {
     lines
 }
 
-/// The configuration of a secondary of every zone, and how it is started.
-pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, zones: &[String]) -> Command {
+/// The configuration of a secondary of every zone, and how it is started. `over_tls`: the folder of the certificates, if so.
+pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, over_tls: Option<&Path>, zones: &[String]) -> Command {
     let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
     let (at, from) = (folder.display(), primary.port());
+    let papers = over_tls.unwrap_or(Path::new("")).display();
     let (text, arguments): (String, &[&str]) = match name {
         "knotd" => {
             let mut text = format!(
@@ -113,8 +115,12 @@ pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, 
                  rrl-ratelimit: 0\nremote-control:\n  control-enable: no\n\
                  key:\n  name: \"xfr\"\n  algorithm: hmac-sha256\n  secret: \"{SECRET}\"\n"
             );
+            if over_tls.is_some() {
+                text = text.replacen("server:\n", &format!("server:\n  tls-cert-bundle: \"{papers}/authority.pem\"\n"), 1);
+                _ = writeln!(text, "tls-auth:\n  name: \"saola\"\n  auth-domain-name: \"ns0.example\"");
+            }
             for zone in zones {
-                let peer = format!("127.0.0.1@{from} xfr");
+                let peer = if over_tls.is_some() { format!("AXFR 127.0.0.1@{from} xfr saola") } else { format!("127.0.0.1@{from} xfr") };
                 _ = writeln!(
                     text,
                     "zone:\n  name: \"{zone}\"\n  zonefile: \"{zone}.zone\"\n  request-xfr: {peer}\n  allow-notify: 127.0.0.1 xfr\n  \
@@ -130,8 +136,16 @@ pub fn secondary(program: &Path, folder: &Path, port: u16, primary: SocketAddr, 
                  dnssec-validation no; transfers-in 100; transfers-per-ns 100; }};\ncontrols {{ }};\n\
                  key xfr {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n"
             );
+            let tls = if over_tls.is_some() { "tls saola" } else { "" };
+            if over_tls.is_some() {
+                _ = writeln!(
+                    text,
+                    "tls saola {{ ca-file \"{papers}/authority.pem\"; remote-hostname \"ns0.example\"; \
+                     cert-file \"{papers}/edge.pem\"; key-file \"{papers}/edge.key\"; }};"
+                );
+            }
             for zone in zones {
-                let from = format!("127.0.0.1 port {from} key xfr;");
+                let from = format!("127.0.0.1 port {from} key xfr {tls};");
                 _ = writeln!(text, "zone \"{zone}\" {{ type secondary; primaries {{ {from} }}; file \"{zone}.zone\"; }};");
             }
             (text, &["-g", "-n", "1", "-c"])
@@ -153,28 +167,99 @@ fn secondaries_of_other_makes_have_what_we_have() {
     let Some([knotd, nsd, named, dig]) = find_all(["knotd", "nsd", "named", "dig"]) else { return };
     let mut house = House::with_export(&format!("{ALLOWED}{}", keys()));
     house.start();
-    let (zones, primary) = (zones(&house), house.addresses()[0]);
+    let primary = house.addresses()[0];
+    check_secondaries(&house, &dig, [&knotd, &nsd, &named].map(|program| (program.as_path(), primary, None)));
+    assert_eq!(house.read("err").matches(", key xfr., ").count(), house.read("err").matches(", tcp, ").count());
+}
+
+/// BIND proves who it is; NSD 4.6 asks who we are and signs with the key; Knot 3.2 does not speak TLS. What is left of TCP is REFUSED.
+#[test]
+fn secondaries_over_tls_have_what_we_have() {
+    let Some([nsd, named, dig, kdig, openssl]) = find_all(["nsd", "named", "dig", "kdig", "openssl"]) else { return };
+    let mut house = House::with_export("");
+    let papers = Papers::new();
+    papers.authority.write(&house.path(""), "authority");
+    papers.server.write(&house.path(""), "server");
+    papers.edge.write(&house.path(""), "edge");
+    let allow = |house: &House, tls: &str| {
+        house.configure(&format!(
+            "listen-tls = [\"127.0.0.1:0\"]\n[tls]\ncertificate = \"server.pem\"\nkey = \"server.key\"\n{}\
+             allow-transfer = [{{ prefix = \"127.0.0.0/8\", key = \"xfr\", tls = {tls} }}]\n{}",
+            super::house::REGISTRY,
+            keys()
+        ));
+    };
+    let by_name = "{ ca = \"authority.pem\", name = \"edge1.example\" }";
+    allow(&house, by_name);
+    house.start();
+    let tls: SocketAddr = house.status().expect("answers")["listen_tls"][0].as_str().expect("text").parse().expect("an address");
+    let folder = house.path("");
+    check_secondaries(&house, &dig, [(&named, tls, Some(folder.as_path()))]);
+    house.wait_for("[vn.] transferred, AXFR, key xfr., serial");
+    assert!(house.read("err").matches(", tls edge1.example, ").count() >= 80);
+    // Two more clients, with and without the certificate; and neither over TCP.
+    let get = |program: &Path, port: u16, options: &[&str], shows: bool| {
+        let paths = ["authority.pem", "edge.pem", "edge.key"].map(|name| house.path(name).display().to_string());
+        let mut command = Command::new(program);
+        command.args(["@127.0.0.1", "-p", &port.to_string(), "-y", &format!("hmac-sha256:xfr:{SECRET}"), "com.vn", "AXFR"]).args(options);
+        if !options.is_empty() {
+            command.args([format!("+tls-ca={}", paths[0]), "+tls-hostname=ns0.example".into()]);
+        }
+        if shows {
+            command.args([format!("+tls-certfile={}", paths[1]), format!("+tls-keyfile={}", paths[2])]);
+        }
+        String::from_utf8(command.output().expect("ran").stdout).expect("text").lines().filter(|line| line.contains("\tSOA\t")).count()
+    };
+    for program in [&dig, &kdig] {
+        assert_eq!(get(program, tls.port(), &["+tls"], true), 2, "{}", program.display());
+        assert_eq!(get(program, tls.port(), &["+tls"], false), 0, "{} without a certificate", program.display());
+        assert_eq!(get(program, house.addresses()[0].port(), &[], false), 0, "{} over TCP", program.display());
+    }
+    // NSD 4.6 shows no certificate.
+    allow(&house, "true");
+    house.tool_ok(&["server", "reload"]);
+    check_secondaries(&house, &dig, [(&nsd, tls, Some(folder.as_path()))]);
+    assert_eq!(get(&dig, house.addresses()[0].port(), &[], false), 0, "TCP");
+    // Nothing older than TLS 1.3.
+    for (version, is_spoken) in [("-tls1_3", true), ("-tls1_2", false)] {
+        let mut command = Command::new(&openssl);
+        command.args(["s_client", "-connect", &tls.to_string(), version, "-alpn", "dot"]).stdin(std::process::Stdio::null());
+        let said = command.output().expect("ran");
+        assert_eq!(String::from_utf8_lossy(&said.stdout).contains("ALPN protocol: dot"), is_spoken, "{version}");
+    }
+    house.stop();
+}
+
+/// Each program, from this address of ours, has all zones as they are.
+fn check_secondaries<const N: usize>(house: &House, dig: &Path, programs: [(&Path, SocketAddr, Option<&Path>); N]) {
+    let zones = zones(house);
     let expected: Vec<Vec<String>> =
         zones.iter().map(|zone| lines(&read(house.tool_ok(&["zone", "dump", zone]).as_bytes(), zone))).collect();
     let serials: Vec<u32> = zones.iter().map(|zone| house.serial(zone)).collect();
-    let start = |program: &PathBuf| {
+    let before: Vec<usize> = zones.iter().map(|zone| n_transferred(house, zone)).collect();
+    let start = |(program, primary, over_tls): (&Path, SocketAddr, Option<&Path>)| {
         let folder = house.path(program.file_name().and_then(|name| name.to_str()).expect("a name"));
         std::fs::create_dir(&folder).expect("made");
         let port = free_port();
-        (Peer::start(&mut secondary(program, &folder, port, primary, &zones), &folder.join("log")), port)
+        (Peer::start(&mut secondary(program, &folder, port, primary, over_tls, &zones), &folder.join("log")), port)
     };
-    for (program, (mut peer, port)) in [&knotd, &nsd, &named].map(|program| (program, start(program))) {
+    for (program, (mut peer, port)) in programs.map(|program| (program.0, start(program))) {
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         for ((zone, expected), serial) in zones.iter().zip(&expected).zip(&serials) {
             peer.wait_for_soa(address, zone);
-            assert_eq!(lines(&of_secondary(&dig, port, zone)), *expected, "{}: {zone}", program.display());
+            assert_eq!(lines(&of_secondary(dig, port, zone)), *expected, "{}: {zone}", program.display());
             let reply = peers::exchange_udp(address, &peers::question(9, zone, 6, false), std::time::Duration::from_secs(60));
             assert!(reply.is_some_and(|reply| reply.windows(4).any(|octets| octets == serial.to_be_bytes())), "{zone}");
         }
     }
-    for zone in &zones {
-        assert!(house.read("err").matches(&format!("[{zone}.] transferred, ")).count() >= 3, "{zone}");
+    for (zone, before) in zones.iter().zip(before) {
+        assert!(n_transferred(house, zone) >= before + N, "{zone}");
     }
+}
+
+/// How often the log says that a zone went out.
+fn n_transferred(house: &House, zone: &str) -> usize {
+    house.read("err").matches(&format!("[{zone}.] transferred, ")).count()
 }
 
 /// What a client asks behind a transfer is answered behind it, and a client that ends its side first still gets all.

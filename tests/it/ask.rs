@@ -17,6 +17,7 @@ use saola::journal::Log;
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::access::Access;
 use saola::transfer::inward::Notices;
+use saola::transfer::access::Channel;
 use saola::transfer::service::{Answered, Site, respond};
 use saola::zone::{Zone, ZoneSet};
 
@@ -274,14 +275,14 @@ impl World {
         };
         let mut alone = Prepared::unread();
         alone.read(request);
-        let outcome = once(respond(site, NOW, &meta, &alone, &mut buffer));
+        let outcome = once(respond(site, Channel::Plain, NOW, &meta, &alone, &mut buffer));
         // A worker reads and warms before it answers: the reply must be the same.
         let mut prepared = [Prepared::unread(), Prepared::unread()];
         prepared[0].read(b"\0\0\0\0\0\x01\0\0\0\0\0\0\x03www\x07another\x02vn\0\0\x01\0\x01");
         prepared.iter_mut().for_each(|prepared| prepared.read(request));
         warm(&self.zones, prepared.iter_mut());
         let mut warmed = vec![0xa5; 65_535];
-        assert_eq!(once(respond(site, NOW, &meta, &prepared[0], &mut warmed)), outcome);
+        assert_eq!(once(respond(site, Channel::Plain, NOW, &meta, &prepared[0], &mut warmed)), outcome);
         assert_eq!(warmed, buffer);
         match outcome {
             Outcome::Dropped => None,

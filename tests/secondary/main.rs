@@ -70,7 +70,7 @@ impl Actor {
     }
 
     fn primary(&self) -> Primary {
-        Primary { address: self.address, key: None }
+        Primary { address: self.address, key: None, tls: None }
     }
 
     fn asked(&self) -> Vec<Rtype> {
@@ -190,7 +190,7 @@ fn primaries_are_asked_in_turn() {
     let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bound").local_addr().expect("an address");
     let refuses = Actor::new(&[]);
     let has = Actor::new(&[THREE, Play::Say(IXFR, "S5 S3 S5 c1 S5")]);
-    let site = site(vec![Primary { address: gone, key: None }, refuses.primary(), has.primary()]);
+    let site = site(vec![Primary { address: gone, key: None, tls: None }, refuses.primary(), has.primary()]);
     site.wait_for_zone("vn", "S3 a1 b1");
     assert_eq!(refuses.asked(), [AXFR]);
     // All are at one address; the first of it is thought to have spoken.

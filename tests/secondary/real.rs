@@ -174,7 +174,7 @@ fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
         Served::replace(&served, Served { zones: Arc::new(zones), face, access, notices });
     };
     let shelf = Shelf::telling(swap);
-    let site = Site::with(shelf, notices, vec![(name(ZONE), vec![Primary { address, key: Some(key) }])], Times::default());
+    let site = Site::with(shelf, notices, vec![(name(ZONE), vec![Primary { address, key: Some(key), tls: None }])], Times::default());
     let serial = || site.shelf.zone(&name(ZONE)).map_or(Serial(0), |zone| zone.serial());
     for step in 1..=STEPS {
         if step > 1 {
