@@ -1,4 +1,4 @@
-//! How fast a secondary follows: a zone by AXFR from this process, then small changes by NOTIFY and IXFR, each until a question is answered from it.
+//! How fast a secondary follows: a zone by AXFR from this process, then one delegation after the other by NOTIFY and IXFR, each until a question is answered from it.
 //!
 //! `follow FILE APEX [CHANGES]`. Prints what the transfer takes, and from NOTIFY to answer the median, 99th percentile and maximum. The journal is not in it.
 
@@ -51,7 +51,7 @@ fn swap(served: &ArcSwap<Served>, zone: &Zone, access: Arc<Access>) {
     Served::replace(served, Served { zones: Arc::new(zones), face: Face::default(), access, notices });
 }
 
-/// Answers each question for changes with one: a SOA and an address.
+/// Answers each question for changes with one: a SOA and a delegation.
 fn primary(listener: TcpListener, apex: Name, soa: Soa, newest: Arc<AtomicU32>) {
     for stream in listener.incoming() {
         let mut stream = stream.expect("connected");
@@ -76,7 +76,7 @@ fn answer(stream: &mut TcpStream, apex: &Name, soa: &Soa, to: u32) -> std::io::R
         (apex, Rtype::SOA, version(to)),
         (apex, Rtype::SOA, version(have)),
         (apex, Rtype::SOA, version(to)),
-        (&host, Rtype::A, vec![192, 0, 2, 1]),
+        (&host, Rtype::NS, b"\x02ns\x07example\0".to_vec()),
         (apex, Rtype::SOA, version(to)),
     ] {
         let (at, owner) = (reply.len(), owner.as_ref().as_wire());

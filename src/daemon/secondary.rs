@@ -22,7 +22,8 @@ use crate::transfer::inward::{Limits, Noticed, Notices, Received};
 use crate::transfer::refresh::{Action, Fetch, Hint, How, Kept, Outcome, Secondary, Status};
 use crate::transport::client::{Asking, Fetched, Primary, Times};
 
-/// Who holds the zones that come. Called from several threads, for one zone never at the same time.
+/// Who holds the zones that come. Called from several threads; for one zone never at the same time, but for a moment after its primaries were
+/// changed, in which what the old ones sent may still come. So it may for a zone that was just taken out, and is refused then.
 pub trait Holder: Send + Sync {
     /// Puts in force what came: durable and answered from when it returns.
     ///
