@@ -15,7 +15,7 @@ use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source};
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Rtype, UnixTime, master, message};
 use saola::telemetry::Telemetry;
-use saola::transfer::access::{Access, Allow};
+use saola::transfer::access::{Access, Allow, Demand};
 use saola::transfer::inward::{self, Received};
 use saola::transfer::refresh::Kept;
 use saola::transport::client::{Asking, Primary, Times};
@@ -48,7 +48,7 @@ fn swap(served: &ArcSwap<Served>, zone: &Zone, access: Arc<Access>) {
     let mut zones = ZoneSet::new();
     zones.insert(Arc::new(zone.clone()));
     let notices = Arc::clone(&served.load().notices);
-    Served::replace(served, Served { zones: Arc::new(zones), face: Face::default(), access, notices });
+    Served::replace(served, Served { zones: Arc::new(zones), face: Face::default(), access, logs: Arc::default(), notices, tls: None });
 }
 
 /// Answers each question for changes with one: a SOA and a delegation.
@@ -108,9 +108,16 @@ fn main() {
     let zone = Zone::build(apex.as_ref(), records).unwrap_or_else(|error| panic!("{error}"));
     let soa = zone.soa().clone();
 
-    let everybody = vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: None, tls: None }];
+    let everybody = vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: None, tls: Demand::None }];
     let access = Access { others: everybody.clone(), secondaries: [(apex.clone(), everybody)].into(), ..Access::default() };
-    let served = Served { zones: Arc::default(), face: Face::default(), access: Arc::new(access), notices: Arc::default() };
+    let served = Served {
+        zones: Arc::default(),
+        face: Face::default(),
+        access: Arc::new(access),
+        logs: Arc::default(),
+        notices: Arc::default(),
+        tls: None,
+    };
     let served = Arc::new(ArcSwap::from_pointee(served));
     swap(&served, &zone, Arc::clone(&served.load().access));
     let server = Server::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, Limits::default()).expect("bound");

@@ -189,4 +189,12 @@ fn an_expired_zone_is_ours_and_not_served() {
     pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
     world.put(Version::Changes(vec![Diff::between(&records(&model, 5), &records(&model, 6))])).expect("taken");
     assert_eq!(world.served.zone().expect("served").serial(), Serial(6));
+    // Once it is no longer good, any version is better; what leads to it is not known.
+    let World { pipeline, served } = &mut world;
+    pipeline.expire(&name("vn"), |zones, logs| *served = Served { zones, logs });
+    world.put(Version::Whole(records(&model, 3))).expect("taken");
+    assert_eq!(world.served.zone().expect("served").serial(), Serial(3));
+    assert!(world.served.logs[&name("vn")].range(Serial(6)).is_none());
+    drop(world);
+    assert_eq!(World::open(dir.path()).served.zone().expect("served").serial(), Serial(3));
 }

@@ -25,7 +25,14 @@ struct Fixture {
 }
 
 fn served() -> Served {
-    Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default(), logs: Arc::default(), notices: Arc::default(), tls: None }
+    Served {
+        zones: Arc::new(ZoneSet::new()),
+        face: Face::default(),
+        access: Arc::default(),
+        logs: Arc::default(),
+        notices: Arc::default(),
+        tls: None,
+    }
 }
 
 fn start_on(listen: [&str; 2], workers: usize, limits: Limits) -> Fixture {

@@ -245,9 +245,14 @@ impl Builder {
 
     /// Puts in force what a primary has sent.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
+        // It may have been asked for before the configuration changed.
+        if !plan::plan(&self.config).secondaries.contains(apex) {
+            return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
+        }
         let Self { shared, face, access, tls, pipeline, .. } = self;
         let put = || pipeline.put(apex, version, Zonemd::Off, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
-        let fault = |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
+        let fault =
+            |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
         let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
         for note in notes {
             log::warn!("[{apex}] {note}");
@@ -338,7 +343,8 @@ impl Holder for Door {
 /// Puts zones, and what leads to them, in the place of what is served.
 fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
     let notices = Arc::clone(&shared.served.load().notices);
-    let served = Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices, tls: tls.clone() };
+    let served =
+        Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices, tls: tls.clone() };
     Served::replace(&shared.served, served);
 }
 

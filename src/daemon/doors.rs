@@ -117,7 +117,17 @@ impl Shared {
             reload: None,
         };
         let control = config.server.control.clone();
-        Self { served, telemetry: Telemetry::new(), notifier, secondaries: OnceLock::new(), control, listen, events, work, board: Mutex::new(board) }
+        Self {
+            served,
+            telemetry: Telemetry::new(),
+            notifier,
+            secondaries: OnceLock::new(),
+            control,
+            listen,
+            events,
+            work,
+            board: Mutex::new(board),
+        }
     }
 
     /// The workers answer.

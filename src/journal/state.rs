@@ -277,8 +277,16 @@ mod tests {
             assert!(matches!(journal.read(), Err(StateError::Io(..))));
             pipe("zones/vn.1.snapshot");
             let file = "vn.1.snapshot".into();
-            let zone =
-                SavedZone { serial: 1, made: 1, content: "".into(), signing: "".into(), refresh_at: None, good: None, file, checksum: "".into() };
+            let zone = SavedZone {
+                serial: 1,
+                made: 1,
+                content: "".into(),
+                signing: "".into(),
+                refresh_at: None,
+                good: None,
+                file,
+                checksum: "".into(),
+            };
             assert!(matches!(journal.load(name("vn").as_ref(), &zone), Err(SnapshotError::Io(_))));
         }
         std::fs::remove_file(dir.path().join("lock")).expect("removed");
@@ -288,7 +296,8 @@ mod tests {
 
     fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {
         let (file, checksum) = journal.save(name(apex).as_ref(), Serial(serial), &records(serial)).expect("saved");
-        let zone = SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), good: None, file, checksum };
+        let zone =
+            SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), good: None, file, checksum };
         saved.zones.insert(apex.into(), zone);
         journal.commit(saved).expect("committed");
     }

@@ -161,7 +161,10 @@ impl Pipeline {
         }
         let (set, expired, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), 0, Vec::new());
         let confirmed_at = UnixTime(0);
-        (Self { press, serials, live, set, expired, confirmed_at, upkeeps, images, problems: BTreeMap::new(), export_problem: None }, problems)
+        (
+            Self { press, serials, live, set, expired, confirmed_at, upkeeps, images, problems: BTreeMap::new(), export_problem: None },
+            problems,
+        )
     }
 
     /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set and the
@@ -173,6 +176,12 @@ impl Pipeline {
         run.make_registry();
         run.make_files();
         let mut next = run.finish();
+        if *scope == Scope::Start {
+            let is_over = |live: &Live| live.saved.as_ref().and_then(|saved| saved.good).is_some_and(|[_, until]| until <= now.0);
+            self.expired = plan.secondaries.iter().filter(|apex| self.live.get(apex).is_some_and(is_over)).cloned().collect();
+        }
+        self.expired.retain(|apex| plan.secondaries.contains(apex));
+        next.problems.extend(self.expired.iter().map(|apex| (apex.clone(), put::EXPIRED.to_owned())));
         self.append(&mut next, now);
         if let Err(error) = self.commit(&mut next) {
             let what = format!("the journal in '{}' cannot be written: {error}", self.press.journal().folder().display());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::make::{self, ANY_CHANGE, Live};
 use super::{Pipeline, Published, Why, ZoneSet};
-use crate::dns::{Name, Records, UnixTime};
+use crate::dns::{Name, Records, Serial, UnixTime};
 use crate::journal::{Log, Saved};
 use crate::publish::key;
 use crate::sign;
@@ -80,7 +80,11 @@ impl Pipeline {
             }
         };
         let to = zone.serial();
-        if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !to.is_newer_than(*from)) {
+        let is_newer = |from: Serial| to.is_newer_than(from);
+        // Whatever a primary has is better than a zone that is no longer good; its history begins anew.
+        let change = change.filter(|_| before.is_none_or(|before| is_newer(before.zone.serial())));
+        let is_free = self.expired.contains(apex) && change.is_none();
+        if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !is_newer(*from) && !is_free) {
             return Err(refused(format!("serial {to} is not newer than {from}")));
         }
         let mut notes = Vec::new();
@@ -117,18 +121,18 @@ impl Pipeline {
 
     /// A primary has confirmed the zone at `checked`, and it is good until `until`: an expired one is answered again.
     ///
-    /// The times are in the state at once where the zone had none, and with whatever is written there next, or within a minute: a crash makes a
+    /// The times are in the state at once where the zone had none or is good for less time than before, and with whatever is written there next, or within a minute: a crash makes a
     /// zone expire earlier, never later.
     pub fn confirm(&mut self, apex: &Name, checked: UnixTime, until: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
         let Some(live) = self.live.get_mut(apex) else { return };
         let Some(saved) = &mut live.saved else { return };
-        let is_first = saved.good.replace([checked.0, until.0]).is_none();
+        let is_sooner = saved.good.replace([checked.0, until.0]).is_none_or(|[_, before]| until.0 < before);
         if self.expired.remove(apex) {
             self.problems.remove(apex);
             self.set.insert(Arc::clone(&live.zone));
             swap(self.set.clone(), self.press.logs());
         }
-        if is_first || checked.0 >= self.confirmed_at.0 + 60 {
+        if is_sooner || checked.0 >= self.confirmed_at.0 + 60 {
             self.confirmed_at = checked;
             let zones = self.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
             let all = Saved { compiled: self.press.saved().compiled.clone(), zones };
@@ -140,12 +144,15 @@ impl Pipeline {
     /// The zone is no longer good: it is answered with SERVFAIL until a primary has confirmed it (RFC 1035 §3.3.13).
     pub fn expire(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
         if self.live.contains_key(apex) && self.expired.insert(apex.clone()) {
-            self.problems.insert(apex.clone(), "it has expired, no primary could be asked for too long; queries get SERVFAIL".into());
+            self.problems.insert(apex.clone(), EXPIRED.into());
             self.set.insert_unavailable(apex.clone());
             swap(self.set.clone(), self.press.logs());
         }
     }
 }
+
+/// What is wrong with a zone that has expired.
+pub const EXPIRED: &str = "it has expired, no primary has confirmed it for too long; queries get SERVFAIL";
 
 /// How many digests are right, or what is wrong with one.
 fn digest(zone: &Zone) -> Result<usize, String> {

@@ -16,8 +16,8 @@ use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::journal::Log;
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::access::Access;
-use saola::transfer::inward::Notices;
 use saola::transfer::access::Channel;
+use saola::transfer::inward::Notices;
 use saola::transfer::service::{Answered, Site, respond};
 use saola::zone::{Zone, ZoneSet};
 

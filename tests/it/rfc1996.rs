@@ -3,7 +3,7 @@
 use saola::answer::Transport;
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Serial, UnixTime};
-use saola::transfer::access::{Allow, Prefix};
+use saola::transfer::access::{Allow, Demand, Prefix};
 use saola::transfer::inward::Noticed;
 use saola::transfer::tsig::{Algorithm, Key};
 
@@ -23,7 +23,7 @@ fn world() -> World {
     world.access.keys = [key()].into_iter().collect();
     for zone in ["second.vn", "gone"] {
         let allow = [("192.0.2.53", None), ("::/0", Some(name("xfr"))), ("0.0.0.0/0", Some(name("xfr")))];
-        let allow = allow.map(|(prefix, key)| Allow { prefix: Prefix::parse(prefix).expect("a prefix"), key });
+        let allow = allow.map(|(prefix, key)| Allow { prefix: Prefix::parse(prefix).expect("a prefix"), key, tls: Demand::None });
         world.access.secondaries.insert(name(zone), allow.into());
     }
     world

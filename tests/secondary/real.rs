@@ -13,7 +13,7 @@ use saola::answer::Face;
 use saola::dns::rdata::append_canonical;
 use saola::dns::{Record, Records, Serial, master};
 use saola::telemetry::Telemetry;
-use saola::transfer::access::{Access, Allow};
+use saola::transfer::access::{Access, Allow, Demand};
 use saola::transfer::tsig::{Algorithm, Key};
 use saola::transport::client::{Primary, Times};
 use saola::transport::{Limits, Served, Server};
@@ -154,8 +154,17 @@ fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
     let mut access = Access::default();
     let key = Key::new(name("xfr").as_ref(), Algorithm::HmacSha256, &data_encoding::BASE64.decode(SECRET.as_bytes()).expect("base64"));
     access.keys = [key.clone()].into_iter().collect();
-    access.secondaries.insert(name(ZONE), vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: Some(name("xfr")) }]);
-    let served = Served { zones: Arc::default(), face: Face::default(), access: Arc::new(access), notices: Arc::default() };
+    access
+        .secondaries
+        .insert(name(ZONE), vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: Some(name("xfr")), tls: Demand::None }]);
+    let served = Served {
+        zones: Arc::default(),
+        face: Face::default(),
+        access: Arc::new(access),
+        logs: Arc::default(),
+        notices: Arc::default(),
+        tls: None,
+    };
     let served = Arc::new(ArcSwap::from_pointee(served));
     let server = Server::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, Limits::default()).expect("bound");
     let us = server.local_addrs()[0].port();
@@ -171,7 +180,7 @@ fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
         let mut zones = ZoneSet::new();
         zones.insert(zone);
         let (face, access, notices) = (before.face.clone(), Arc::clone(&before.access), Arc::clone(&before.notices));
-        Served::replace(&served, Served { zones: Arc::new(zones), face, access, notices });
+        Served::replace(&served, Served { zones: Arc::new(zones), face, access, logs: Arc::default(), notices, tls: None });
     };
     let shelf = Shelf::telling(swap);
     let site = Site::with(shelf, notices, vec![(name(ZONE), vec![Primary { address, key: Some(key), tls: None }])], Times::default());

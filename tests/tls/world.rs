@@ -45,7 +45,7 @@ fn served(paper: &Paper, access: Access) -> Served {
     let mut zones = ZoneSet::new();
     zones.insert(Arc::new(Zone::build(apex.as_ref(), records).expect("a zone")));
     let tls = Some(Acceptor::new(&paper.credentials()));
-    Served { zones: Arc::new(zones), face: Face::default(), access: Arc::new(access), logs: Arc::default(), tls }
+    Served { zones: Arc::new(zones), face: Face::default(), access: Arc::new(access), logs: Arc::default(), notices: Arc::default(), tls }
 }
 
 impl World {
