@@ -67,7 +67,7 @@ fn main() {
         for job in pipeline.due_upkeep() {
             merging += 1;
             let give = give.clone();
-            std::thread::spawn(move || give.send(job.carry_out()));
+            std::thread::spawn(move || drop(give.send(job.carry_out())));
         }
     }
     assert_eq!(pipeline.live()[&vn].zone.serial(), primary.serial());

@@ -51,7 +51,7 @@ pub fn verify_change(zone: &Zone, change: &Diff, now: UnixTime, threads: usize) 
     let _ = parallel::in_order(parallel::ranges(places.len()), threads, names, |(found, _)| faults.extend(found));
     judge.dnskey_set(&top, &[], &mut faults);
     judge.cds(&top, &mut faults);
-    let chain = Chain { zone, part: &part, places: &places, touched: &touched, negative_ttl: judge.head.negative_ttl };
+    let chain = Chain { zone, part: &part, places: &places, touched: &touched, change, negative_ttl: judge.head.negative_ttl };
     match &judge.head.hasher {
         Some(hasher) => chain.nsec3(hasher, &mut faults),
         None => chain.nsec(&mut faults),
@@ -76,18 +76,29 @@ impl Touched {
                 links.extend(record.owner.labels().next().and_then(nsec3::parse_label));
                 continue;
             }
-            if matches!(record.rtype, Rtype::NS | Rtype::DNAME) && record.owner != apex {
-                names.extend(zone.below(record.owner).map(|node| node.name(&apex.to_owned()).as_ref().to_lowercase()));
-            }
-            let mut above = Some(record.owner);
-            while let Some(name) = above.filter(|name| name.is_at_or_below(apex)) {
-                if !names.insert(name.to_lowercase()) {
-                    break;
-                }
-                above = name.parent();
+            with_those_above(record.owner, apex, &mut names);
+            if matches!(record.rtype, Rtype::NS | Rtype::DNAME) {
+                let below = zone.below(record.owner).map(|node| node.name(&apex.to_owned()));
+                below.for_each(|name| with_those_above(name.as_ref(), apex, &mut names));
             }
         }
+        // What stands beside a wildcard may be guarded by it, or no longer; the wildcard may itself be an empty non-terminal.
+        let wildcards: Vec<Name> = names.iter().filter(|name| name.as_ref().is_wildcard()).cloned().collect();
+        for wildcard in wildcards {
+            let Some(parent) = wildcard.as_ref().parent().filter(|parent| parent.is_at_or_below(apex)) else { continue };
+            let depth = wildcard.as_ref().label_count();
+            let beside = zone.below(parent).map(|node| node.name(&apex.to_owned())).filter(|name| name.as_ref().label_count() == depth);
+            names.extend(beside.map(|name| name.as_ref().to_lowercase()));
+        }
         Self { names, links }
+    }
+}
+
+/// Adds a name and those above it, as far as they are not there.
+fn with_those_above(name: NameRef<'_>, apex: NameRef<'_>, names: &mut BTreeSet<Name>) {
+    let mut above = Some(name);
+    while let Some(name) = above.filter(|name| name.is_at_or_below(apex) && names.insert(name.to_lowercase())) {
+        above = name.parent();
     }
 }
 
@@ -102,6 +113,7 @@ struct Chain<'a> {
     part: &'a Records,
     places: &'a [Place],
     touched: &'a Touched,
+    change: &'a Diff,
     negative_ttl: u32,
 }
 
@@ -118,11 +130,12 @@ struct Link {
 impl Chain<'_> {
     fn nsec3(&self, hasher: &Hasher, faults: &mut Faults) {
         let apex = self.zone.apex();
-        let mut here = BTreeSet::new();
+        let (mut here, mut of_names) = (BTreeSet::new(), BTreeSet::new());
         for place in self.places.iter().filter(|place| !matches!(place.kind, Kind::Denial | Kind::Outside | Kind::Below)) {
             let name = place.name(self.part);
             here.insert(name.to_lowercase());
             let hash = hasher.hash(name);
+            of_names.insert(hash);
             match self.at(&hash, hasher) {
                 None => {
                     let may_lack = matches!(place.kind, Kind::InsecureCut | Kind::InsecureEmpty | Kind::GuardedEmpty);
@@ -144,7 +157,9 @@ impl Chain<'_> {
         for name in self.touched.names.iter().filter(|name| !here.contains(*name)) {
             // An empty non-terminal above names that were not touched may have one, without types.
             let is_above = |link: &Link| link.bitmap.is_empty() && self.zone.below(name.as_ref()).next().is_some();
-            if self.at(&hasher.hash(name.as_ref()), hasher).is_some_and(|link| !is_above(&link)) {
+            let hash = hasher.hash(name.as_ref());
+            of_names.insert(hash);
+            if self.at(&hash, hasher).is_some_and(|link| !is_above(&link)) {
                 faults.add(name.as_ref(), Rtype::NSEC3, What::ForNoName);
             }
         }
@@ -158,6 +173,14 @@ impl Chain<'_> {
                 self.at(&link.next, hasher).is_some() && self.before(&link.next, hasher).is_some_and(|other| other.hash == link.hash)
             };
             let here = self.at(hash, hasher);
+            // A name that was not touched keeps its link and its types.
+            if !of_names.contains(hash) {
+                let (was, is) = (self.was(hash), here.as_ref());
+                let is_same = was.as_ref() == is.map(|link| &link.bitmap);
+                if !is_same {
+                    faults.add_link(*hash, apex, What::WrongTypes);
+                }
+            }
             for link in [Some(&before), here.as_ref()].into_iter().flatten() {
                 if !link.is_regular {
                     faults.add_link(link.hash, apex, What::OtherParameters);
@@ -175,6 +198,16 @@ impl Chain<'_> {
 
     fn before(&self, hash: &Hash, hasher: &Hasher) -> Option<Link> {
         self.read(&self.zone.link_before(hash)?, hasher)
+    }
+
+    /// The types that a link which goes or is changed had.
+    fn was(&self, hash: &Hash) -> Option<Vec<u8>> {
+        let label = nsec3::label(hash);
+        let is_it = |record: &Record<'_>| {
+            record.rtype == Rtype::NSEC3 && record.owner.labels().next().is_some_and(|other| other.eq_ignore_ascii_case(&label))
+        };
+        let record = self.change.removed.iter().find(is_it)?;
+        Some(Nsec3::read(record.rdata)?.bitmap.to_vec())
     }
 
     fn read(&self, records: &Records, hasher: &Hasher) -> Option<Link> {
