@@ -1,5 +1,5 @@
-//! A zone that others make is put in force version by version: through merges beside the work, restarts at any moment and changes that do not
-//! fit, what is served is what was sent.
+//! Zones that change version by version: what primaries send and what clients change. Through merges beside the work, restarts at any moment
+//! and changes that do not fit, what is served is what was sent.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, Serial, UnixTime};
 use saola::journal::{Journal, Log};
-use saola::pipeline::{NotTaken, Pipeline, Plan, Scope, UpkeepJob, Version, Zonemd};
+use saola::pipeline::{FilePlan, NotChanged, NotTaken, Pipeline, Plan, Scope, UpkeepJob, Version, Zonemd};
+use saola::sign::{self, Algorithm, Denial, Policy};
 use saola::zone::{Diff, Zone, ZoneSet};
 
 const NOW: UnixTime = UnixTime(1_795_305_600);
@@ -197,4 +198,95 @@ fn an_expired_zone_is_ours_and_not_served() {
     assert!(world.served.logs[&name("vn")].range(Serial(6)).is_none());
     drop(world);
     assert_eq!(World::open(dir.path()).served.zone().expect("served").serial(), Serial(3));
+}
+
+/// A zone that clients change, signed here or not, and its server.
+struct Dynamic {
+    pipeline: Pipeline,
+    plan: Plan,
+    served: Served,
+    problems: Vec<String>,
+}
+
+impl Dynamic {
+    fn open(folder: &Path, policy: Option<Policy>) -> Self {
+        let (mut pipeline, lost) = Pipeline::open(Journal::open(&folder.join("state")).expect("free"));
+        let file =
+            FilePlan { apex: name("example.org"), file: folder.join("zone"), policy, rsa_bits: 2048, is_kept: false, is_dynamic: true };
+        let plan = Plan { registry: None, files: vec![file], secondaries: Vec::new(), keys: folder.join("keys") };
+        let mut served = Served::default();
+        let report = pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = Served { zones, logs });
+        let problems = lost.iter().chain(&report.problems).map(ToString::to_string).collect();
+        Self { pipeline, plan, served, problems }
+    }
+
+    fn zone(&self) -> &Arc<Zone> {
+        self.served.zones.get(name("example.org").as_ref()).expect("served")
+    }
+
+    /// Adds a TXT record; the serial that it led to, if it was not there.
+    fn add(&mut self, owner: &str, text: &str) -> Result<Option<Serial>, NotChanged<String>> {
+        let Self { pipeline, plan, served, .. } = self;
+        let rdata = [&[text.len() as u8], text.as_bytes()].concat();
+        let change = |zone: &Zone| {
+            let mut change = Diff::default();
+            if !zone.records_at(name(owner).as_ref()).iter().any(|record| record.rdata == rdata) {
+                change.added.push(name(owner).as_ref(), Rtype::TXT, 60, &rdata).expect("room");
+            }
+            if text == "no" { Err("not this".to_owned()) } else { Ok(change) }
+        };
+        let published = pipeline.update(plan, &name("example.org"), change, NOW, |zones, logs| *served = Served { zones, logs })?;
+        Ok(published.map(|published| published.to))
+    }
+}
+
+#[test]
+fn what_clients_change_is_signed_kept_and_never_taken_back() {
+    let policies = [None, Some(Policy { algorithm: Algorithm::Ed25519, denial: Denial::NSEC3, ..Policy::default() })];
+    for policy in policies {
+        let dir = tempfile::tempdir().expect("dir");
+        std::fs::create_dir(dir.path().join("keys")).expect("made");
+        let file = dir.path().join("zone");
+        std::fs::write(&file, "$ORIGIN example.org.\n$TTL 300\n@ SOA ns h 7 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n")
+            .expect("written");
+        let mut world = Dynamic::open(dir.path(), policy.clone());
+        assert_eq!(world.problems, [""; 0]);
+        let first = world.zone().serial().0;
+        for (i, owner) in ["a.example.org", "b.c.example.org", "example.org"].into_iter().enumerate() {
+            assert_eq!(world.add(owner, "x").expect("changed"), Some(Serial(first + 1 + i as u32)), "{owner}");
+            let held = world.zone().records_at(name(owner).as_ref());
+            assert!(held.iter().any(|record| record.rtype == Rtype::TXT), "{owner}");
+            if policy.is_some() {
+                let mut records = world.zone().records();
+                records.sort();
+                sign::verify(&records, name("example.org").as_ref(), &[], NOW, 1).expect("verifies");
+            }
+            assert_eq!(world.served.logs[&name("example.org")].last_serial(), world.zone().serial());
+        }
+        // Nothing new is no version; what is refused changes nothing; a change out of the zone neither.
+        let serial = world.zone().serial();
+        assert_eq!(world.add("a.example.org", "x").expect("nothing to do"), None);
+        assert!(matches!(world.add("a.example.org", "no"), Err(NotChanged::Asked(_))));
+        assert!(matches!(world.add("a.example.net", "x"), Err(NotChanged::Failed(_))));
+        assert_eq!(world.zone().serial(), serial);
+        let lines_before = lines(&world.zone().records());
+
+        // The file is the beginning, and what clients have changed is in no file.
+        std::fs::write(&file, "nothing that could be read").expect("written");
+        let Dynamic { pipeline, plan, served, .. } = &mut world;
+        let report = pipeline.run(plan, &Scope::All, NOW, |zones, logs| *served = Served { zones, logs });
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        drop(world);
+        let world = Dynamic::open(dir.path(), policy.clone());
+        assert_eq!(world.problems, [""; 0]);
+        assert_eq!(lines(&world.zone().records()), lines_before);
+        drop(world);
+
+        // What is lost is not made up from the file: an operator has to say so.
+        std::fs::remove_file(dir.path().join("state/journal/example.org.log")).expect("removed");
+        std::fs::write(dir.path().join("state/state"), "damaged").expect("written");
+        let world = Dynamic::open(dir.path(), policy);
+        assert!(world.served.zones.get(name("example.org").as_ref()).is_none());
+        assert!(world.problems.iter().any(|problem| problem.contains("cannot be read back")), "{:?}", world.problems);
+    }
 }

@@ -1,4 +1,4 @@
-//! Asks a primary for a zone: opens the stream, sends what [`inward`](crate::transfer::inward) writes, and gives it what comes, in bounded time.
+//! Asks a primary for a zone: opens the stream, sends what [`inward`] writes, and gives it what comes, in bounded time.
 //!
 //! Blocks; who has many zones calls it from threads of his own. Asks for changes first where there is a version, and for the whole zone where those cannot be
 //! had. RFC 1995 §4, RFC 5936 §4.1, RFC 7766.

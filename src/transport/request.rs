@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -43,19 +44,31 @@ impl Served {
     /// The old ones are freed by a thread of their own, and not by the worker that is last to let go: to free a large zone takes longer
     /// than many answers.
     pub fn replace(current: &ArcSwap<Self>, new: Self) {
-        let mut old = current.swap(Arc::new(new));
-        // Workers look at least once a second; who holds it longer than some seconds, frees it.
-        let wait = move || {
-            for _ in 0..100 {
-                match Arc::try_unwrap(old) {
-                    Ok(served) => return drop(served),
-                    Err(shared) => old = shared,
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
+        static RETIRED: OnceLock<Option<Sender<Arc<Served>>>> = OnceLock::new();
+        let old = current.swap(Arc::new(new));
+        let start = || {
+            let (give, take) = mpsc::channel();
+            std::thread::Builder::new().name("retire".into()).spawn(move || retire(&take)).is_ok().then_some(give)
         };
         // Without a thread, the worker frees it.
-        drop(std::thread::Builder::new().name("retire".into()).spawn(wait));
+        if let Some(give) = RETIRED.get_or_init(start) {
+            let _ = give.send(old);
+        }
+    }
+}
+
+/// Frees what is no longer served once no worker holds it; they look at least once a second.
+fn retire(take: &Receiver<Arc<Served>>) {
+    let mut held: Vec<Arc<Served>> = Vec::new();
+    loop {
+        let next =
+            if held.is_empty() { take.recv().map_err(RecvTimeoutError::from) } else { take.recv_timeout(Duration::from_millis(100)) };
+        match next {
+            Ok(old) => held.push(old),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        held = held.into_iter().filter_map(|old| Arc::try_unwrap(old).err()).collect();
     }
 }
 
