@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::dns::{Name, Rtype, Serial};
+use crate::telemetry::rcode_name;
 use crate::transfer::tsig;
 
 /// Why an answer is not taken. Nothing of it is used then.
@@ -97,10 +98,7 @@ impl fmt::Display for Fault {
             Self::Tsig(fault) => fault.fmt(f),
             Self::Rcode(5) => f.write_str("the primary answers REFUSED: it has to allow transfers to this server, or wants another key"),
             Self::Rcode(9) => f.write_str("the primary answers NOTAUTH: it does not serve the zone, or does not take our key"),
-            Self::Rcode(rcode) => match RCODES.get(usize::from(*rcode)) {
-                Some(text) => write!(f, "the primary answers {text}"),
-                None => write!(f, "the primary answers with response code {rcode}"),
-            },
+            Self::Rcode(rcode) => write!(f, "the primary answers {} ({rcode})", rcode_name((*rcode).into())),
             Self::NotAuthoritative => f.write_str("the answer has no authority: the server does not serve the zone"),
             Self::Empty => f.write_str("a message has no record"),
             Self::OutOfZone(name, rtype) => write!(f, "the {rtype} record of '{name}' is not in the zone"),
@@ -121,18 +119,3 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
-
-const RCODES: [&str; 12] = [
-    "NOERROR",
-    "FORMERR",
-    "SERVFAIL",
-    "NXDOMAIN",
-    "NOTIMP",
-    "REFUSED",
-    "YXDOMAIN",
-    "YXRRSET",
-    "NXRRSET",
-    "NOTAUTH",
-    "NOTZONE",
-    "DSOTYPENI",
-];
