@@ -107,6 +107,11 @@ fn changed_zones_answer_like_new_ones() {
                 set
             };
             let fresh = Zone::build(name("vn").as_ref(), new).expect("a zone");
+            let [are, should_be] = [&zone, &fresh].map(|zone| {
+                let counts = zone.counts();
+                (counts.records, counts.signatures, counts.cuts, counts.secure_cuts)
+            });
+            assert_eq!(are, should_be, "round {round} serial {serial}");
             let fresh = set(imaged(&fresh));
             let changed = set(zone.clone());
             for parent in ["", ".com", ".deep.com", ".gov", ".a.b", ".wild", ".nosuch", ".dns"] {

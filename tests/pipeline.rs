@@ -145,6 +145,8 @@ fn what_is_sent_is_served_through_merges_and_restarts() {
         }
         let zone = world.served.zone().expect("served");
         assert_eq!(zone.serial(), Serial(serial));
+        let (counts, merged) = (zone.counts(), zone.merged().expect("a zone").counts());
+        assert_eq!((counts.records, counts.cuts), (merged.records, merged.cuts));
         assert_eq!(lines(&zone.records()), lines(&current), "serial {serial}");
         let log = &world.served.logs[&name("vn")];
         assert_eq!(log.last_serial(), Serial(serial));
@@ -156,6 +158,22 @@ fn what_is_sent_is_served_through_merges_and_restarts() {
     }
     assert!(n_merged > 3 && n_restarts > 2, "{n_merged} merged, {n_restarts} restarts");
     assert!(most < 1200, "{most} names beside the base");
+}
+
+/// What a server of ours would leave out makes the next change fit no more: such a zone is not taken, and the one before stays.
+#[test]
+fn what_cannot_be_served_whole_is_not_taken() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut world = World::open(dir.path());
+    let model: Model = (0..9).map(|i| (i, 0)).collect();
+    world.put(Version::Whole(records(&model, 5))).expect("taken");
+    let mut odd = records(&model, 6);
+    let signature = [&Rtype::TXT.0.to_be_bytes()[..], &[13, 2, 0, 0, 0, 60], &[0; 10], name("vn").as_ref().as_wire(), &[1; 64]].concat();
+    odd.push(name("a.dns.vn").as_ref(), Rtype::RRSIG, 60, &signature).expect("room");
+    odd.sort();
+    let Err(NotTaken::Refused(what)) = world.put(Version::Whole(odd)) else { panic!("taken") };
+    assert!(what.starts_with("1 of its records cannot be served"), "{what}");
+    assert_eq!(world.served.zone().expect("served").serial(), Serial(5));
 }
 
 #[test]

@@ -199,6 +199,7 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         Serials::AsItStands => written,
     };
     content::set_serial(&mut records, apex, serial)?;
+    records.sort();
     // What follows on what is kept can be written down as a change.
     let kept = live.filter(|before| job.has_log && serial.is_newer_than(before.zone.serial()));
     let kept = kept.and_then(|before| Some(Kept { live: before, saved: before.saved.as_ref()? }));
@@ -210,26 +211,27 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
             }
         }
         (Some(signing), _) => sign_whole(records, apex, signing, now)?,
-        (None, _) => {
-            records.sort();
-            Version { records, change: None, zone: None, refresh_at: None }
+        (None, _) => Version { form: Form::Whole(records), refresh_at: None },
+    };
+    let refresh_at = version.refresh_at;
+    let (zone, change) = match version.form {
+        Form::Change(zone, change) => (zone, Some(change)),
+        Form::Whole(records) => {
+            let zone = Zone::build(apex, records)?;
+            // Of what is served: TTLs are levelled there, and what has no place is left out.
+            let change = kept.as_ref().map(|kept| Diff::between(&kept.live.zone.records(), &zone.records()));
+            (zone, change)
         }
     };
-    let Version { records, change, zone, refresh_at } = version;
-    let ds = content::ds_of(&records, apex);
-    let signing = signing_digest.to_owned();
-    let change = kept.as_ref().map(|kept| change.unwrap_or_else(|| Diff::between(&kept.live.zone.records(), &records)));
-    let change = change.filter(|change| change.n_records() <= records.len().max(ANY_CHANGE));
+    let change = change.filter(|change| change.n_records() <= zone.counts().records.max(ANY_CHANGE));
     let saved = match (&change, kept) {
         (Some(_), Some(kept)) => kept.saved.clone(),
-        _ => save(journal, apex, serial, &records)?,
+        _ => save(journal, apex, serial, &zone.records())?,
     };
+    let ds = content::ds_of(&zone.records_at(apex), apex);
+    let signing = signing_digest.to_owned();
     let saved =
         SavedZone { made: serial.0, content: digest.clone(), signing: signing.clone(), refresh_at: refresh_at.map(|at| at.0), ..saved };
-    let zone = match zone {
-        Some(zone) => zone,
-        None => Zone::build(apex, records)?,
-    };
     // What is made one meanwhile can be taken over where the changes lead on from it; so can the image, which is of the snapshot.
     let (upkeep, imaged) = live.filter(|_| change.is_some()).map_or((None, false), |live| (live.upkeep, live.imaged));
     let live = Live { upkeep, imaged, ..Live::new(Arc::new(zone), digest, signing, refresh_at, ds, Some(saved)) };
@@ -256,13 +258,16 @@ struct Kept<'a> {
 
 /// A zone's next version.
 struct Version {
-    /// Sorted.
-    records: Records,
-    /// What leads to it, where that is known.
-    change: Option<Diff>,
-    /// The zone, where it was built already.
-    zone: Option<Zone>,
+    form: Form,
     refresh_at: Option<UnixTime>,
+}
+
+/// How it is known.
+enum Form {
+    /// All its records, sorted.
+    Whole(Records),
+    /// The zone, and what led to it from the one that is served.
+    Change(Zone, Diff),
 }
 
 fn sign_whole(records: Records, apex: NameRef<'_>, signing: &Signing<'_>, now: UnixTime) -> Result<Version, MakeError> {
@@ -270,10 +275,10 @@ fn sign_whole(records: Records, apex: NameRef<'_>, signing: &Signing<'_>, now: U
     records.sort();
     gate(&records, apex, signing, now)?;
     let refresh_at = refresh_at(&records, signing, now);
-    Ok(Version { records, change: None, zone: None, refresh_at })
+    Ok(Version { form: Form::Whole(records), refresh_at })
 }
 
-/// Signs what differs between what is served and the unsigned `records`; `None` where all has to be signed.
+/// Signs what differs between what is served and the unsigned `records`, which are sorted; `None` where all has to be signed.
 fn sign_change(
     before: &Live,
     records: &Records,
@@ -285,23 +290,19 @@ fn sign_change(
     let apex = before.zone.apex();
     let mut old = before.zone.records();
     content::strip(&mut old, apex);
-    let mut wanted = records.clone();
-    if serials != Serials::Dated {
-        // Keys of other signers: whether these changed is for full signing to see.
-        let has_keys =
-            |records: &Records| records.iter().any(|r| r.owner == apex && matches!(r.rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY));
-        if has_keys(&wanted) {
-            return Ok(None);
-        }
+    // Keys of other signers: whether these changed is for full signing to see.
+    let is_key = |r: crate::dns::Record<'_>| r.owner == apex && matches!(r.rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY);
+    if serials != Serials::Dated && records.iter().any(is_key) {
+        return Ok(None);
     }
-    content::strip(&mut wanted, apex);
-    let change = Diff::between(&old, &wanted);
+    let mut change = Diff::between(&old, records);
+    content::strip(&mut change.added, apex);
     // Beyond, the zone is signed as soon from the start.
     if change.n_records() > records.len() / 4 + ANY_CHANGE {
         return Ok(None);
     }
     match signed_change(before, &change, serial, signing, now) {
-        Ok((change, zone, refresh_at)) => Ok(Some(Version { records: zone.records(), change: Some(change), zone: Some(zone), refresh_at })),
+        Ok((change, zone, refresh_at)) => Ok(Some(Version { form: Form::Change(zone, change), refresh_at })),
         Err(MakeError::Change(ChangeError::Sign(error))) => Err(error.into()),
         // Full signing says what is wrong with the content, if it is that.
         Err(MakeError::Change(_)) => Ok(None),

@@ -69,14 +69,16 @@ impl Pipeline {
             Version::Whole(records) => {
                 let n_records = records.len();
                 let old = before.filter(|_| self.press.has_log(apex)).map(|before| before.zone.records());
-                let change = old.map(|old| Diff::between(&old, &records)).filter(|change| change.n_records() <= n_records.max(ANY_CHANGE));
                 let zone = Zone::build(apex.as_ref(), records).map_err(|error| refused(error.to_string()))?;
+                let served = zone.records();
                 // What is left out would be missed by the next change.
-                if zone.counts().records != n_records {
-                    let n = n_records.abs_diff(zone.counts().records);
+                if served.len() != n_records {
+                    let n = n_records.abs_diff(served.len());
                     return Err(refused(format!("{n} of its records cannot be served: signatures of nothing, or links of another chain")));
                 }
-                (zone, change)
+                // Of what is served, where TTLs are levelled.
+                let change = old.map(|old| Diff::between(&old, &served));
+                (zone, change.filter(|change| change.n_records() <= n_records.max(ANY_CHANGE)))
             }
         };
         let to = zone.serial();

@@ -172,7 +172,7 @@ impl Zone {
 
     /// What the zone is made of.
     pub fn counts(&self) -> Counts {
-        self.base.counts
+        self.overlay.as_ref().map_or(self.base.counts, |overlay| overlay.counts)
     }
 
     /// Bytes held by the arrays.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::base::{Base, Node};
+use super::base::{Base, Counts, Node};
 use super::build::{self, hash_prefix};
 use super::chain::{Chain, hash_of_owner};
 use super::diff::{Diff, DiffError};
@@ -30,6 +30,8 @@ pub(super) struct Overlay {
     records: Records,
     /// Links of the base that are no more.
     gone_links: BTreeSet<[u8; 20]>,
+    /// Of base and overlay together; but for names that are no delegations, which are counted at the next merge.
+    pub(super) counts: Counts,
 }
 
 struct Decided {
@@ -129,6 +131,7 @@ impl Zone {
         // From a list, most of which is in order: cheaper than one by one.
         let mut owners: BTreeMap<Name, Records> = known.into_iter().collect();
         owners.entry(apex.to_owned()).or_insert_with(|| self.records_of(apex));
+        let mut counts = self.counts();
         for (owner, change) in changes {
             let old = match owners.get(&owner) {
                 Some(records) => {
@@ -145,9 +148,18 @@ impl Zone {
             if let Some(hash) = hash_of_owner(owner.as_ref(), apex).filter(|_| old.iter().chain(new.iter()).all(|r| is_link(&r))) {
                 gone_links.insert(hash);
             }
+            let (was, is) = (count(&old, owner.as_ref() == apex), count(&new, owner.as_ref() == apex));
+            for (sum, was, is) in [
+                (&mut counts.records, was.records, is.records),
+                (&mut counts.signatures, was.signatures, is.signatures),
+                (&mut counts.cuts, was.cuts, is.cuts),
+                (&mut counts.secure_cuts, was.secure_cuts, is.secure_cuts),
+            ] {
+                *sum = (*sum + is).saturating_sub(was);
+            }
             owners.insert(owner, new);
         }
-        self.overlaid(owners, gone_links)
+        self.overlaid(owners, gone_links, counts)
     }
 
     /// True if a change of this name can stand in an overlay, as far as the name alone tells.
@@ -180,7 +192,12 @@ impl Zone {
     }
 
     /// Builds the overlay of the names `owners`; `None` where a name is not what an overlay can carry.
-    fn overlaid(&self, mut owners: BTreeMap<Name, Records>, gone_links: BTreeSet<[u8; 20]>) -> Result<Option<Zone>, DiffError> {
+    fn overlaid(
+        &self,
+        mut owners: BTreeMap<Name, Records>,
+        gone_links: BTreeSet<[u8; 20]>,
+        counts: Counts,
+    ) -> Result<Option<Zone>, DiffError> {
         let apex = self.apex();
         // A hidden name needs the cut above it in the overlay.
         let mut cuts = Vec::new();
@@ -238,7 +255,7 @@ impl Zone {
             soa,
             negative_soa,
             base: Arc::clone(&self.base),
-            overlay: Some(Arc::new(Overlay { mini, decided, index, records: own, gone_links })),
+            overlay: Some(Arc::new(Overlay { mini, decided, index, records: own, gone_links, counts })),
         }))
     }
 
@@ -381,6 +398,14 @@ fn labels(mut prefix: &[u8]) -> usize {
 
 fn is_link(r: &Record<'_>) -> bool {
     r.rtype == Rtype::NSEC3 || r.rtype == Rtype::RRSIG && r.rdata.get(..2) == Some(&Rtype::NSEC3.0.to_be_bytes())
+}
+
+/// What one name adds to the counts of its zone, as far as its records tell.
+fn count(records: &Records, is_apex: bool) -> Counts {
+    let n = |rtype| records.rtypes().filter(|other| *other == rtype).count();
+    let is_cut = !is_apex && n(Rtype::NS) > 0;
+    let (cuts, secure_cuts) = (usize::from(is_cut), usize::from(is_cut && n(Rtype::DS) > 0));
+    Counts { records: records.len(), signatures: n(Rtype::RRSIG), cuts, secure_cuts, ..Counts::default() }
 }
 
 fn covers_address(r: &Record<'_>) -> bool {

@@ -13,7 +13,9 @@ fn open(octets: &[u8]) -> Result<Diffs<Disk>, DiffsError> {
 /// Where each entry of a filled log begins, and its end.
 fn places(diffs: &Diffs<Disk>) -> Vec<usize> {
     let first = diffs.first_serial().0;
-    (first..=diffs.last_serial().0).map(|serial| (diffs.octets() - diffs.octets_from(Serial(serial)).expect("there")) as usize).collect()
+    (first..=diffs.last_serial().0)
+        .map(|serial| (diffs.octets() - diffs.log().octets_from(Serial(serial)).expect("there")) as usize)
+        .collect()
 }
 
 #[test]

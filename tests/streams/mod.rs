@@ -1,4 +1,6 @@
 //! Answers of primaries made by hand: records in a few letters, messages as octets.
+//!
+//! Used by several test programs, each of which needs a part of it.
 #![allow(dead_code)]
 
 use saola::dns::rdata::Soa;

@@ -130,11 +130,6 @@ impl<S: Store> Diffs<S> {
         Log { path: self.store.path().into(), chain: self.chain.clone() }
     }
 
-    /// As [`Log::octets_from`].
-    pub fn octets_from(&self, from: Serial) -> Option<u64> {
-        self.log().octets_from(from)
-    }
-
     /// As [`Log::range`].
     pub fn range(&self, from: Serial) -> Option<Steps<S::File>> {
         self.log().range(from)
