@@ -48,7 +48,7 @@ fn swap(served: &ArcSwap<Served>, zone: &Zone, access: Arc<Access>) {
     let mut zones = ZoneSet::new();
     zones.insert(Arc::new(zone.clone()));
     let notices = Arc::clone(&served.load().notices);
-    Served::replace(served, Served { zones: Arc::new(zones), face: Face::default(), access, logs: Arc::default(), notices, tls: None });
+    Served::replace(served, Served { zones: Arc::new(zones), face: Face::default(), access, notices, ..Served::default() });
 }
 
 /// Answers each question for changes with one: a SOA and a delegation.
@@ -110,14 +110,8 @@ fn main() {
 
     let everybody = vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: None, tls: Demand::None }];
     let access = Access { others: everybody.clone(), secondaries: [(apex.clone(), everybody)].into(), ..Access::default() };
-    let served = Served {
-        zones: Arc::default(),
-        face: Face::default(),
-        access: Arc::new(access),
-        logs: Arc::default(),
-        notices: Arc::default(),
-        tls: None,
-    };
+    let served =
+        Served { zones: Arc::default(), face: Face::default(), access: Arc::new(access), notices: Arc::default(), ..Served::default() };
     let served = Arc::new(ArcSwap::from_pointee(served));
     swap(&served, &zone, Arc::clone(&served.load().access));
     let server = Server::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, Limits::default()).expect("bound");

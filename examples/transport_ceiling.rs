@@ -12,14 +12,8 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let listen = [args.next().expect("an address").parse().expect("an address and a port")];
     let workers = args.next().map_or(1, |text| text.parse().expect("a number of workers"));
-    let served = Served {
-        zones: Arc::default(),
-        face: Face::default(),
-        access: Arc::default(),
-        logs: Arc::default(),
-        notices: Arc::default(),
-        tls: None,
-    };
+    let served =
+        Served { zones: Arc::default(), face: Face::default(), access: Arc::default(), notices: Arc::default(), ..Served::default() };
     let telemetry = Telemetry::new();
     let server = Server::bind(&listen, workers, Limits::default()).unwrap_or_else(|error| panic!("{error}"));
     let running = server.start(Arc::new(arc_swap::ArcSwap::from_pointee(served)), &telemetry).expect("threads");

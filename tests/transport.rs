@@ -25,14 +25,7 @@ struct Fixture {
 }
 
 fn served() -> Served {
-    Served {
-        zones: Arc::new(ZoneSet::new()),
-        face: Face::default(),
-        access: Arc::default(),
-        logs: Arc::default(),
-        notices: Arc::default(),
-        tls: None,
-    }
+    Served { zones: Arc::new(ZoneSet::new()), face: Face::default(), access: Arc::default(), notices: Arc::default(), ..Served::default() }
 }
 
 fn start_on(listen: [&str; 2], workers: usize, limits: Limits) -> Fixture {

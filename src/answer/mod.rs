@@ -102,6 +102,8 @@ const BADVERS: u16 = 16;
 
 /// EDE: the zone is ours, but is not ready (RFC 8914 §4.15).
 const NOT_READY: u16 = 14;
+/// EDE: the client may not ask for this (RFC 8914 §4.19).
+const PROHIBITED: u16 = 18;
 /// EDE: not authoritative for the name (RFC 8914 §4.21).
 const NOT_AUTHORITATIVE: u16 = 20;
 
@@ -209,6 +211,11 @@ impl<'a> Exchange<'a> {
     /// Answers a well-formed request with a response code alone.
     pub fn decline(&self, rcode: u16, buffer: &mut [u8]) -> Outcome {
         self.write(buffer, |_, _| rcode)
+    }
+
+    /// Refuses what is well formed and not for this client to ask (RFC 8914 §4.19).
+    pub fn prohibit(&self, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |_, reply| error(reply, REFUSED, PROHIBITED))
     }
 
     /// Answers a NOTIFY that was understood (RFC 1996 §3.12).

@@ -106,6 +106,7 @@ pub struct Zone {
     pub sign: Option<Spanned<String>>,
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
+    pub allow_update: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
 }

@@ -161,6 +161,8 @@ pub struct Zone {
     pub notify: Vec<Peer>,
     /// Who may transfer it; empty = nobody.
     pub allow_transfer: Vec<Allow>,
+    /// Who may change it by UPDATE, each with a key; empty = nobody, and the zone is what its file says.
+    pub allow_update: Vec<Allow>,
 }
 
 /// Where a zone comes from.

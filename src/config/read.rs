@@ -295,7 +295,16 @@ impl Reader<'_> {
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
         let notify = self.told(table.notify, "zone.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
-        Ok(Zone { name, source, sign, notify, allow_transfer })
+        if let (Source::Primaries { .. }, Some(list)) = (&source, &table.allow_update) {
+            let what = format!("'{name}' comes from primaries and is changed there, remove allow-update");
+            return Err(self.error(list, "zone.allow-update", what));
+        }
+        let allow_update = self.allowed(table.allow_update.clone(), "zone.allow-update", keys)?;
+        if let (Some(list), true) = (&table.allow_update, allow_update.iter().any(|allow| allow.key.is_none())) {
+            let what = format!("'{name}' could be changed without a key, add key = \"...\": an address is easily forged");
+            return Err(self.error(list, "zone.allow-update", what));
+        }
+        Ok(Zone { name, source, sign, notify, allow_transfer, allow_update })
     }
 
     fn primaries(

@@ -123,6 +123,14 @@ fn mistakes_name_line_and_key() {
         "line 6: zone.allow-notify: 'a.vn.' comes from a file, of which nobody can say that it has changed, remove allow-notify",
     );
     refused(
+        &with(&format!("{primaries}allow-update = [{{ prefix = \"::1\", key = \"k\" }}]")),
+        "line 6: zone.allow-update: 'a.vn.' comes from primaries and is changed there, remove allow-update",
+    );
+    refused(
+        &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nallow-update = [{ prefix = \"::1\" }]"),
+        "line 6: zone.allow-update: 'a.vn.' could be changed without a key, add key = \"...\": an address is easily forged",
+    );
+    refused(
         &with("[[zone]]\nname = \"a.vn\"\nprimaries = []"),
         "line 5: zone.primaries: is empty, write for example [{ address = \"192.0.2.1:53\" }]",
     );

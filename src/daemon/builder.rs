@@ -11,27 +11,38 @@ use serde_json::{Value, json};
 
 use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source};
+use super::updates::Updates;
 use super::{images, machine, plan, tell};
 use crate::answer::Face;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{self, Pipeline, Problem, Report, Scope, Upkept, Version, Zonemd};
+use crate::pipeline::{self, NotChanged, Pipeline, Problem, Report, Scope, Upkept, Version, Zonemd};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
 use crate::transfer::inward::Received;
 use crate::transfer::notify::Announced;
 use crate::transfer::refresh::Kept;
+use crate::transfer::{
+    self,
+    update::{Refused, Rules, Update},
+};
 use crate::transport::client::Times;
 use crate::transport::tls::Acceptor;
 use crate::transport::{self, Served};
-use crate::zone::ZoneSet;
+use crate::zone::{Zone, ZoneSet};
 
 /// Requests that may wait; our choice, far above what operators do.
 pub const QUEUE: usize = 32;
 
 /// How often signatures, and names where the clock judges them, are looked at. Our choice: signatures are due days before they end.
 const TIMER: Duration = Duration::from_secs(3600);
+
+/// Changes of clients that are carried out before other work has its turn. Our choice: some tenths of a second.
+const CHANGES: usize = 64;
+
+const SERVFAIL: u16 = 2;
+const REFUSED: u16 = 5;
 
 /// One piece of work.
 pub enum Work {
@@ -50,6 +61,8 @@ pub enum Work {
     Confirmed(Name, Kept),
     /// No primary has confirmed a zone for too long.
     Expired(Name),
+    /// Clients ask for changes, which wait in [`Updates`].
+    Updates,
 }
 
 /// Makes zones and puts them in force.
@@ -60,16 +73,17 @@ pub struct Builder {
     tls: Option<Acceptor>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
+    updates: Arc<Updates>,
     images: Sender<images::Work>,
 }
 
 impl Builder {
     /// With the configuration of the start.
-    pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, images: Sender<images::Work>) -> Self {
+    pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, updates: Arc<Updates>, images: Sender<images::Work>) -> Self {
         let face = face(&config);
         let access = Arc::new(plan::access(&config));
         let tls = config.tls.as_ref().map(Acceptor::new);
-        Self { config, face, access, tls, pipeline, shared, images }
+        Self { config, face, access, tls, pipeline, shared, updates, images }
     }
 
     /// Makes everything for the first time.
@@ -139,6 +153,8 @@ impl Builder {
                     pipeline.expire(&apex, |zones, logs| swap(shared, face, access, tls, zones, logs));
                     shared.update(&self.config, &self.pipeline);
                 }
+                // Behind every piece of work, below.
+                Ok(Work::Updates) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     next_timer = Instant::now() + TIMER;
                     if let Err(error) = self.run(&Scope::Timer, UnixTime::now()) {
@@ -147,6 +163,7 @@ impl Builder {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.change(UnixTime::now());
         }
     }
 
@@ -263,6 +280,56 @@ impl Builder {
         Ok(())
     }
 
+    /// Carries out what clients ask for, some of it: what is left has its turn behind the next piece of work.
+    fn change(&mut self, now: UnixTime) {
+        for _ in 0..CHANGES {
+            let Some(later) = self.updates.next() else { return };
+            let begin = Instant::now();
+            let (apex, who) = (later.wish().apex().to_owned(), later.wish().who());
+            let rcode = match self.change_one(&apex, later.wish().update(), now) {
+                Ok(what) => {
+                    log::info!("[{apex}] update of {who}, {what}, {} ms", begin.elapsed().as_millis());
+                    0
+                }
+                Err(not_changed) => {
+                    log::warn!("[{apex}] update refused, of {who}: {not_changed}");
+                    match not_changed {
+                        NotChanged::Asked(refused) => refused.rcode(),
+                        NotChanged::Fixed => REFUSED,
+                        NotChanged::Unavailable | NotChanged::Failed(_) => SERVFAIL,
+                    }
+                }
+            };
+            later.answer(rcode, now);
+        }
+        self.updates.ring();
+    }
+
+    /// What was done, in words.
+    fn change_one(&mut self, apex: &Name, update: &Update, now: UnixTime) -> Result<String, NotChanged<Refused>> {
+        let plan = plan::plan(&self.config);
+        let is_signed_here = plan.files.iter().any(|file| file.apex == *apex && file.policy.is_some());
+        let rules = Rules { is_signed_here, ..Rules::default() };
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        let (mut n_added, mut n_removed) = (0, 0);
+        let change = |zone: &Zone| {
+            let change = transfer::update::update(zone, update, &rules)?;
+            (n_added, n_removed) = (change.added.len(), change.removed.len());
+            Ok(change)
+        };
+        let work = || pipeline.update(&plan, apex, change, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
+        let fault = |_| Err(NotChanged::Failed("a fault of the program ended the work, what is served stays; please report it".to_owned()));
+        let Some(published) = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(fault)? else {
+            return Ok("nothing to change".to_owned());
+        };
+        self.shared.update(&self.config, &self.pipeline);
+        self.tell_secondaries();
+        self.look_after();
+        let from = published.from.map_or("none".to_owned(), |serial| serial.to_string());
+        let (added, to) = (count(n_added, "record"), published.to);
+        Ok(format!("serial {from} -> {to}, {added} added, {n_removed} removed, {} signatures", published.n_signatures))
+    }
+
     /// Takes what came of a job of [`Self::look_after`].
     fn upkept(&mut self, done: Upkept) {
         let Self { shared, face, access, tls, pipeline, .. } = self;
@@ -342,9 +409,18 @@ impl Holder for Door {
 
 /// Puts zones, and what leads to them, in the place of what is served.
 fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
-    let notices = Arc::clone(&shared.served.load().notices);
-    let served =
-        Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs: Arc::new(logs), notices, tls: tls.clone() };
+    let before = shared.served.load();
+    let (notices, updater) = (Arc::clone(&before.notices), before.updater.clone());
+    drop(before);
+    let served = Served {
+        zones: Arc::new(zones),
+        face: face.clone(),
+        access: Arc::clone(access),
+        logs: Arc::new(logs),
+        notices,
+        tls: tls.clone(),
+        updater,
+    };
     Served::replace(&shared.served, served);
 }
 

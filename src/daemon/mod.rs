@@ -11,6 +11,7 @@ mod machine;
 mod plan;
 pub mod secondary;
 mod show;
+mod updates;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -24,7 +25,6 @@ use clap::Parser;
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::answer::Face;
 use crate::config::Config;
 use crate::control::{Doors, Listener};
 use crate::dns::UnixTime;
@@ -33,10 +33,10 @@ use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{self, Level, count};
 use crate::transport::{self, Notifier, Served, Server};
-use crate::zone::ZoneSet;
 
 use builder::{Builder, Work};
 use doors::{Listening, Shared};
+use updates::Updates;
 
 /// Serves DNS zones authoritatively, in the foreground, until it is told to stop.
 #[derive(Debug, Parser)]
@@ -92,19 +92,14 @@ fn run(args: Args) -> Result<(), String> {
 
     let (events, waiting) = mpsc::channel();
     let (work, to_do) = mpsc::sync_channel(builder::QUEUE);
-    let served = Arc::new(ArcSwap::from_pointee(Served {
-        zones: Arc::new(ZoneSet::new()),
-        face: Face::default(),
-        access: Arc::default(),
-        logs: Arc::default(),
-        notices: Arc::default(),
-        tls: None,
-    }));
+    let updates = Arc::new(Updates::new(work.clone()));
+    let served = Arc::new(ArcSwap::from_pointee(Served { updater: Some(Arc::clone(&updates) as Arc<_>), ..Served::default() }));
     let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
     let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), notifier, events.clone(), work));
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
-    start_builder(config, journal, Arc::clone(&shared), to_do, events).map_err(|error| format!("no thread to make zones: {error}"))?;
+    start_builder(config, journal, Arc::clone(&shared), updates, to_do, events)
+        .map_err(|error| format!("no thread to make zones: {error}"))?;
 
     match wait(&waiting) {
         Event::Built(result) => result?,
@@ -164,6 +159,7 @@ fn start_builder(
     config: Config,
     journal: Journal,
     shared: Arc<Shared>,
+    updates: Arc<Updates>,
     to_do: Receiver<Work>,
     events: Sender<Event>,
 ) -> std::io::Result<()> {
@@ -177,7 +173,7 @@ fn start_builder(
             log::info!("{} resumed, {from_images} from images", count(resumed, "zone"));
         }
         let images = images::start(pipeline.images());
-        let mut builder = Builder::new(config, pipeline, shared, images);
+        let mut builder = Builder::new(config, pipeline, shared, updates, images);
         let built = builder.start(UnixTime::now());
         // Nobody listens only when the process is ending.
         let _ = events.send(Event::Built(built));

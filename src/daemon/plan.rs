@@ -36,7 +36,7 @@ pub fn plan(config: &Config) -> Plan {
             file: zone.source.file()?.to_owned(),
             policy: policy(&zone.sign).map(|policy| policy.sign.clone()),
             rsa_bits: policy(&zone.sign).map_or(0, |policy| policy.rsa_bits),
-            is_dynamic: false,
+            is_dynamic: !zone.allow_update.is_empty(),
             is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
         })
     });
@@ -59,7 +59,7 @@ pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) ->
     }
 }
 
-/// Who may transfer what, and say that what has changed: nobody, but who is named, and a zone's primaries.
+/// Who may transfer, change, and say that what has changed: nobody, but who is named, and a zone's primaries.
 pub fn access(config: &Config) -> Access {
     let notifiers = |zone: &Zone| match &zone.source {
         Source::File(_) => None,
@@ -69,11 +69,16 @@ pub fn access(config: &Config) -> Access {
             Some((zone.name.as_ref().to_lowercase(), by_address.chain(allow_notify.iter().cloned()).collect()))
         }
     };
+    let updaters = |zone: &Zone| {
+        let allowed = zone.allow_update.clone();
+        (!allowed.is_empty()).then(|| (zone.name.as_ref().to_lowercase(), allowed))
+    };
     Access {
         keys: config.keys.iter().map(TsigKey::key).collect(),
         zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
         others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
         secondaries: config.zones.iter().filter_map(notifiers).collect(),
+        updates: config.zones.iter().filter_map(updaters).collect(),
     }
 }
 

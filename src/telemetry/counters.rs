@@ -44,6 +44,7 @@ counters! {
     BytesOut "bytes-out" "octets of replies",
     Truncated "truncated" "replies with TC set",
     Dropped "dropped" "requests that got no reply on purpose",
+    Updates "updates" "changes asked for by who may; their replies are counted nowhere else",
     Panics "panics" "requests whose answering failed by a fault of the program",
     SendFull "send-buffer-full" "UDP replies dropped because the send buffer was full",
     SendRefused "send-refused" "UDP replies that the system refused to send",

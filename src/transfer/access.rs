@@ -21,6 +21,8 @@ pub struct Access {
     pub others: Vec<Allow>,
     /// Zones that are had from others, and who may say that one has changed (RFC 1996 §3.10).
     pub secondaries: BTreeMap<Name, Vec<Allow>>,
+    /// Who may change a zone by UPDATE; those that are not named here nobody changes so.
+    pub updates: BTreeMap<Name, Vec<Allow>>,
 }
 
 impl Access {
@@ -29,9 +31,50 @@ impl Access {
         self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, now))
     }
 
+    /// Says whether `client` may change the zone `apex`, which is served here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_update(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> Result<(), Closed> {
+        match self.updates.get(apex) {
+            // Not without a key: an address proves nothing over UDP.
+            Some(allowed) if client.key.is_some() && allowed.iter().any(|allow| allow.lets_in(client, now)) => Ok(()),
+            Some(_) => Err(Closed::Client),
+            None if self.secondaries.contains_key(apex) => Err(Closed::Secondary),
+            None if self.zones.contains_key(apex) => Err(Closed::File),
+            None => Err(Closed::Compiled),
+        }
+    }
+
     /// True if `client` may say that the zone `apex` has changed; `None` where it is not had from others.
     pub fn may_notify(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> Option<bool> {
         Some(self.secondaries.get(apex)?.iter().any(|allow| allow.lets_in(client, now)))
+    }
+}
+
+/// Why a client may not change a zone (RFC 2136 §3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The zone is compiled from the registry's exports.
+    Compiled,
+    /// The zone is had from others.
+    Secondary,
+    /// The zone is what its file says.
+    File,
+    /// Others may, but not this one.
+    Client,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Compiled => {
+                "the zone is compiled from the registry's exports, which would undo the change; change the name in the registry, or give an order"
+            }
+            Self::Secondary => "the zone is had from primaries; send the update to one of them",
+            Self::File => "the zone is what its file says; change the file, or add allow-update to the zone",
+            Self::Client => "allow-update of the zone does not name this client with this key",
+        })
     }
 }
 

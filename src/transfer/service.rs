@@ -1,6 +1,6 @@
 //! What is special: requests that are signed, and those for whole zones. Says what is answered; who speaks with the peer sends it.
 //!
-//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR), RFC 1996 (NOTIFY). Everything else is answered as if nobody had asked in a special way.
+//! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR), RFC 1996 (NOTIFY), RFC 2136 (UPDATE). Everything else is answered as if nobody had asked in a special way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::access::{Access, Channel, Client};
 use super::inward::{Notice, Notices, serial_in};
 use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
+use super::update::{Update, Wish};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
 use crate::dns::{Class, Name, Rtype, Serial, UnixTime, message};
 use crate::journal::Log;
@@ -41,6 +42,8 @@ pub enum Answered {
     Once(Outcome),
     /// A zone, message by message.
     Zone(Box<Outgoing>),
+    /// One message, which [`Wish::answer`] makes once somebody has carried this out.
+    Later(Box<Wish>),
 }
 
 /// One request on its way.
@@ -90,6 +93,10 @@ impl Special<'_> {
             Some((Opcode::Notify, question)) if prepared.is_edns_known() => match self.notified(&question) {
                 Ok(()) => self.exchange.acknowledge(buffer),
                 Err(rcode) => self.exchange.decline(rcode, buffer),
+            },
+            Some((Opcode::Update, question)) if prepared.is_edns_known() => match self.updated(&question, buffer) {
+                Ok(wish) => return Answered::Later(wish),
+                Err(outcome) => outcome,
             },
             _ => self.exchange.respond(self.site.zones, buffer),
         };
@@ -183,6 +190,42 @@ impl Special<'_> {
             None => return Err(if self.site.zones.iter().any(|(apex, _)| apex == notice.apex.as_ref()) { REFUSED } else { NOTAUTH }),
         }
         Ok(())
+    }
+
+    /// The change that is asked for by who may; otherwise the answer.
+    fn updated(&mut self, question: &Question<'_>, buffer: &mut [u8]) -> Result<Box<Wish>, Outcome> {
+        let Self { site, channel, exchange, .. } = *self;
+        let apex = question.name.to_lowercase();
+        // RFC 2136 §3.1: the message, then the zone; who asks before anything that costs more.
+        if question.rtype != Rtype::SOA {
+            return Err(exchange.decline(FORMERR, buffer));
+        }
+        if question.class != Class::IN || !site.zones.iter().any(|(name, _)| name == apex.as_ref()) {
+            return Err(exchange.decline(NOTAUTH, buffer));
+        }
+        let address = exchange.meta.client;
+        let may = site.access.may_update(&apex, &Client { address, key: self.signer.as_ref().map(Signer::key), channel }, exchange.now);
+        let signer = match (may, self.signer.take()) {
+            (Ok(()), Some(signer)) => signer,
+            (may, signer) => {
+                // Machines that know no better send updates to whoever serves a zone: only who holds a key is told of in the log.
+                if let Some((key, closed)) = signer.as_ref().map(Signer::key).zip(may.err()) {
+                    log::warn!("[{apex}] update refused, of {address}, key {key}: {closed}");
+                }
+                self.signer = signer;
+                return Err(exchange.prohibit(buffer));
+            }
+        };
+        match (Update::parse(exchange.prepared.message()), exchange.decline(NOERROR, buffer)) {
+            (Ok(update), Outcome::Reply { len, .. }) => Ok(Box::new(Wish::new(update, address, signer, buffer[..len].to_vec()))),
+            (refused, _) => {
+                if let Err(refused) = refused {
+                    log::warn!("[{apex}] update refused, of {address}, key {}: {refused}", signer.key());
+                }
+                self.signer = Some(signer);
+                Err(exchange.decline(FORMERR, buffer))
+            }
+        }
     }
 
     /// Puts the signature behind the answer.

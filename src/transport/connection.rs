@@ -227,6 +227,11 @@ impl Connection {
         }
     }
 
+    /// True while more is to come in answer to what was asked last.
+    pub fn streams(&self) -> bool {
+        self.streams
+    }
+
     /// The last message of a stream was written.
     pub fn end_stream(&mut self, now: Millis) {
         (self.streams, self.active) = (false, now);
@@ -361,6 +366,10 @@ impl Connection {
         if self.owes() {
             let send = millis(limits.send);
             return ((self.progress + send).min(self.owed_since + 6 * send), CloseReason::SlowReader);
+        }
+        if self.streams {
+            // It waits for us.
+            return (Millis::MAX, CloseReason::Idle);
         }
         if !self.held.is_empty() {
             return (self.held_since + millis(limits.receive), CloseReason::SlowWriter);

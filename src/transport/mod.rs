@@ -6,6 +6,7 @@
 
 pub mod client;
 mod connection;
+mod later;
 mod limits;
 mod notifier;
 mod request;
@@ -18,6 +19,7 @@ pub mod tls;
 mod transfer;
 mod udp;
 
+pub use later::{Later, Updater};
 pub use limits::Limits;
 pub use notifier::Notifier;
 pub use request::Served;

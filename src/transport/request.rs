@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::later::Updater;
 use super::tls::Acceptor;
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
 use crate::dns::{Name, UnixTime};
@@ -18,11 +19,13 @@ use crate::transfer::access::{Access, Channel};
 use crate::transfer::inward::Notices;
 use crate::transfer::out::Outgoing;
 use crate::transfer::service::{self, Answered, Site};
+use crate::transfer::update::Wish;
 use crate::zone::ZoneSet;
 
 /// What the server answers from until the next swap: its zones and what it says of itself.
 ///
 /// A worker lets go of the old value at its next request, or within a second when it has none.
+#[derive(Default)]
 pub struct Served {
     /// The zones.
     pub zones: Arc<ZoneSet>,
@@ -36,6 +39,8 @@ pub struct Served {
     pub notices: Arc<Notices>,
     /// What connections over TLS are accepted with; without it they are closed.
     pub tls: Option<Acceptor>,
+    /// Who carries out the changes that clients ask for; without one they get SERVFAIL.
+    pub updater: Option<Arc<dyn Updater>>,
 }
 
 impl Served {
@@ -102,6 +107,8 @@ pub(super) enum Answer {
     Message(usize),
     /// Message after message; only by a stream.
     Zone(Box<Outgoing>),
+    /// The message comes later, from who carries this out.
+    Later(Box<Wish>),
 }
 
 /// Answers `request`, which came over `channel`, into `buffer` (65,535 octets) and counts it.
@@ -132,6 +139,10 @@ pub(super) fn answer(
         Some(Answered::Zone(outgoing)) => {
             counters.reply(0, outgoing.rtype().0);
             return Answer::Zone(outgoing);
+        }
+        Some(Answered::Later(wish)) => {
+            counters.add(Counter::Updates, 1);
+            return Answer::Later(wish);
         }
         None => return Answer::Nothing,
     };

@@ -169,6 +169,12 @@ impl Batch {
 }
 
 impl Requests {
+    /// Where an answer to datagram `slot` goes, for one that comes when the batch is gone.
+    pub fn envelope(&self, slot: usize) -> Option<Envelope> {
+        let lens = self.lens[..self.received].get(slot)?;
+        Some(Envelope { name: self.names[slot], name_len: lens.name, control: self.controls[slot], source: lens.source })
+    }
+
     /// Datagram `slot` of those received.
     pub fn get(&self, slot: usize) -> Option<Datagram<'_>> {
         let lens = self.lens[..self.received].get(slot)?;
@@ -257,6 +263,43 @@ impl Calls {
         answers.outgoing.clear();
         answers.filled = 0;
         total
+    }
+}
+
+/// Who sent a datagram, and which address it asked.
+pub struct Envelope {
+    name: RawName,
+    name_len: u32,
+    control: RawControl,
+    source: usize,
+}
+
+impl Envelope {
+    /// Who sent it.
+    pub fn client(&self) -> Option<SocketAddr> {
+        self.name.read(self.name_len as usize)
+    }
+
+    /// Sends `octets` there, from the address that was asked. Never waits.
+    ///
+    /// # Errors
+    /// As sendmsg(2).
+    pub fn send(&self, socket: BorrowedFd<'_>, octets: &[u8]) -> io::Result<()> {
+        let mut vector = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
+        // SAFETY: msghdr is a plain C struct for which all-zero octets are a valid value.
+        let mut header = unsafe { std::mem::zeroed::<libc::msghdr>() };
+        header.msg_name = (&raw const self.name).cast_mut().cast();
+        header.msg_namelen = self.name_len.min(size_of::<RawName>() as u32);
+        header.msg_iov = &raw mut vector;
+        header.msg_iovlen = 1;
+        if self.source > 0 {
+            header.msg_control = (&raw const self.control).cast_mut().cast();
+            header.msg_controllen = self.source as _;
+        }
+        // SAFETY: the header points at a name and a control buffer of `self`, at `vector`, and through it at `octets`, each as long as
+        // given; all live through the call, and the kernel only reads them.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 }
 

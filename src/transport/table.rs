@@ -41,7 +41,7 @@ pub struct Peer<S> {
     pub watch: Watch,
     client: Client,
     /// How many were taken in before it: of those that were active in the same millisecond, the first goes first.
-    number: u64,
+    pub number: u64,
 }
 
 /// How the worker learns that a connection has something to say.

@@ -18,6 +18,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step, Written};
+use super::later::{Later, Letter, Mail, Way};
 use super::limits::Limits;
 use super::request::{self, Answer, Served};
 use super::stream::Stream;
@@ -54,6 +55,8 @@ pub struct Worker {
     reserve: Option<File>,
     /// Accepting rests until then, because descriptors or memory ran out.
     paused_until: Millis,
+    /// Answers that others have for connections of this worker.
+    mail: Arc<Mail>,
     /// Set once the stop was seen: when the last connection is cut.
     end: Option<Millis>,
     epoch: Instant,
@@ -121,6 +124,7 @@ impl Worker {
             stop,
             reserve: File::open("/dev/null").ok(),
             paused_until: 0,
+            mail: Arc::new(Mail::new(Arc::clone(&waker))),
             end: None,
             epoch: Instant::now(),
         };
@@ -147,6 +151,7 @@ impl Worker {
             if self.end.is_none() && self.stop.now.load(Ordering::Acquire) {
                 self.begin_end(served.load(), now);
             }
+            self.deliver(now);
             let served = served.load();
             let time = UnixTime::now();
             self.look_again();
@@ -206,6 +211,25 @@ impl Worker {
             peer.hung_up |= event.is_read_closed() || event.is_error();
             if !std::mem::replace(&mut peer.queued, true) {
                 self.turn.push_back(token.0);
+            }
+        }
+    }
+
+    /// Owes connections what others have answered in their place.
+    fn deliver(&mut self, now: Millis) {
+        for Letter { slot, number, answer } in self.mail.take() {
+            // Who asked may have gone, and another have come in its place.
+            let Some(peer) = self.table.get_mut(slot).filter(|peer| peer.number == number) else { continue };
+            self.answers.clear();
+            self.answers.push(|room| {
+                room[..answer.len()].copy_from_slice(&answer);
+                Written::Message(answer.len())
+            });
+            self.counters.add(Counter::BytesOut, answer.len() as u64);
+            peer.connection.owe(self.answers.octets(), now);
+            peer.connection.end_stream(now);
+            if !std::mem::replace(&mut peer.queued, true) {
+                self.turn.push_back(slot);
             }
         }
     }
@@ -352,7 +376,7 @@ impl Worker {
 
     /// One turn of one connection: what is owed goes out, then at most one read, its answers, one write.
     fn step(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) -> Next {
-        let Self { table, scratch, answers, counters, end, .. } = self;
+        let Self { table, scratch, answers, counters, mail, end, .. } = self;
         let Some(peer) = table.get_mut(slot) else { return Next::Wait };
         match peer.stream.flush() {
             Ok(true) => {}
@@ -405,6 +429,10 @@ impl Worker {
                 Err(reason) => Next::Close(reason),
             };
         }
+        if peer.connection.streams() {
+            // The answer is made by another, who will tell.
+            return Next::Wait;
+        }
         let mut fresh = 0;
         if !peer.connection.holds_whole() {
             if peer.ended {
@@ -435,6 +463,7 @@ impl Worker {
         }
         answers.clear();
         let (meta, channel) = (Meta { transport: peer.stream.transport(), client: peer.address }, peer.stream.channel());
+        let number = peer.number;
         let mut transfer = None;
         let step = peer.connection.take(scratch, fresh, now, answers, |message, room| {
             let mut prepared = Prepared::unread();
@@ -444,6 +473,14 @@ impl Worker {
                 Answer::Message(len) => Written::Message(len),
                 Answer::Zone(outgoing) => {
                     transfer = Some(Box::new(Transfer::new(*outgoing, meta.client, channel)));
+                    Written::Stream
+                }
+                Answer::Later(wish) => {
+                    let later = Later::new(*wish, Way::Stream { mail: Arc::clone(mail), slot, number });
+                    // Without anybody it is dropped here, and so answered.
+                    if let Some(updater) = &served.updater {
+                        updater.take(later);
+                    }
                     Written::Stream
                 }
             }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
 
+use super::later::{Later, Way};
 use super::request::{self, Answer, Served};
-use super::sys::{self, Batch, Sent, Waiting};
+use super::sys::{self, Batch, Envelope, Sent, Waiting};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::Channel;
+use crate::transfer::update::Wish;
 
 /// One listen address of one worker.
 #[derive(Debug)]
@@ -131,12 +133,26 @@ impl Worker {
                 let meta = Meta { transport: Transport::Udp, client };
                 answers.write(slot, |room| match request::answer(served, Channel::Plain, now, &meta, counters, prepared, room) {
                     Answer::Message(len) => Some(len),
+                    Answer::Later(wish) => {
+                        pass_on(*wish, served, &listener.socket, requests.envelope(slot));
+                        None
+                    }
                     Answer::Nothing | Answer::Zone(_) => None,
                 });
             }
         }
         count(calls.send(socket, requests, answers), counters);
         n
+    }
+}
+
+/// Gives a wish to who carries it out; the answer goes out by the same socket. Without a descriptor for that the client has to ask again.
+#[cold]
+fn pass_on(wish: Wish, served: &Served, socket: &UdpSocket, envelope: Option<Envelope>) {
+    let Some((socket, envelope)) = socket.try_clone().ok().zip(envelope) else { return };
+    let later = Later::new(wish, Way::Datagram { socket, envelope });
+    if let Some(updater) = &served.updater {
+        updater.take(later);
     }
 }
 

@@ -9,6 +9,7 @@ mod papers;
 #[path = "../peers/mod.rs"]
 mod peers;
 mod transfers;
+mod updates;
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -271,7 +271,7 @@ impl World {
         let site = Site { zones: &self.zones, face: &self.face, access: &self.access, logs: &self.logs, notices: &self.notices };
         let once = |answered| match answered {
             Answered::Once(outcome) => outcome,
-            Answered::Zone(_) => panic!("a whole zone is answered"),
+            Answered::Zone(_) | Answered::Later(_) => panic!("a whole zone is answered, or nothing yet"),
         };
         let mut alone = Prepared::unread();
         alone.read(request);

@@ -157,14 +157,8 @@ fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
     access
         .secondaries
         .insert(name(ZONE), vec![Allow { prefix: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), key: Some(name("xfr")), tls: Demand::None }]);
-    let served = Served {
-        zones: Arc::default(),
-        face: Face::default(),
-        access: Arc::new(access),
-        logs: Arc::default(),
-        notices: Arc::default(),
-        tls: None,
-    };
+    let served =
+        Served { zones: Arc::default(), face: Face::default(), access: Arc::new(access), notices: Arc::default(), ..Served::default() };
     let served = Arc::new(ArcSwap::from_pointee(served));
     let server = Server::bind(&[(Ipv4Addr::LOCALHOST, 0).into()], 1, Limits::default()).expect("bound");
     let us = server.local_addrs()[0].port();
@@ -180,7 +174,7 @@ fn follow(make: &str, kinds: u8) -> Option<[usize; 2]> {
         let mut zones = ZoneSet::new();
         zones.insert(zone);
         let (face, access, notices) = (before.face.clone(), Arc::clone(&before.access), Arc::clone(&before.notices));
-        Served::replace(&served, Served { zones: Arc::new(zones), face, access, logs: Arc::default(), notices, tls: None });
+        Served::replace(&served, Served { zones: Arc::new(zones), face, access, notices, ..Served::default() });
     };
     let shelf = Shelf::telling(swap);
     let site = Site::with(shelf, notices, vec![(name(ZONE), vec![Primary { address, key: Some(key), tls: None }])], Times::default());

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
-use saola::answer::Face;
 use saola::dns::{Name, Rtype, master};
 use saola::telemetry::{Counter, Snapshot, Telemetry};
 use saola::transfer::access::{Access, Allow, Demand, Prefix};
@@ -45,7 +44,7 @@ fn served(paper: &Paper, access: Access) -> Served {
     let mut zones = ZoneSet::new();
     zones.insert(Arc::new(Zone::build(apex.as_ref(), records).expect("a zone")));
     let tls = Some(Acceptor::new(&paper.credentials()));
-    Served { zones: Arc::new(zones), face: Face::default(), access: Arc::new(access), logs: Arc::default(), notices: Arc::default(), tls }
+    Served { zones: Arc::new(zones), access: Arc::new(access), tls, ..Served::default() }
 }
 
 impl World {

@@ -4,11 +4,13 @@
 
 mod message;
 mod refused;
+mod wish;
 
 use std::collections::BTreeMap;
 
 pub use message::Update;
 pub use refused::Refused;
+pub use wish::{Who, Wish};
 
 use message::Item;
 

@@ -1,0 +1,127 @@
+//! Clients change zones by UPDATE: those who may, only where zones are changed so, and what they changed stays. RFC 2136.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+
+use super::house::House;
+use super::peers::find_all;
+use super::transfers::keys;
+use super::{ZONE, zone_table};
+
+const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
+const UPDATED: &str = "allow-update = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
+
+/// Runs a client of the `nsupdate` family with these commands.
+fn run(program: &Path, arguments: &[&str], server: SocketAddr, key: Option<&str>, zone: &str, commands: &str) -> Output {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the client");
+    let key = key.map_or(String::new(), |secret| format!("key hmac-sha256:xfr {secret}\n"));
+    let text = format!("server {} {}\n{key}zone {zone}\n{commands}\nsend\nanswer\n", server.ip(), server.port());
+    child.stdin.take().expect("open").write_all(text.as_bytes()).expect("written");
+    child.wait_with_output().expect("ended")
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn txt(house: &House, name: &str) -> Vec<String> {
+    house.ask(name, RecordType::TXT).answers.iter().map(|record| record.data.to_string()).collect()
+}
+
+#[test]
+fn real_clients_change_a_zone_that_is_signed_here() {
+    let Some([nsupdate, knsupdate, verify]) = find_all(["nsupdate", "knsupdate", "ldns-verify-zone"]) else { return };
+    let policy = "[policy.fast]\nalgorithm = \"ed25519\"\ndenial = \"nsec3\"\n";
+    let allowed = "allow-transfer = [{ prefix = \"127.0.0.0/8\" }]\n";
+    let mut house =
+        House::new(&format!("{}{}{policy}", zone_table("example.org.", &format!("sign = \"fast\"\n{UPDATED}{allowed}")), keys()));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    let server = house.addresses()[0];
+    let first = house.serial("example.org");
+    let mut serial = first;
+    // By UDP and by TCP, of two makes; what is answered with NOERROR is served by then.
+    for (program, arguments, owner) in
+        [(&nsupdate, &[][..], "a"), (&nsupdate, &["-v"], "b.c"), (&knsupdate, &[], "d"), (&knsupdate, &["-v"], "*.e")]
+    {
+        let output =
+            run(program, arguments, server, Some(SECRET), "example.org", &format!("update add {owner}.example.org 60 TXT \"{owner}\""));
+        assert!(output.status.success(), "{}: {}", program.display(), said(&output));
+        assert_eq!(txt(&house, &format!("{owner}.example.org")), [owner], "{}", said(&output));
+        serial += 1;
+        assert_eq!(house.serial("example.org"), serial);
+    }
+    house.wait_for(&format!("[example.org.] update of 127.0.0.1, key xfr., serial {first} -> {}, 1 record added, 0 removed, ", first + 1));
+    // What is not so, or not to be changed, is told with its code, and nothing has changed.
+    for (commands, code) in [
+        ("prereq nxdomain a.example.org\nupdate add f.example.org 60 TXT f", "YXDOMAIN"),
+        ("prereq yxdomain nobody.example.org\nupdate add f.example.org 60 TXT f", "NXDOMAIN"),
+        ("prereq yxrrset www.example.org A 192.0.2.99\nupdate add f.example.org 60 TXT f", "NXRRSET"),
+        ("prereq nxrrset www.example.org A\nupdate add f.example.org 60 TXT f", "YXRRSET"),
+        ("update add example.net 60 TXT f", "NOTZONE"),
+        ("update add f.example.org 60 TXT f\nupdate delete example.org NSEC3PARAM", "REFUSED"),
+    ] {
+        let output = run(&nsupdate, &[], server, Some(SECRET), "example.org", commands);
+        assert!(said(&output).contains(code), "{commands}: {}", said(&output));
+        assert_eq!((house.serial("example.org"), house.rcode("f.example.org")), (serial, ResponseCode::NXDomain), "{commands}");
+    }
+    // Several at once are one version, or none.
+    let many = "update delete a.example.org\nupdate delete www.example.org A\nupdate add www.example.org 60 A 192.0.2.7\nupdate add g.example.org 60 NS ns.g.example.org\nupdate add ns.g.example.org 60 A 192.0.2.8";
+    let output = run(&nsupdate, &[], server, Some(SECRET), "example.org", many);
+    assert!(output.status.success(), "{}", said(&output));
+    serial += 1;
+    assert_eq!((house.serial("example.org"), house.rcode("a.example.org")), (serial, ResponseCode::NXDomain));
+    assert_eq!(house.ask("h.g.example.org", RecordType::A).authorities.len(), 1, "a referral");
+    // It stays, through a reload that finds another file, and through a power cut.
+    house.write("example.org.zone", &ZONE.replace("192.0.2.2", "192.0.2.222"));
+    house.tool_ok(&["server", "reload"]);
+    house.kill();
+    house.start();
+    assert_eq!((house.serial("example.org"), txt(&house, "d.example.org")), (serial, vec!["d".to_owned()]));
+    // All of it verifies, by the judgement of another.
+    house.write("dumped", &house.tool_ok(&["zone", "dump", "example.org"]));
+    let output = Command::new(&verify).arg(house.path("dumped")).output().expect("ldns-verify-zone");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn zones_that_are_made_otherwise_are_not_changed_by_clients() {
+    let Some([nsupdate]) = find_all(["nsupdate"]) else { return };
+    let elsewhere = "[[zone]]\nname = \"elsewhere.example\"\nprimaries = [{ address = \"127.0.0.1:9\" }]\n";
+    let rest = format!("{}{}{elsewhere}{}", zone_table("example.org.", UPDATED), zone_table("file.example.", ""), keys());
+    let mut house = House::with_export(&rest);
+    house.write("example.org.zone", ZONE);
+    house.write("file.example.zone", ZONE);
+    house.start();
+    let server = house.addresses()[0];
+    for (zone, key, code, reason) in [
+        ("com.vn", Some(SECRET), "REFUSED", "the zone is compiled from the registry's exports"),
+        ("hanoi.vn", Some(SECRET), "REFUSED", "[hanoi.vn.] update refused, of 127.0.0.1, key xfr.: the zone is compiled"),
+        ("elsewhere.example", Some(SECRET), "REFUSED", "the zone is had from primaries; send the update to one of them"),
+        ("file.example", Some(SECRET), "REFUSED", "the zone is what its file says"),
+        ("example.net", Some(SECRET), "NOTAUTH", ""),
+        ("example.org", Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "BADSIG", ""),
+        ("example.org", None, "REFUSED", ""),
+        ("com.vn", None, "REFUSED", ""),
+    ] {
+        let before = if code == "NOTAUTH" || zone == "elsewhere.example" { 0 } else { house.serial(zone) };
+        let output = run(&nsupdate, &[], server, key, zone, &format!("update add new.{zone} 60 A 192.0.2.66"));
+        assert!(!output.status.success() && said(&output).contains(code), "{zone}: {}", said(&output));
+        house.wait_for(reason);
+        assert!(before == 0 || house.serial(zone) == before, "{zone}");
+        assert!(house.ask(&format!("new.{zone}"), RecordType::A).answers.is_empty(), "{zone}");
+    }
+    // Who has no key is not worth a line each: machines do that by themselves.
+    assert_eq!(house.read("err").matches("update refused").count(), 4, "{}", house.read("err"));
+}
