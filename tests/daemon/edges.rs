@@ -13,7 +13,7 @@ use super::{ZONE, zone_table};
 
 /// Waits until `house` serves this version.
 #[track_caller]
-fn wait_for(house: &House, serial: u32) {
+pub fn wait_for(house: &House, serial: u32) {
     let begin = Instant::now();
     while house.rcode("example.org") != ResponseCode::NoError || house.serial("example.org") != serial {
         assert!(begin.elapsed() < PATIENCE, "no serial {serial}: {}", house.read("err"));

@@ -1,6 +1,7 @@
 //! The real `saolad` and `saola`, as an operator runs them.
 
 mod edges;
+mod faults;
 mod house;
 mod images;
 mod notify;

@@ -17,7 +17,7 @@ const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
 const UPDATED: &str = "allow-update = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
 
 /// Runs a client of the `nsupdate` family with these commands.
-fn run(program: &Path, arguments: &[&str], server: SocketAddr, key: Option<&str>, zone: &str, commands: &str) -> Output {
+pub fn run(program: &Path, arguments: &[&str], server: SocketAddr, key: Option<&str>, zone: &str, commands: &str) -> Output {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -31,7 +31,7 @@ fn run(program: &Path, arguments: &[&str], server: SocketAddr, key: Option<&str>
     child.wait_with_output().expect("ended")
 }
 
-fn said(output: &Output) -> String {
+pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
