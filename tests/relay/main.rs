@@ -5,6 +5,7 @@ mod content;
 #[allow(dead_code)]
 #[path = "../daemon/house.rs"]
 mod house;
+mod peer;
 #[path = "../peers/mod.rs"]
 mod peers;
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use content::Content;
 use house::{House, PATIENCE};
+use peer::{SECRET, configuration};
 use peers::{Peer, find_all, free_port};
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, UnixTime};
@@ -25,7 +27,6 @@ use saola::transfer::tsig::{Algorithm, Key};
 use saola::transport::client::{Asking, Primary, Times};
 
 const APEX: &str = "big.example";
-const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
 const NAMES: usize = 20_000;
 const CHANGES: usize = 1_000;
 /// After so many changes all servers are compared.
@@ -47,46 +48,6 @@ struct Relay {
     below_port: u16,
 }
 
-fn configuration(program: &str, folder: &Path, [port, above, below]: [u16; 3]) -> (String, Vec<String>) {
-    let at = folder.display();
-    let conf = folder.join("conf").display().to_string();
-    match program {
-        "knotd" => (
-            format!(
-                "server:\n  rundir: {at}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {at}\nlog:\n  - target: stderr\n    any: info\n\
-                 key:\n  - id: xfr\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
-                 remote:\n  - id: above\n    address: 127.0.0.1@{above}\n    key: xfr\n  - id: below\n    address: 127.0.0.1@{below}\n    key: xfr\n\
-                 acl:\n  - id: any\n    address: 127.0.0.0/8\n    action: transfer\n  - id: keyed\n    key: xfr\n    action: [transfer, notify]\n\
-                 template:\n  - id: default\n    storage: {at}\n\
-                 zone:\n  - domain: {APEX}\n    master: above\n    notify: below\n    acl: [any, keyed]\n    zonefile-sync: -1\n"
-            ),
-            vec!["-c".into(), conf, "-s".into(), folder.join("socket").display().to_string()],
-        ),
-        "nsd" => (
-            format!(
-                "server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{at}\"\n  \
-                 pidfile: \"{at}/pid\"\n  xfrdfile: \"{at}/xfrd\"\n  zonelistfile: \"{at}/list\"\n  xfrdir: \"{at}\"\n  database: \"\"\n  \
-                 rrl-ratelimit: 0\n  xfrd-reload-timeout: 0\nremote-control:\n  control-enable: no\n\
-                 key:\n  name: \"xfr\"\n  algorithm: hmac-sha256\n  secret: \"{SECRET}\"\n\
-                 zone:\n  name: \"{APEX}\"\n  zonefile: \"zone\"\n  request-xfr: 127.0.0.1@{above} xfr\n  allow-notify: 127.0.0.1 xfr\n  \
-                 notify: 127.0.0.1@{below} xfr\n  provide-xfr: 127.0.0.0/8 xfr\n  provide-xfr: 127.0.0.0/8 NOKEY\n  store-ixfr: yes\n"
-            ),
-            vec!["-d".into(), "-c".into(), conf],
-        ),
-        _ => (
-            format!(
-                "options {{ directory \"{at}\"; pid-file none; session-keyfile none; lock-file none; managed-keys-directory \"{at}\";\n  \
-                 listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-transfer {{ 127.0.0.0/8; }};\n  \
-                 dnssec-validation no; notify-delay 0; notify explicit; min-refresh-time 1; min-retry-time 1; }};\ncontrols {{ }};\n\
-                 key xfr {{ algorithm hmac-sha256; secret \"{SECRET}\"; }};\n\
-                 zone \"{APEX}\" {{ type secondary; primaries {{ 127.0.0.1 port {above} key xfr; }}; file \"zone\";\n  \
-                 also-notify {{ 127.0.0.1 port {below} key xfr; }}; }};\n"
-            ),
-            vec!["-g".into(), "-n".into(), "1".into(), "-c".into(), conf],
-        ),
-    }
-}
-
 fn keys() -> String {
     format!("[[key]]\nname = \"xfr\"\nalgorithm = \"hmac-sha256\"\nsecret = \"{SECRET}\"\n")
 }
@@ -101,7 +62,7 @@ impl Relay {
     fn start(program: &Path, folder: &Path, [port, above, below_port]: [u16; 3]) -> Self {
         let name = program.file_name().and_then(|name| name.to_str()).expect("a name");
         std::fs::create_dir(folder).expect("made");
-        let (text, arguments) = configuration(name, folder, [port, above, below_port]);
+        let (text, arguments) = configuration(name, APEX, folder, [port, above, below_port]);
         std::fs::write(folder.join("conf"), text).expect("written");
         let mut peer = Peer::start(Command::new(program).args(arguments), &folder.join("log"));
         peer.wait_for_soa(at(port), APEX);
