@@ -3,7 +3,7 @@
 
   tests/judges.py --judges ../shared/judges --saolad target/release/saolad JUDGE [--seed N] [--full]
 
-JUDGE is differential, majority, compliance, hostile or resolvers. `majority` asks the differential's questions over all four
+JUDGE is differential, majority, compliance, hostile, clients or resolvers. `majority` asks the differential's questions over all four
 kinds of zone and looks at what the differential does not print: where two of Knot, NSD and BIND agree and Saola does not.
 What may differ is written in tests/deviations.toml, each with the RFC that is on our side; everything else fails.
 --subject puts another server in Saola's place (`mutant:NAME`), which is how this script is seen to fail.
@@ -25,7 +25,7 @@ PEERS = "knot,nsd,bind"
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("judge", choices=["differential", "majority", "compliance", "hostile", "resolvers"])
+    parser.add_argument("judge", choices=["differential", "majority", "compliance", "hostile", "clients", "resolvers"])
     parser.add_argument("--judges", required=True)
     parser.add_argument("--saolad", required=True)
     parser.add_argument("--subject", default="saola")
@@ -129,6 +129,15 @@ def hostile(args, folder):
     for what, number in [("pipelined answered", 50), ("byte-by-byte answered", 1), ("half-close answered", 1), ("answers beside 200 idle connections", 1), ("udp beside idle", 1)]:
         if f"'{what}': {number}" not in text:
             wrong.append(f"not seen: {what} {number}")
+    return wrong
+
+
+def clients(args, folder):
+    text = run(args, "clients.py", ["--servers", args.subject, "--dir", folder])
+    score = re.search(r"(\d+)/(\d+) checks ok", score_of(text, args.subject))
+    wrong = [line.strip() for line in text.splitlines() if line.endswith(" FAIL")]
+    if not score or score[1] != score[2] or int(score[2]) < 30:
+        wrong.append(f"score {score[0] if score else 'missing'}")
     return wrong
 
 
