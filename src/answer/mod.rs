@@ -5,11 +5,13 @@
 mod chaos;
 pub mod cookie;
 mod denial;
+mod expiry;
 mod reply;
 mod request;
 mod resolve;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use reply::{Opt, Reply, opt_for};
 use request::{Edns, Reject, Request};
@@ -17,6 +19,7 @@ use request::{Edns, Reject, Request};
 use crate::dns::{Class, NameRef, Rtype, UnixTime};
 use crate::zone::{Found, Sought, Zone, ZoneSet};
 
+pub use expiry::Expiry;
 pub use request::{Opcode, Question, option};
 pub use resolve::MAX_HOPS;
 
@@ -37,6 +40,8 @@ pub struct Face {
     pub tcp_keepalive: u16,
     /// The agent domain to which resolvers may report errors (RFC 9567) in wire form; empty = none.
     pub report_channel: Vec<u8>,
+    /// How long zones that are had from others are good.
+    pub expiry: Arc<Expiry>,
 }
 
 impl Default for Face {
@@ -50,6 +55,7 @@ impl Default for Face {
             cookie_secrets: Vec::new(),
             tcp_keepalive: 100,
             report_channel: Vec::new(),
+            expiry: Arc::default(),
         }
     }
 }
@@ -172,7 +178,7 @@ pub fn warm<'p, 'q: 'p>(zones: &ZoneSet, requests: impl Iterator<Item = &'p mut 
 /// requests first.
 ///
 /// `buffer` must hold 65,535 octets; what is not part of the reply is left as it was. No allocation (but for messages past
-/// 16 KiB), no panic on any input.
+/// 16 KiB, and EXPIRE where zones are had from others), no panic on any input.
 pub fn respond(zones: &ZoneSet, face: &Face, now: UnixTime, meta: &Meta, request: &[u8], buffer: &mut [u8]) -> Outcome {
     let mut prepared = Prepared::unread();
     prepared.read(request);
@@ -204,7 +210,7 @@ impl<'a> Exchange<'a> {
     pub fn respond(&self, zones: &ZoneSet, buffer: &mut [u8]) -> Outcome {
         self.write(buffer, |request, reply| match request.edns {
             Some(edns) if edns.version > 0 => BADVERS,
-            _ => answer(zones, self.face, request, &self.prepared.sought, reply),
+            _ => answer(zones, self, request, reply),
         })
     }
 
@@ -218,6 +224,14 @@ impl<'a> Exchange<'a> {
         self.write(buffer, |_, reply| error(reply, REFUSED, PROHIBITED))
     }
 
+    /// Answers with what is told of `zone` beside its records: the head of a transfer (RFC 7314 §3).
+    pub fn announce(&self, zone: &Zone, buffer: &mut [u8]) -> Outcome {
+        self.write(buffer, |request, reply| {
+            describe(zone, self, request, reply);
+            NOERROR
+        })
+    }
+
     /// Answers a NOTIFY that was understood (RFC 1996 §3.12).
     pub fn acknowledge(&self, buffer: &mut [u8]) -> Outcome {
         self.write(buffer, |_, reply| {
@@ -228,7 +242,10 @@ impl<'a> Exchange<'a> {
 
     /// Answers a request for the changes of `zone` with its SOA alone: there are none, or the client is to ask again by TCP (RFC 1995 §2, §4).
     pub fn current(&self, zone: &Zone, buffer: &mut [u8]) -> Outcome {
-        self.write(buffer, |_, reply| resolve::soa(zone, reply))
+        self.write(buffer, |request, reply| {
+            describe(zone, self, request, reply);
+            resolve::soa(zone, reply)
+        })
     }
 
     /// The most octets of an answer: what the client and the server between them allow.
@@ -256,7 +273,8 @@ impl<'a> Exchange<'a> {
     }
 }
 
-fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, reply: &mut Reply<'_>) -> u16 {
+fn answer(zones: &ZoneSet, exchange: &Exchange<'_>, request: &Request<'_>, reply: &mut Reply<'_>) -> u16 {
+    let (face, sought) = (exchange.face, &exchange.prepared.sought);
     let question = &request.question;
     if request.opcode != Opcode::Query {
         // Nobody may notify or update here; whose the zone is decides how it is refused (RFC 1996 §3.11, RFC 2136 §3.1.2).
@@ -282,7 +300,7 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, 
     }
     match found {
         Found::Zone(zone) => {
-            describe(zone, request, reply);
+            describe(zone, exchange, request, reply);
             resolve::answer(zone, sought, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
         }
         Found::Unavailable => error(reply, SERVFAIL, NOT_READY),
@@ -291,10 +309,11 @@ fn answer(zones: &ZoneSet, face: &Face, request: &Request<'_>, sought: &Sought, 
 }
 
 /// Fills in the options that tell of the zone: EXPIRE and ZONEVERSION.
-fn describe(zone: &Zone, request: &Request<'_>, reply: &mut Reply<'_>) {
+fn describe(zone: &Zone, exchange: &Exchange<'_>, request: &Request<'_>, reply: &mut Reply<'_>) {
     if let Some(opt) = reply.opt_mut() {
-        if opt.wants_expire && request.question.name == zone.apex() && matches!(request.question.rtype, Rtype::SOA) {
-            opt.expire = Some(zone.soa().expire);
+        let is_upkeep = matches!(request.question.rtype, Rtype::SOA | Rtype::AXFR | Rtype::IXFR);
+        if opt.wants_expire && is_upkeep && request.question.name == zone.apex() {
+            opt.expire = Some(exchange.face.expiry.left(zone, exchange.now));
         }
         if opt.wants_zone_version {
             opt.zone_version = Some((zone.apex().label_count() as u8, zone.serial().0));

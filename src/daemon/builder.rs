@@ -13,7 +13,7 @@ use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source};
 use super::updates::Updates;
 use super::{images, machine, plan, tell};
-use crate::answer::Face;
+use crate::answer::{Expiry, Face};
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
@@ -80,7 +80,8 @@ pub struct Builder {
 impl Builder {
     /// With the configuration of the start.
     pub fn new(config: Config, pipeline: Pipeline, shared: Arc<Shared>, updates: Arc<Updates>, images: Sender<images::Work>) -> Self {
-        let face = face(&config);
+        let expiry = Arc::default();
+        let face = face(&config, Arc::clone(&expiry));
         let access = Arc::new(plan::access(&config));
         let tls = config.tls.as_ref().map(Acceptor::new);
         Self { config, face, access, tls, pipeline, shared, updates, images }
@@ -145,6 +146,7 @@ impl Builder {
                 }
                 Ok(Work::Confirmed(apex, Kept { checked, until })) => {
                     let Self { shared, face, access, tls, pipeline, .. } = self;
+                    face.expiry.set(&apex, until);
                     pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, tls, zones, logs));
                     shared.update(&self.config, &self.pipeline);
                 }
@@ -189,7 +191,7 @@ impl Builder {
         server.listen_tls = self.config.server.listen_tls.clone();
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
-        self.face = face(&self.config);
+        self.face = face(&self.config, Arc::clone(&self.face.expiry));
         self.access = Arc::new(plan::access(&self.config));
         // Listeners stay until a restart, and so does what they need.
         self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
@@ -346,14 +348,17 @@ impl Builder {
         self.shared.notifier.serve(zones.collect());
     }
 
-    /// Where zones come from, and what is here of them.
+    /// Where zones come from, and what is here of them; servers further down are told from now on how long that is good.
     fn sources(&self) -> Vec<Source> {
         let held = |apex: &Name| {
             let live = self.pipeline.live().get(apex)?;
             let [checked, until] = live.saved.as_ref()?.good?.map(UnixTime);
             Some((live.zone.soa().clone(), Kept { checked, until }))
         };
-        Source::all(&self.config, held)
+        let sources = Source::all(&self.config, held);
+        let until = |source: &Source| Some((source.apex.clone(), source.held.as_ref()?.1.until));
+        self.face.expiry.replace(sources.iter().filter_map(until).collect());
+        sources
     }
 
     /// Gives to others what is to be done beside the work.
@@ -424,12 +429,12 @@ fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Accepto
     Served::replace(&shared.served, served);
 }
 
-fn face(config: &Config) -> Face {
+fn face(config: &Config, expiry: Arc<Expiry>) -> Face {
     let secrets = machine::cookie_secret(&config.server.state).map(|secret| vec![secret]).unwrap_or_else(|error| {
         log::warn!("no cookies are given, their secret cannot be kept: {error}");
         Vec::new()
     });
-    plan::face(config, machine::hostname(), secrets)
+    Face { expiry, ..plan::face(config, machine::hostname(), secrets) }
 }
 
 fn lines(problems: &[Problem]) -> String {

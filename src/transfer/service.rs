@@ -112,7 +112,7 @@ impl Special<'_> {
         if !zone.serial().is_newer_than(has) {
             return current(self, buffer);
         }
-        let opt = self.opt(question, buffer);
+        let opt = self.opt(&zone, question, buffer);
         let asked = self.asked(question, &opt);
         let log = self.site.logs.get(&question.name.to_lowercase());
         if is_udp {
@@ -134,16 +134,16 @@ impl Special<'_> {
     }
 
     fn whole(&mut self, zone: Arc<Zone>, question: &Question<'_>, buffer: &mut [u8]) -> Box<Outgoing> {
-        let opt = self.opt(question, buffer);
+        let opt = self.opt(&zone, question, buffer);
         let asked = self.asked(question, &opt);
         Box::new(Outgoing::zone(zone, &asked, self.signer.take()))
     }
 
     /// The OPT record of an answer; empty where the client sent none.
-    fn opt(&self, question: &Question<'_>, buffer: &mut [u8]) -> Vec<u8> {
+    fn opt(&self, zone: &Zone, question: &Question<'_>, buffer: &mut [u8]) -> Vec<u8> {
         // An answer without records ends with it.
         let behind_question = message::HEADER + question.name.as_wire().len() + 4;
-        match self.exchange.decline(NOERROR, buffer) {
+        match self.exchange.announce(zone, buffer) {
             Outcome::Reply { len, .. } => buffer.get(behind_question..len).unwrap_or_default().to_vec(),
             Outcome::Dropped => Vec::new(),
         }
