@@ -28,7 +28,7 @@ struct Shelf {
 }
 
 impl Holder for Shelf {
-    fn take(&self, _: &Name, received: Received) -> Result<(), NotTaken> {
+    fn take(&self, _: &Name, received: Received, _: bool) -> Result<(), NotTaken> {
         let Received::Changes(diffs) = received else { return Err(NotTaken::Refused("only changes are awaited".into())) };
         let mut held = self.zone.lock().expect("whole");
         for diff in &diffs {

@@ -46,6 +46,14 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         zone: Option<String>,
     },
+    /// Ask a zone's primaries now.
+    ZoneRefresh {
+        /// The apex.
+        zone: String,
+        /// For the whole zone, whatever its serial.
+        #[serde(default)]
+        whole: bool,
+    },
     /// The keys in use.
     KeyList {},
 }
@@ -88,6 +96,11 @@ pub trait Doors: Send + Sync {
     /// # Errors
     /// What could not be taken over; the old state of that stays.
     fn reload(&self, zone: Option<&str>) -> Result<Value, String>;
+    /// Has the primaries of a zone asked; returns at once.
+    ///
+    /// # Errors
+    /// When it is no zone that is had from others.
+    fn zone_refresh(&self, zone: &str, whole: bool) -> Result<(), String>;
     /// Begins to stop; returns at once.
     fn stop(&self);
     /// All zones, or one.
@@ -143,6 +156,7 @@ pub fn handle(line: &str, doors: &dyn Doors, out: &mut dyn Write) -> io::Result<
         }
         Request::ZoneStatus { zone } => doors.zone_status(zone.as_deref()).map(Some),
         Request::ZoneReload { zone } => doors.reload(zone.as_deref()).map(Some),
+        Request::ZoneRefresh { zone, whole } => doors.zone_refresh(&zone, whole).map(|()| None),
         Request::KeyList {} => doors.key_list().map(Some),
         Request::ZoneDump { zone } => {
             let mut text = TextLines { out, buffer: Vec::with_capacity(2 * TEXT_LEN) };
@@ -232,6 +246,10 @@ mod tests {
             self.note(format!("reload {zone:?}"));
             if zone == Some("bad.") { Err("line 3: no".into()) } else { Ok(json!({})) }
         }
+        fn zone_refresh(&self, zone: &str, whole: bool) -> Result<(), String> {
+            self.note(format!("refresh {zone} {whole}"));
+            if zone == "vn." { Ok(()) } else { Err("no such zone".into()) }
+        }
         fn stop(&self) {
             self.note("stop");
         }
@@ -268,6 +286,8 @@ mod tests {
         check(r#"{"verb":"zone-status"}"#, r#"{"ok":true,"data":[1,2]}"#);
         check(r#"{"verb":"zone-status","zone":"vn."}"#, r#"{"ok":true,"data":[1]}"#);
         check(r#"{"verb":"zone-status","zone":"x."}"#, r#"{"ok":false,"error":"no such zone"}"#);
+        check(r#"{"verb":"zone-refresh","zone":"vn."}"#, r#"{"ok":true}"#);
+        check(r#"{"verb":"zone-refresh","zone":"com.","whole":true}"#, r#"{"ok":false,"error":"no such zone"}"#);
         check(r#"{"verb":"zone-reload","zone":"bad."}"#, r#"{"ok":false,"error":"line 3: no"}"#);
         check(r#"{"verb":"zone-dump","zone":"x."}"#, r#"{"ok":false,"error":"no such zone"}"#);
         check(r#"{"verb":"key-list"}"#, r#"{"ok":true,"data":[]}"#);

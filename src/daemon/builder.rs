@@ -386,9 +386,10 @@ impl Builder {
 struct Door(Arc<Shared>);
 
 impl Holder for Door {
-    fn take(&self, apex: &Name, received: Received) -> Result<(), NotTaken> {
+    fn take(&self, apex: &Name, received: Received, is_asked: bool) -> Result<(), NotTaken> {
         let version = match received {
             Received::Current(_) => return Ok(()),
+            Received::Whole(records) if is_asked => Version::Anew(records),
             Received::Whole(records) => Version::Whole(records),
             Received::Changes(changes) => Version::Changes(changes),
         };

@@ -290,6 +290,14 @@ impl Doors for Shared {
         answer.recv().map_err(|_| "the daemon is ending".to_owned())?
     }
 
+    fn zone_refresh(&self, zone: &str, whole: bool) -> Result<(), String> {
+        let apex = Self::apex(zone)?.as_ref().to_lowercase();
+        match self.secondaries.get().is_some_and(|secondaries| secondaries.ask(&apex, whole)) {
+            true => Ok(()),
+            false => Err(format!("'{apex}' is no zone that is had from primaries")),
+        }
+    }
+
     fn stop(&self) {
         // Without a receiver it is ending already.
         let _ = self.events.send(Event::Stop);

@@ -25,11 +25,11 @@ use crate::transport::client::{Asking, Fetched, Primary, Times};
 /// Who holds the zones that come. Called from several threads; for one zone never at the same time, but for a moment after its primaries were
 /// changed, in which what the old ones sent may still come. So it may for a zone that was just taken out, and is refused then.
 pub trait Holder: Send + Sync {
-    /// Puts in force what came: durable and answered from when it returns.
+    /// Puts in force what came: durable and answered from when it returns. `is_asked`: an operator wants this whole zone, whatever its serial.
     ///
     /// # Errors
     /// When it cannot be; what was in force stays.
-    fn take(&self, apex: &Name, received: Received) -> Result<(), NotTaken>;
+    fn take(&self, apex: &Name, received: Received, is_asked: bool) -> Result<(), NotTaken>;
 
     /// The zone is no longer good: it is answered with SERVFAIL until something is taken.
     fn expire(&self, apex: &Name);
@@ -220,6 +220,15 @@ impl Secondaries {
         self.0.wake();
     }
 
+    /// Has the primaries asked now, for the whole zone if it is to take the place of what is here; false where `apex` is no such zone.
+    pub fn ask(&self, apex: &Name, whole: bool) -> bool {
+        let mut state = self.0.state();
+        let zone = state.zones.get_mut(apex).map(|zone| zone.secondary.ask(whole));
+        drop(state);
+        self.0.wake();
+        zone.is_some()
+    }
+
     /// What an operator sees, zone by zone.
     pub fn lines(&self) -> Vec<Line> {
         let line = |(apex, zone): (&Name, &Zone)| {
@@ -344,10 +353,11 @@ impl Watch {
             return Ok(Outcome::Current { serial, expire });
         }
         // A whole zone that is not newer, in place of changes: ours stays.
-        if job.have.as_ref().is_some_and(|have| !Serial(soa.serial).is_newer_than(Serial(have.serial))) {
+        let is_asked = job.fetch.how == How::Whole && job.have.is_some();
+        if !is_asked && job.have.as_ref().is_some_and(|have| !Serial(soa.serial).is_newer_than(Serial(have.serial))) {
             return Ok(Outcome::Current { serial: Serial(soa.serial), expire });
         }
-        self.holder.take(&job.apex, received)?;
+        self.holder.take(&job.apex, received, is_asked)?;
         let primary = &job.primaries[job.fetch.primary];
         let key = primary.key.as_ref().map_or("no key".to_owned(), |key| format!("key {}", key.name()));
         let from = job.have.as_ref().map_or("none".to_owned(), |have| have.serial.to_string());

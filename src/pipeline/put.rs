@@ -17,6 +17,8 @@ use crate::zone::{Diff, Zone};
 pub enum Version {
     /// All records of the zone, sorted.
     Whole(Records),
+    /// The same, in the place of what is served, whatever its serial is: an operator wants it so.
+    Anew(Records),
     /// Changes that follow what is served, one after the other.
     Changes(Vec<Diff>),
 }
@@ -59,6 +61,7 @@ impl Pipeline {
     ) -> Result<(Published, Vec<String>), NotTaken> {
         let refused = |what: String| NotTaken::Refused(what);
         let before = self.live.get(apex);
+        let is_anew = matches!(version, Version::Anew(_));
         let (zone, change) = match version {
             Version::Changes(changes) => {
                 let before = before.ok_or(NotTaken::DoesNotFit("there is no version to change".into()))?;
@@ -66,7 +69,7 @@ impl Pipeline {
                 let change = Diff::joined(changes).map_err(unfit)?;
                 (before.zone.apply(&change).map_err(unfit)?, Some(change))
             }
-            Version::Whole(records) => {
+            Version::Whole(records) | Version::Anew(records) => {
                 let n_records = records.len();
                 let old = before.filter(|_| self.press.has_log(apex)).map(|before| before.zone.records());
                 let zone = Zone::build(apex.as_ref(), records).map_err(|error| refused(error.to_string()))?;
@@ -85,7 +88,7 @@ impl Pipeline {
         let is_newer = |from: Serial| to.is_newer_than(from);
         // Whatever a primary has is better than a zone that is no longer good; its history begins anew.
         let change = change.filter(|_| before.is_none_or(|before| is_newer(before.zone.serial())));
-        let is_free = self.expired.contains(apex) && change.is_none();
+        let is_free = (is_anew || self.expired.contains(apex)) && change.is_none();
         if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !is_newer(*from) && !is_free) {
             return Err(refused(format!("serial {to} is not newer than {from}")));
         }

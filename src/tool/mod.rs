@@ -12,6 +12,7 @@ mod server_stop;
 mod zone_check;
 mod zone_compile;
 mod zone_dump;
+mod zone_refresh;
 mod zone_reload;
 mod zone_sign;
 mod zone_status;
@@ -70,6 +71,8 @@ enum Zone {
     Dump(zone_dump::Args),
     /// Reads one zone again, or everything.
     Reload(zone_reload::Args),
+    /// Has the primaries of a zone asked now.
+    Refresh(zone_refresh::Args),
     /// Signs a master file.
     Sign(zone_sign::Args),
     /// Verifies a signed zone: signatures, chain of denial, keys.
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
             Zone::Status(args) => zone_status::run(&args),
             Zone::Dump(args) => zone_dump::run(&args),
             Zone::Reload(args) => zone_reload::run(&args),
+            Zone::Refresh(args) => zone_refresh::run(&args),
             Zone::Sign(args) => zone_sign::run(&args),
             Zone::Verify(args) => zone_verify::run(&args),
         },

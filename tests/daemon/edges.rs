@@ -129,3 +129,37 @@ fn an_edge_without_its_primary_answers_until_the_zone_expires() {
     pair.edge.tool_refuses(&["server", "reload"], "expired");
     wait_for(&pair.edge, 8);
 }
+
+/// Without being told, and where the serial went back.
+#[test]
+fn an_operator_has_the_primary_asked() {
+    let mut primary = House::new(&format!("{}{ALLOWED}{}", zone_table("example.org.", ""), keys()));
+    primary.write("example.org.zone", &version(7));
+    primary.start();
+    let zone = format!("[[zone]]\nname = \"example.org.\"\nprimaries = [{{ address = \"{}\", key = \"xfr\" }}]\n", primary.addresses()[0]);
+    let mut edge = House::new(&format!("{zone}{}{}", zone_table("own.example.", ""), keys()));
+    edge.write("own.example.zone", ZONE);
+    edge.start();
+    wait_for(&edge, 7);
+    primary.write("example.org.zone", &version(8));
+    primary.tool_ok(&["zone", "reload", "example.org"]);
+    assert!(edge.tool_ok(&["zone", "refresh", "example.org"]).contains("its primaries are asked"));
+    wait_for(&edge, 8);
+    primary.write("example.org.zone", &version(3));
+    primary.tool_refuses(&["zone", "reload", "example.org"], "3");
+    assert_eq!(primary.serial("example.org"), 3);
+    edge.tool_ok(&["zone", "refresh", "Example.ORG."]);
+    edge.wait_for("it has serial 3, and ours is 8: it is behind, or its serial went back");
+    assert_eq!(edge.serial("example.org"), 8);
+    edge.tool_ok(&["zone", "refresh", "example.org", "--whole"]);
+    wait_for(&edge, 3);
+    // From there it goes on, through a restart too.
+    edge.kill();
+    edge.start();
+    assert_eq!(edge.serial("example.org"), 3);
+    primary.write("example.org.zone", &version(4));
+    primary.tool_ok(&["zone", "reload", "example.org"]);
+    edge.tool_ok(&["zone", "refresh", "example.org"]);
+    wait_for(&edge, 4);
+    edge.tool_refuses(&["zone", "refresh", "own.example"], "is no zone that is had from primaries");
+}

@@ -51,6 +51,7 @@ pub fn line_seeds() -> Vec<Vec<u8>> {
         r#"{"verb":"zone-status","zone":"vn."}"#,
         r#"{"verb":"zone-dump","zone":"vn."}"#,
         r#"{"verb":"zone-reload"}"#,
+        r#"{"verb":"zone-refresh","zone":"vn.","whole":true}"#,
         r#"{"verb":"key-list"}"#,
     ];
     lines.map(|line| line.as_bytes().to_vec()).to_vec()
@@ -253,6 +254,9 @@ impl Doors for Closed {
         json!({})
     }
     fn reload(&self, _: Option<&str>) -> Result<Value, String> {
+        Err("closed".into())
+    }
+    fn zone_refresh(&self, _: &str, _: bool) -> Result<(), String> {
         Err("closed".into())
     }
     fn stop(&self) {}

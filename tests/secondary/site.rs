@@ -50,7 +50,7 @@ impl Shelf {
 }
 
 impl Holder for Shelf {
-    fn take(&self, apex: &Name, received: Received) -> Result<(), NotTaken> {
+    fn take(&self, apex: &Name, received: Received, _: bool) -> Result<(), NotTaken> {
         let (zone, i) = match received {
             Received::Current(_) => panic!("nothing is no news"),
             Received::Whole(records) => (Zone::build(apex.as_ref(), records).map_err(|error| NotTaken::Refused(error.to_string()))?, 0),

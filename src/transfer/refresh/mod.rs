@@ -17,6 +17,8 @@ pub struct Secondary {
     good: usize,
     round: Option<Round>,
     hint: Option<Hint>,
+    /// An operator asks for it; true = as a whole.
+    asked: Option<bool>,
     /// When to look without being told.
     next: UnixTime,
     /// Rounds that failed since the last one that did not.
@@ -60,6 +62,8 @@ enum Why {
     Due,
     /// There is something newer, perhaps of this serial.
     Hinted(Option<Serial>),
+    /// An operator asks for it, perhaps for the whole zone.
+    Asked { whole: bool },
 }
 
 /// What a NOTIFY says (RFC 1996).
@@ -160,6 +164,7 @@ impl Secondary {
             good: 0,
             round: None,
             hint: None,
+            asked: None,
             next: now,
             n_failed: 0,
             n_fruitless: 0,
@@ -200,6 +205,11 @@ impl Secondary {
         });
     }
 
+    /// An operator wants the primaries asked now; `whole`: for the whole zone, which takes the place of what is here whatever its serial.
+    pub fn ask(&mut self, whole: bool) {
+        self.asked = Some(whole || self.asked == Some(true));
+    }
+
     /// What is to be done now; `None` when there is nothing more.
     pub fn poll(&mut self, now: UnixTime) -> Option<Action> {
         if let Some(held) = self.held.as_mut().filter(|held| !held.is_expired && held.kept.until <= now) {
@@ -214,8 +224,9 @@ impl Secondary {
         round.is_under_way = true;
         let how = match round.why {
             _ if !has_version => How::Whole,
-            Why::Due => How::Check,
+            Why::Due | Why::Asked { whole: false } => How::Check,
             Why::Hinted(_) => How::Changes,
+            Why::Asked { whole: true } => How::Whole,
         };
         Some(Action::Fetch(Fetch { primary: round.primary(), how }))
     }
@@ -225,6 +236,7 @@ impl Secondary {
         let expires = self.held.as_ref().filter(|held| !held.is_expired).map(|held| held.kept.until);
         let asks = match (&self.round, &self.hint) {
             (Some(round), _) => (!round.is_under_way).then_some(UnixTime(0)),
+            (None, _) if self.asked.is_some() => Some(UnixTime(0)),
             (None, Some(_)) => Some(self.next.min(self.hints_from())),
             (None, None) => Some(self.next),
         };
@@ -237,7 +249,7 @@ impl Secondary {
         let primary = round.primary();
         let hinted = match round.why {
             Why::Hinted(serial) => serial,
-            Why::Due => None,
+            Why::Due | Why::Asked { .. } => None,
         };
         let is_behind = |serial: u32| hinted.is_some_and(|hinted| hinted.is_newer_than(Serial(serial)));
         match outcome {
@@ -288,11 +300,13 @@ impl Secondary {
     }
 
     fn begin(&mut self, now: UnixTime) {
-        let hint = if self.hints_from() <= now { self.hint.take() } else { None };
-        let why = match hint {
-            Some(hint) => Why::Hinted(hint.serial),
-            None if self.next <= now => Why::Due,
-            None => return,
+        let asked = self.asked.take();
+        let hint = if asked.is_none() && self.hints_from() <= now { self.hint.take() } else { None };
+        let why = match (asked, hint) {
+            (Some(whole), _) => Why::Asked { whole },
+            (None, Some(hint)) => Why::Hinted(hint.serial),
+            (None, None) if self.next <= now => Why::Due,
+            (None, None) => return,
         };
         let first = hint.and_then(|hint| hint.primary).filter(|primary| *primary < self.n_primaries.get()).unwrap_or(self.good);
         self.round = Some(Round { first, n_failed: 0, is_under_way: false, why, is_confirmed: false });
@@ -316,7 +330,7 @@ impl Secondary {
 
     fn note(&mut self, why: Why, now: UnixTime) {
         match why {
-            Why::Due => self.n_fruitless = 0,
+            Why::Due | Why::Asked { .. } => self.n_fruitless = 0,
             Why::Hinted(_) => (self.n_fruitless, self.fruitless_at) = (self.n_fruitless.saturating_add(1), now),
         }
     }

@@ -327,3 +327,22 @@ fn a_life_of_accidents() {
     }
     assert!(n_taken > 1000 && n_expired > 100, "{n_taken} {n_expired}");
 }
+
+#[test]
+fn an_operator_is_not_kept_waiting() {
+    let mut life = Life::with(2, 5);
+    life.secondary.ask(false);
+    assert_eq!(life.wait(), (0, "0?".into()));
+    // What is asked for meanwhile comes behind, and the most of it counts.
+    life.secondary.ask(true);
+    life.secondary.ask(false);
+    assert_eq!(life.act(), "");
+    life.current(5, None);
+    assert_eq!(life.wait(), (0, "0w".into()));
+    life.fetched(Outcome::Failed);
+    assert_eq!(life.wait(), (0, "1w".into()));
+    // What comes is what is here, also when its serial is older.
+    life.taken(3);
+    assert_eq!(life.secondary.soa().map(|soa| soa.serial), Some(3));
+    assert_eq!(life.wait(), (1800, "1?".into()));
+}
