@@ -129,7 +129,11 @@ impl Special<'_> {
         match changes {
             Some(Ok(Some(changes))) => Ok(Box::new(changes)),
             // The whole zone is always right.
-            Some(Ok(None) | Err(_)) | None => Ok(self.whole(zone, question, buffer)),
+            Some(Ok(None)) | None => Ok(self.whole(zone, question, buffer)),
+            Some(Err(error)) => {
+                log::warn!("[{}] its changes cannot be given, the whole zone goes out in their place: {error}", zone.apex());
+                Ok(self.whole(zone, question, buffer))
+            }
         }
     }
 
@@ -167,6 +171,13 @@ impl Special<'_> {
         let key = self.signer.as_ref().map(Signer::key);
         let client = Client { address: self.exchange.meta.client, key, channel: self.channel };
         if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {
+            // Strangers are only counted; who holds a key may wonder.
+            if let Some(key) = key {
+                log::warn!(
+                    "[{apex}] transfer refused, to {}, key {key}: allow-transfer does not name it with this key as it came",
+                    client.address
+                );
+            }
             return Err(REFUSED);
         }
         let zone = Arc::clone(zone.ok_or(SERVFAIL)?);

@@ -45,7 +45,8 @@ fn nobody_has_a_zone_who_is_not_named() {
     }
     house.stop();
     // Where a key is asked for, an address is not enough, and neither is another key.
-    house.configure(&format!("{}{ALLOWED}{}", super::zone_table("example.org.", ""), keys()));
+    let other = keys().replace("\"xfr\"", "\"mine\"");
+    house.configure(&format!("{}{ALLOWED}{}{other}", super::zone_table("example.org.", ""), keys()));
     house.write("example.org.zone", super::ZONE);
     house.start();
     let server = house.addresses()[0];
@@ -62,11 +63,14 @@ fn nobody_has_a_zone_who_is_not_named() {
         ("hmac-sha256:xfr:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned(), "BADSIG"),
         (format!("hmac-sha256:other:{SECRET}"), "BADKEY"),
         (format!("hmac-sha512:xfr:{SECRET}"), "BADKEY"),
+        (format!("hmac-sha256:mine:{SECRET}"), "Transfer failed"),
     ] {
         let refused = axfr(&key);
         assert!(refused.contains(what) && !refused.contains("192.0.2."), "{what}: {refused}");
     }
     house.wait_for("[example.org.] transferred, AXFR, key xfr., serial 7, 5 records in 1 message");
+    house.wait_for("[example.org.] transfer refused, to 127.0.0.1, key mine.: ");
+    assert_eq!(house.read("err").matches("refused").count(), 1, "strangers are not logged");
 }
 
 /// What `dig` gets from a secondary of the zone, which must come; sorted.
