@@ -13,13 +13,15 @@ use serde_json::{Value, json};
 
 use super::Event;
 use super::builder::Work;
-use super::secondary::{Secondaries, Source};
-use crate::config::Config;
+use super::catalogs::Catalogs;
+use super::secondary::{Line, Secondaries, Source};
+use crate::config::{self, Config};
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
+use crate::transfer::catalog::Group;
 use crate::transfer::notify::Status;
 use crate::transport::{Notifier, Served};
 
@@ -92,6 +94,10 @@ pub struct ZoneLine {
     pub refresh_at: Option<UnixTime>,
     /// What is wrong.
     pub problem: Option<String>,
+    /// The catalog that has it, and its groups there.
+    pub catalog: Option<(Name, Vec<String>)>,
+    /// The members that are had by it, where it is a catalog.
+    pub n_members: Option<usize>,
 }
 
 impl Shared {
@@ -156,25 +162,33 @@ impl Shared {
     }
 
     /// Zones changed.
-    pub fn update(&self, config: &Config, pipeline: &Pipeline) {
-        let file = |apex: &Name| {
-            let zone = config.zones.iter().find(|zone| zone.name == *apex)?;
-            Some(zone.source.file().map_or("primaries".to_owned(), |file| file.display().to_string()))
+    pub fn update(&self, config: &Config, pipeline: &Pipeline, catalogs: &Catalogs) {
+        let sources: BTreeMap<&Name, &config::Source> = config.zones.iter().map(|zone| (&zone.name, &zone.source)).collect();
+        let source = |apex: &Name| match sources.get(apex) {
+            Some(config::Source::File(file)) => file.display().to_string(),
+            Some(config::Source::Primaries { .. }) => "primaries".into(),
+            Some(config::Source::Generated) => "catalog".into(),
+            None => "registry".into(),
         };
+        let followed = catalogs.followed();
         let line = |apex: &Name| {
             let live = pipeline.live().get(apex);
             let counts = live.map(|live| live.zone.counts());
             ZoneLine {
                 apex: apex.clone(),
                 serial: live.map(|live| live.zone.serial().0),
-                source: file(apex).unwrap_or_else(|| "registry".into()),
+                source: source(apex),
                 counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
                 signed: live.is_some_and(|live| !live.signing.is_empty()),
                 refresh_at: live.and_then(|live| live.refresh_at),
-                problem: pipeline.problems().get(apex).cloned(),
+                problem: pipeline.problems().get(apex).cloned().or_else(|| followed.get(apex)?.1.clone()),
+                catalog: catalogs.member(apex).map(|member| (member.catalog.clone(), member.groups.iter().map(Group::to_string).collect())),
+                n_members: followed.get(apex).map(|(n_members, _)| *n_members),
             }
         };
-        let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).collect();
+        // Members that nobody has given yet are seen as well.
+        let wanted = config.zones.iter().map(|zone| &zone.name).filter(|apex| catalogs.has(apex));
+        let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).chain(wanted).collect();
         apexes.sort();
         apexes.dedup();
         let zones = apexes.into_iter().map(line).collect();
@@ -302,7 +316,8 @@ impl Doors for Shared {
             secondaries.entry(status.apex.clone()).or_default().push(secondary(&status));
         }
         let primaries = self.secondaries.get().map(Secondaries::lines).unwrap_or_default();
-        let line = |zone: &ZoneLine| primaries.iter().find(|line| line.apex == zone.apex);
+        let primaries: BTreeMap<&Name, &Line> = primaries.iter().map(|line| (&line.apex, line)).collect();
+        let line = |zone: &ZoneLine| primaries.get(&zone.apex);
         let board = self.board();
         let lines: Vec<Value> = board
             .zones
@@ -318,6 +333,9 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "catalog": zone.catalog.as_ref().map(|(catalog, _)| catalog.to_string()),
+                    "groups": zone.catalog.as_ref().map(|(_, groups)| groups),
+                    "members": zone.n_members,
                     "primary": line(zone).map(|line| line.primary),
                     "checked_at": line(zone).and_then(|line| line.status.checked).map(|at| at.to_string()),
                     "next_check_at": line(zone).and_then(|line| line.status.next).map(|at| at.to_string()),
