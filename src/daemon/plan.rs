@@ -95,8 +95,13 @@ pub fn access(config: &Config) -> Access {
         keys: config.keys.iter().map(TsigKey::key).collect(),
         zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
         others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
+        catalogs: config.zones.iter().filter(|zone| is_catalog(zone)).map(|zone| zone.name.as_ref().to_lowercase()).collect(),
         secondaries: config.zones.iter().filter_map(notifiers).collect(),
     }
+}
+
+fn is_catalog(zone: &Zone) -> bool {
+    zone.source == Source::Generated || zone.interpret.is_some()
 }
 
 /// Who is told of changes: secondaries of each zone that is named, and of all others.

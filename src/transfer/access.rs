@@ -19,6 +19,8 @@ pub struct Access {
     pub zones: BTreeMap<Name, Vec<Allow>>,
     /// Who may transfer all other zones.
     pub others: Vec<Allow>,
+    /// Zones that are catalogs, in lower case: what is in them is shown to those alone who may transfer them or speak of their changes.
+    pub catalogs: Vec<Name>,
     /// Zones that are had from others, and who may say that one has changed (RFC 1996 §3.10).
     pub secondaries: BTreeMap<Name, Vec<Allow>>,
 }
@@ -27,6 +29,17 @@ impl Access {
     /// True if `client` may transfer the zone `apex`, which is in lower case.
     pub fn may_transfer(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> bool {
         self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, now))
+    }
+
+    /// The catalog that `name` is in, if it is in one.
+    #[inline]
+    pub fn catalog_of(&self, name: NameRef<'_>) -> Option<&Name> {
+        self.catalogs.iter().find(|apex| name.is_at_or_below(apex.as_ref()))
+    }
+
+    /// True if `client` may ask for what is in the catalog `apex` (RFC 9432 §7): secondaries, and the primaries that look at us.
+    pub fn may_ask_catalog(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> bool {
+        self.may_transfer(apex, client, now) || self.may_notify(apex, client, now) == Some(true)
     }
 
     /// True if `client` may say that the zone `apex` has changed; `None` where it is not had from others.
