@@ -62,6 +62,7 @@ pub struct Builder {
     serving: Config,
     face: Face,
     access: Arc<Access>,
+    secondaries: Box<plan::SecondariesOf>,
     tls: Option<Acceptor>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
@@ -75,7 +76,8 @@ impl Builder {
         let access = Arc::new(plan::access(&config));
         let tls = config.tls.as_ref().map(Acceptor::new);
         let (catalogs, serving) = (Catalogs::open(&config.server.state), config.clone());
-        Self { config, catalogs, serving, face, access, tls, pipeline, shared, images }
+        let secondaries = Box::new(plan::secondaries(&config));
+        Self { config, catalogs, serving, secondaries, face, access, tls, pipeline, shared, images }
     }
 
     /// Makes everything for the first time.
@@ -237,7 +239,7 @@ impl Builder {
         let report = self.carry_out(scope, &ended, now)?;
         self.pipeline.erase(&ended);
         self.catalogs.save();
-        if ended.iter().any(|apex| self.catalogs.has(apex)) {
+        if ended.iter().any(|apex| self.catalogs.member(apex).is_some()) {
             self.carry_out(&Scope::Members, &BTreeSet::new(), now)?;
         }
         Ok(report)
@@ -247,6 +249,7 @@ impl Builder {
     fn carry_out(&mut self, scope: &Scope, without: &BTreeSet<Name>, now: UnixTime) -> Result<Report, String> {
         self.serving = self.catalogs.with_members(&self.config, without);
         self.access = Arc::new(plan::access(&self.serving));
+        self.secondaries = Box::new(plan::secondaries(&self.serving));
         let plan = plan::plan(&self.serving);
         let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
@@ -298,9 +301,10 @@ impl Builder {
 
     /// A zone that is had from others is another one, is good again, or is so no longer: it may be a catalog.
     fn looked_after(&mut self, apex: &Name) {
-        if catalogs::is_followed(&self.config, apex)
-            && let Err(error) = self.settle(&Scope::Members, false, UnixTime::now())
-        {
+        if !catalogs::is_followed(&self.config, apex) {
+            return self.shared.update_zone(apex, &self.pipeline, &self.catalogs);
+        }
+        if let Err(error) = self.settle(&Scope::Members, false, UnixTime::now()) {
             log::error!("{error}");
         }
         self.shared.update(&self.serving, &self.pipeline, &self.catalogs);
@@ -317,8 +321,7 @@ impl Builder {
 
     /// Tells those who have our zones what is served now; who knows already is not told.
     fn tell_secondaries(&self) {
-        let secondaries = plan::secondaries(&self.serving);
-        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, (self.secondaries)(live.zone.apex())));
         self.shared.notifier.serve(zones.collect());
     }
 

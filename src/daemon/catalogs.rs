@@ -112,11 +112,6 @@ impl Catalogs {
         config
     }
 
-    /// True if the zone is had by a catalog.
-    pub fn has(&self, apex: &Name) -> bool {
-        self.members.contains_key(apex)
-    }
-
     /// How a zone is had, where that is by a catalog.
     pub fn member(&self, apex: &Name) -> Option<&Member> {
         self.members.get(apex)

@@ -100,6 +100,29 @@ pub struct ZoneLine {
     pub n_members: Option<usize>,
 }
 
+/// How a zone that is had from others is told.
+const PRIMARIES: &str = "primaries";
+
+impl ZoneLine {
+    /// But for where it comes from, and what it says where it is a catalog.
+    fn new(apex: &Name, pipeline: &Pipeline, catalogs: &Catalogs) -> Self {
+        let live = pipeline.live().get(apex);
+        let counts = live.map(|live| live.zone.counts());
+        let member = catalogs.member(apex);
+        Self {
+            apex: apex.clone(),
+            serial: live.map(|live| live.zone.serial().0),
+            source: String::new(),
+            counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
+            signed: live.is_some_and(|live| !live.signing.is_empty()),
+            refresh_at: live.and_then(|live| live.refresh_at),
+            problem: pipeline.problems().get(apex).cloned(),
+            catalog: member.map(|member| (member.catalog.clone(), member.groups.iter().map(Group::to_string).collect())),
+            n_members: None,
+        }
+    }
+}
+
 impl Shared {
     /// Of a daemon that starts.
     pub fn new(
@@ -166,36 +189,36 @@ impl Shared {
         let sources: BTreeMap<&Name, &config::Source> = config.zones.iter().map(|zone| (&zone.name, &zone.source)).collect();
         let source = |apex: &Name| match sources.get(apex) {
             Some(config::Source::File(file)) => file.display().to_string(),
-            Some(config::Source::Primaries { .. }) => "primaries".into(),
+            Some(config::Source::Primaries { .. }) => PRIMARIES.into(),
             Some(config::Source::Generated) => "catalog".into(),
             None => "registry".into(),
         };
         let followed = catalogs.followed();
-        let line = |apex: &Name| {
-            let live = pipeline.live().get(apex);
-            let counts = live.map(|live| live.zone.counts());
-            ZoneLine {
-                apex: apex.clone(),
-                serial: live.map(|live| live.zone.serial().0),
-                source: source(apex),
-                counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
-                signed: live.is_some_and(|live| !live.signing.is_empty()),
-                refresh_at: live.and_then(|live| live.refresh_at),
-                problem: pipeline.problems().get(apex).cloned().or_else(|| followed.get(apex)?.1.clone()),
-                catalog: catalogs.member(apex).map(|member| (member.catalog.clone(), member.groups.iter().map(Group::to_string).collect())),
-                n_members: followed.get(apex).map(|(n_members, _)| *n_members),
-            }
-        };
         // Members that nobody has given yet are seen as well.
-        let wanted = config.zones.iter().map(|zone| &zone.name).filter(|apex| catalogs.has(apex));
+        let wanted = config.zones.iter().map(|zone| &zone.name).filter(|apex| catalogs.member(apex).is_some());
         let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).chain(wanted).collect();
         apexes.sort();
         apexes.dedup();
+        let line = |apex: &Name| {
+            let (n_members, broken) = followed.get(apex).cloned().map_or((None, None), |(n_members, broken)| (Some(n_members), broken));
+            let line = ZoneLine { source: source(apex), n_members, ..ZoneLine::new(apex, pipeline, catalogs) };
+            ZoneLine { problem: line.problem.clone().or(broken), ..line }
+        };
         let zones = apexes.into_iter().map(line).collect();
         let mut board = self.board();
         board.zones = zones;
         board.compiled = pipeline.compiled().cloned();
         board.export_problem = pipeline.export_problem().map(str::to_owned);
+    }
+
+    /// One zone that is had from others, and is no catalog, changed.
+    pub fn update_zone(&self, apex: &Name, pipeline: &Pipeline, catalogs: &Catalogs) {
+        let line = ZoneLine { source: PRIMARIES.into(), ..ZoneLine::new(apex, pipeline, catalogs) };
+        let zones = &mut self.board().zones;
+        match zones.binary_search_by(|zone| zone.apex.cmp(apex)) {
+            Ok(i) => zones[i] = line,
+            Err(i) => zones.insert(i, line),
+        }
     }
 
     /// True for a zone that is served or should be.

@@ -115,6 +115,9 @@ pub fn secondaries(config: &Config) -> impl Fn(NameRef<'_>) -> Arc<[Secondary]> 
     move |apex| Arc::clone(zones.get(&apex.to_owned()).unwrap_or(&others))
 }
 
+/// What [`secondaries`] gives.
+pub type SecondariesOf = dyn Fn(NameRef<'_>) -> Arc<[Secondary]> + Send;
+
 /// The keys that differ and that only a restart takes over.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
