@@ -18,6 +18,9 @@ use crate::transfer::catalog::{self, Broken, Catalog, Change, Clash, Group, Hear
 use crate::zone::Zone;
 use crate::{disk, journal};
 
+/// Members that are left out of which the log says each, whenever catalogs are settled. Our choice: enough to see what they have in common.
+const MOST_SAID: usize = 10;
+
 /// What is known of catalogs.
 pub struct Catalogs {
     path: PathBuf,
@@ -63,8 +66,13 @@ impl Catalogs {
         for change in &settled.changes {
             log::info!("{change}");
         }
-        for clash in settled.clashes.difference(&self.clashes) {
+        let mut news = settled.clashes.difference(&self.clashes);
+        for clash in news.by_ref().take(MOST_SAID) {
             log::warn!("{clash}");
+        }
+        let n_more = news.count();
+        if n_more > 0 {
+            log::warn!("{} of catalogs left out as well", count(n_more, "more member"));
         }
         (self.members, self.clashes) = (settled.members, settled.clashes);
         settled.changes
