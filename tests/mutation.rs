@@ -71,6 +71,11 @@ fn zones_on_their_way_in() {
 }
 
 #[test]
+fn catalogs() {
+    check("catalog", 20_000, &doors::catalog::catalog_seeds(), doors::catalog::catalog);
+}
+
+#[test]
 fn notices() {
     check("notice", 10_000, &doors::inward::notice_seeds(), doors::inward::notice);
 }

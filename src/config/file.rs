@@ -21,6 +21,8 @@ pub struct File {
     #[serde(default)]
     pub policy: BTreeMap<String, Policy>,
     #[serde(default)]
+    pub template: BTreeMap<String, Template>,
+    #[serde(default)]
     pub zone: Vec<Zone>,
     #[serde(default)]
     pub key: Vec<Key>,
@@ -79,6 +81,9 @@ pub struct Registry {
     pub max_shrink_percent: Option<Spanned<u32>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
+    pub catalog_zone: Option<Spanned<String>>,
+    pub catalog_group: Option<Spanned<String>>,
+    pub catalog_coo: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -107,6 +112,21 @@ pub struct Zone {
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub allow_update: Option<Spanned<Vec<Allow>>>,
+    pub notify: Option<Spanned<Vec<Peer>>>,
+    pub allow_transfer: Option<Spanned<Vec<Allow>>>,
+    pub catalog_role: Option<Spanned<String>>,
+    pub catalog_template: Option<Spanned<Vec<Spanned<String>>>>,
+    pub catalog_scope: Option<Spanned<Vec<Spanned<String>>>>,
+    pub catalog_zone: Option<Spanned<String>>,
+    pub catalog_group: Option<Spanned<String>>,
+    pub catalog_coo: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Template {
+    pub primaries: Option<Spanned<Vec<Peer>>>,
+    pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
 }

@@ -16,6 +16,7 @@ use crate::transport::tls::{Credentials, TlsPeer};
 /// The most octets of a configuration: our choice, far above any real one.
 const MAX_CONFIG: u64 = 64 << 20;
 
+mod catalog;
 mod error;
 mod file;
 mod policy;
@@ -23,6 +24,7 @@ mod read;
 mod tls;
 mod tsig;
 
+pub use catalog::{Membership, Rules, Template};
 pub use error::ConfigError;
 pub use policy::Policy;
 pub use tsig::{Secret, TsigKey};
@@ -137,6 +139,8 @@ pub struct Registry {
     pub notify: Vec<Peer>,
     /// Who may transfer the registry's zones; empty = nobody.
     pub allow_transfer: Vec<Allow>,
+    /// The catalog that they are listed in.
+    pub member: Option<Membership>,
 }
 
 /// Which time names are judged at.
@@ -163,6 +167,10 @@ pub struct Zone {
     pub allow_transfer: Vec<Allow>,
     /// Who may change it by UPDATE, each with a key; empty = nobody, and the zone is what its file says.
     pub allow_update: Vec<Allow>,
+    /// It is a catalog, and its members are zones of this server by these rules.
+    pub interpret: Option<Rules>,
+    /// The catalog that it is listed in.
+    pub member: Option<Membership>,
 }
 
 /// Where a zone comes from.
@@ -177,6 +185,8 @@ pub enum Source {
         /// Who beside them may say that the zone has changed.
         allow_notify: Vec<Allow>,
     },
+    /// The configuration itself: a catalog of the zones that name it (RFC 9432).
+    Generated,
 }
 
 impl Source {
@@ -184,8 +194,13 @@ impl Source {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
-            Self::Primaries { .. } => None,
+            Self::Primaries { .. } | Self::Generated => None,
         }
+    }
+
+    /// True for a zone that is had from others.
+    pub fn is_primaries(&self) -> bool {
+        matches!(self, Self::Primaries { .. })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+use super::catalog::{Listing, Named, Role, Written};
 use super::error;
 use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, Source, TsigKey, Zone, file, tls};
 use crate::dns::Name;
@@ -24,17 +25,19 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let source = error::Source { path, text };
     let file: file::File = toml::from_str(text).map_err(|error| source.syntax(&error))?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    let mut reader = Reader { source, folder, warnings: Vec::new() };
+    let mut reader = Reader { source, folder, warnings: Vec::new(), named: Vec::new() };
     reader.config(file)
 }
 
-struct Reader<'a> {
-    source: error::Source<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) source: error::Source<'a>,
     folder: PathBuf,
     warnings: Vec<String>,
+    /// Catalogs that zones say they are listed in.
+    pub(super) named: Vec<Named>,
 }
 
-type Text = Spanned<String>;
+pub(super) type Text = Spanned<String>;
 
 const ALGORITHMS: [(&str, Algorithm); 4] = [
     ("ecdsap256sha256", Algorithm::EcdsaP256Sha256),
@@ -69,15 +72,17 @@ impl Reader<'_> {
             keys.push(key);
         }
         let registry = file.registry.map(|table| self.registry(table, &policies, &keys)).transpose()?;
+        let templates = self.templates(file.template, &keys, tls.as_ref())?;
         let mut zones: Vec<Zone> = Vec::new();
         for table in file.zone {
             let span = table.name.span();
-            let zone = self.zone(table, &policies, &keys, tls.as_ref())?;
+            let zone = self.zone(table, &policies, &templates, &keys, tls.as_ref())?;
             if zones.iter().any(|other| other.name == zone.name) {
                 return Err(self.source.error(span, "zone.name", format!("the zone '{}' is there twice, remove one", zone.name)));
             }
             zones.push(zone);
         }
+        self.check_named(&zones)?;
         if registry.is_none() && zones.is_empty() {
             self.warnings.push("no [registry] and no [[zone]]: every query is refused".into());
         }
@@ -242,6 +247,8 @@ impl Reader<'_> {
         let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
         let notify = self.told(table.notify, "registry.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "registry.allow-transfer", keys)?;
+        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo };
+        let member = self.membership(listing, "registry")?;
         let max_shrink_percent =
             self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
         let profile = table.profile.map_or_else(|| "92-2003".to_owned(), Spanned::into_inner);
@@ -261,6 +268,7 @@ impl Reader<'_> {
             max_shrink_percent,
             notify,
             allow_transfer,
+            member,
         })
     }
 
@@ -268,13 +276,22 @@ impl Reader<'_> {
         &mut self,
         table: file::Zone,
         policies: &BTreeMap<String, Policy>,
+        templates: &BTreeMap<String, Written>,
         keys: &[TsigKey],
         tls: Option<&Credentials>,
     ) -> Result<Zone, ConfigError> {
         let name = self.name(&table.name, "zone.name")?;
+        let role = Role { role: table.catalog_role, template: table.catalog_template, scope: table.catalog_scope };
+        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo };
         let source = match (table.file, table.primaries) {
+            (None, None) if role.is_generated(self)? => Source::Generated,
+            (Some(at), _) if role.is_generated(self)? => return Err(self.error(&at, "zone.file", MADE_HERE)),
+            (None, Some(at)) if role.is_generated(self)? => return Err(self.error(&at, "zone.primaries", MADE_HERE)),
             (Some(file), None) => Source::File(self.path(Some(file), "zone.file", "")?),
-            (None, Some(list)) => self.primaries(&list, table.allow_notify.clone(), keys, tls)?,
+            (None, Some(list)) => {
+                let primaries = self.primaries(&list, "zone.primaries", keys, tls)?;
+                Source::Primaries { primaries, allow_notify: self.allowed(table.allow_notify.clone(), "zone.allow-notify", keys)? }
+            }
             (Some(file), Some(_)) => {
                 let what = format!("'{name}' has a file and primaries, remove one: a zone comes from one place");
                 return Err(self.error(&file, "zone.file", what));
@@ -288,7 +305,13 @@ impl Reader<'_> {
             let what = format!("'{name}' comes from primaries and is served as they have it, remove sign: it is not signed again here");
             return Err(self.error(sign, "zone.sign", what));
         }
-        if let (Source::File(_), Some(list)) = (&source, &table.allow_notify) {
+        if let (Source::Generated, Some(at)) = (&source, &table.sign) {
+            return Err(self.error(at, "zone.sign", "a catalog is for servers that are configured to have it, remove sign"));
+        }
+        if let (Source::Generated, Some(at)) = (&source, &listing.zone) {
+            return Err(self.error(at, "zone.catalog-zone", "a catalog that is made here is listed in none, remove it"));
+        }
+        if let (Source::File(_) | Source::Generated, Some(list)) = (&source, &table.allow_notify) {
             let what = format!("'{name}' comes from a file, of which nobody can say that it has changed, remove allow-notify");
             return Err(self.error(list, "zone.allow-notify", what));
         }
@@ -299,33 +322,38 @@ impl Reader<'_> {
             let what = format!("'{name}' comes from primaries and is changed there, remove allow-update");
             return Err(self.error(list, "zone.allow-update", what));
         }
+        if let (Source::Generated, Some(list)) = (&source, &table.allow_update) {
+            return Err(self.error(list, "zone.allow-update", MADE_HERE));
+        }
         let allow_update = self.allowed(table.allow_update.clone(), "zone.allow-update", keys)?;
         if let (Some(list), true) = (&table.allow_update, allow_update.iter().any(|allow| allow.key.is_none())) {
             let what = format!("'{name}' could be changed without a key, add key = \"...\": an address is easily forged");
             return Err(self.error(list, "zone.allow-update", what));
         }
-        Ok(Zone { name, source, sign, notify, allow_transfer, allow_update })
+        let member = self.membership(listing, "zone")?;
+        let zone = Zone { name, source, sign, notify, allow_transfer, allow_update, interpret: None, member };
+        Ok(Zone { interpret: self.rules(role, &zone, templates)?, ..zone })
     }
 
-    fn primaries(
-        &mut self,
+    pub(super) fn primaries(
+        &self,
         list: &Spanned<Vec<file::Peer>>,
-        allow_notify: Option<Spanned<Vec<file::Allow>>>,
+        key: &str,
         keys: &[TsigKey],
         tls: Option<&Credentials>,
-    ) -> Result<Source, ConfigError> {
-        let peers = list.get_ref().iter().map(|peer| self.peer(peer, "zone.primaries", keys, tls));
+    ) -> Result<Vec<Peer>, ConfigError> {
+        let peers = list.get_ref().iter().map(|peer| self.peer(peer, key, keys, tls));
         let primaries = peers.collect::<Result<Vec<_>, _>>()?;
         if primaries.is_empty() {
-            return Err(self.error(list, "zone.primaries", "is empty, write for example [{ address = \"192.0.2.1:53\" }]"));
+            return Err(self.error(list, key, "is empty, write for example [{ address = \"192.0.2.1:53\" }]"));
         }
         if let Some(peer) = primaries.iter().find(|peer| peer.address.port() == 0) {
-            return Err(self.error(list, "zone.primaries", format!("{} has port 0, write the port that it listens on", peer.address)));
+            return Err(self.error(list, key, format!("{} has port 0, write the port that it listens on", peer.address)));
         }
-        Ok(Source::Primaries { primaries, allow_notify: self.allowed(allow_notify, "zone.allow-notify", keys)? })
+        Ok(primaries)
     }
 
-    fn allowed(&self, list: Option<Spanned<Vec<file::Allow>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Allow>, ConfigError> {
+    pub(super) fn allowed(&self, list: Option<Spanned<Vec<file::Allow>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Allow>, ConfigError> {
         let allow = |allow: file::Allow| {
             let Some(prefix) = Prefix::parse(allow.prefix.get_ref()) else {
                 let what = format!(
@@ -346,7 +374,7 @@ impl Reader<'_> {
     }
 
     /// Secondaries; each once, since each would be told twice of everything.
-    fn told(&self, list: Option<Spanned<Vec<file::Peer>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Peer>, ConfigError> {
+    pub(super) fn told(&self, list: Option<Spanned<Vec<file::Peer>>>, key: &str, keys: &[TsigKey]) -> Result<Vec<Peer>, ConfigError> {
         let mut peers: Vec<Peer> = Vec::new();
         for table in list.into_iter().flat_map(Spanned::into_inner) {
             if let Some(over) = &table.tls {
@@ -418,7 +446,7 @@ impl Reader<'_> {
         }
     }
 
-    fn name(&self, text: &Text, key: &str) -> Result<Name, ConfigError> {
+    pub(super) fn name(&self, text: &Text, key: &str) -> Result<Name, ConfigError> {
         Name::parse(text.get_ref()).map_err(|error| self.error(text, key, format!("'{}' is no domain name: {error}", text.get_ref())))
     }
 
@@ -439,7 +467,7 @@ impl Reader<'_> {
     }
 
     /// Text that has to fit one character-string of a TXT record (RFC 1035 §3.3.14).
-    fn short_text(&self, text: Option<Text>, key: &str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn short_text(&self, text: Option<Text>, key: &str) -> Result<Option<String>, ConfigError> {
         match text {
             Some(text) if text.get_ref().len() > 255 => Err(self.error(&text, key, "has more than 255 octets, shorten it")),
             text => Ok(text.map(Spanned::into_inner)),
@@ -499,7 +527,7 @@ impl Reader<'_> {
         self.duration(value, key, Duration::from_secs(default.into()), range).map(|duration| duration.as_secs() as u32)
     }
 
-    fn choice<T: Copy>(&self, text: Option<Text>, key: &str, names: &[(&str, T)], default: T) -> Result<T, ConfigError> {
+    pub(super) fn choice<T: Copy>(&self, text: Option<Text>, key: &str, names: &[(&str, T)], default: T) -> Result<T, ConfigError> {
         let Some(text) = text else { return Ok(default) };
         if let Some((_, value)) = names.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.get_ref().trim_end_matches('.'))) {
             return Ok(*value);
@@ -508,10 +536,13 @@ impl Reader<'_> {
         Err(self.error(&text, key, format!("'{}' is not known, write one of {}", text.get_ref(), known.join(", "))))
     }
 
-    fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
+    pub(super) fn error<T>(&self, at: &Spanned<T>, key: &str, what: impl Into<String>) -> ConfigError {
         self.source.error(at.span(), key, what)
     }
 }
+
+/// What is wrong with a place where a catalog that is made here comes from.
+const MADE_HERE: &str = "a catalog that is made here is made of the zones that name it in catalog-zone, remove this";
 
 /// Reads digits with units `w d h m s`, each unit once at most and in this order; digits alone are seconds.
 fn parse_duration(text: &str) -> Option<u64> {

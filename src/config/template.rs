@@ -91,6 +91,7 @@ fn the_template_names_every_key() {
         ("[registry]", keys::<file::Registry>()),
         ("[policy.default]", keys::<file::Policy>()),
         ("[[zone]]", keys::<file::Zone>()),
+        ("[template.edge]", keys::<file::Template>()),
         ("[[key]]", keys::<file::Key>()),
     ];
     assert_eq!(keys::<file::File>().len(), tables.len());

@@ -329,3 +329,99 @@ fn cut_and_flipped_texts_are_errors_or_good() {
         let _ = parse(&String::from_utf8_lossy(&bytes));
     }
 }
+
+/// A catalog that is made here and what it lists; one that is followed, with templates.
+#[test]
+fn catalogs_are_understood() {
+    let zone = |name: &str, rest: &str| format!("[[zone]]\nname = \"{name}\"\n{rest}\n");
+    let from = |address: &str| format!("primaries = [{{ address = \"{address}:53\" }}]\n");
+    let text = [
+        zone("Made.", "catalog-role = \"generate\"\nallow-transfer = [{ prefix = \"::1\" }]"),
+        zone("a.", "file = \"a\"\ncatalog-zone = \"MADE\"\ncatalog-group = \"G\"\ncatalog-coo = \"Other.\""),
+        zone("plain.", &format!("{}catalog-role = \"interpret\"\nallow-transfer = [{{ prefix = \"::1\" }}]", from("192.0.2.1"))),
+        zone(
+            "by.",
+            &format!(
+                "{}catalog-role = \"interpret\"\ncatalog-template = [\"x\", \"y\", \"z\"]\ncatalog-scope = [\"VN\"]",
+                from("192.0.2.2")
+            ),
+        ),
+        format!("[template.x]\n[template.y]\n{}[template.z]\nallow-transfer = [{{ prefix = \"::2\" }}]\n", from("192.0.2.3")),
+    ];
+    let config = parse(&with(&text.concat())).expect("good");
+    let name = |text: &str| Name::parse(text).expect("a name");
+    let [made, a, plain, by] = &config.zones[..] else { panic!("four zones") };
+    assert_eq!((&made.source, &made.interpret), (&Source::Generated, &None));
+    assert_eq!(a.member, Some(Membership { catalog: name("made"), group: Some("G".into()), coo: Some(name("other")) }));
+    let group = crate::transfer::catalog::Group::new;
+    let same = plain.interpret.as_ref().expect("a catalog").template(&[group("x")]);
+    assert_eq!((&same.source, &same.allow_transfer), (&plain.source, &plain.allow_transfer));
+    let rules = by.interpret.as_ref().expect("a catalog");
+    assert_eq!(rules.scope, [name("vn")]);
+    let primary = |groups: &[&str]| {
+        let template = rules.template(&groups.iter().map(|text| group(text)).collect::<Vec<_>>());
+        let Source::Primaries { primaries, .. } = &template.source else { panic!("primaries") };
+        (primaries[0].address.to_string(), template.allow_transfer.len())
+    };
+    for (groups, expected) in [
+        (&[][..], ("192.0.2.2:53", 0)),
+        (&["Y"], ("192.0.2.2:53", 0)),
+        (&["q", "y"], ("192.0.2.3:53", 0)),
+        (&["z", "y"], ("192.0.2.3:53", 0)),
+        (&["z"], ("192.0.2.2:53", 1)),
+    ] {
+        assert_eq!(primary(groups), (expected.0.to_owned(), expected.1), "{groups:?}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_of_catalogs_is_refused() {
+    let check = |rest: &str, expected: &str| refused(&with(&format!("[[zone]]\nname = \"c.\"\n{rest}")), expected);
+    let primaries = "primaries = [{ address = \"192.0.2.1:53\" }]";
+    check("catalog-role = \"x\"", "line 5: zone.catalog-role: 'x' is not known, write one of generate, interpret");
+    let made = "a catalog that is made here is made of the zones that name it in catalog-zone, remove this";
+    check("catalog-role = \"generate\"\nfile = \"c\"", &format!("line 6: zone.file: {made}"));
+    check(&format!("catalog-role = \"generate\"\n{primaries}"), &format!("line 6: zone.primaries: {made}"));
+    check(
+        "catalog-role = \"generate\"\nsign = \"default\"",
+        "line 6: zone.sign: a catalog is for servers that are configured to have it, remove sign",
+    );
+    check(
+        "catalog-role = \"generate\"\ncatalog-zone = \"d.\"",
+        "line 6: zone.catalog-zone: a catalog that is made here is listed in none, remove it",
+    );
+    check(
+        "catalog-role = \"interpret\"",
+        "line 4: zone.file: 'c.' has no file, add file = \"...\", or primaries = [...] to have it from other servers",
+    );
+    let for_followed = "is for a catalog that members are taken from, remove it, or add catalog-role = \"interpret\"";
+    check(&format!("{primaries}\ncatalog-template = [\"x\"]"), &format!("line 6: zone.catalog-template: {for_followed}"));
+    check("catalog-role = \"generate\"\ncatalog-scope = []", &format!("line 6: zone.catalog-scope: {for_followed}"));
+    check(
+        &format!("{primaries}\ncatalog-role = \"interpret\"\ncatalog-template = [\"x\"]"),
+        "line 7: zone.catalog-template: there is no template 'x', add a table [template.x]",
+    );
+    check(
+        "file = \"c\"\ncatalog-role = \"interpret\"",
+        "line 6: zone.catalog-role: comes from a file: add catalog-template = [\"...\"] with a template that has the primaries of the members",
+    );
+    check(
+        "file = \"c\"\ncatalog-role = \"interpret\"\ncatalog-template = [\"x\"]\n[template.x]",
+        "line 7: zone.catalog-template: the template 'x' has no primaries, and the catalog has none that members could come from, add them",
+    );
+    let alone = "is for a zone that a catalog lists, add catalog-zone, or remove it";
+    check("file = \"c\"\ncatalog-group = \"x\"", &format!("line 6: zone.catalog-group: {alone}"));
+    check("file = \"c\"\ncatalog-coo = \"x\"", &format!("line 6: zone.catalog-coo: {alone}"));
+    check(
+        "file = \"c\"\ncatalog-zone = \"x\"\ncatalog-coo = \"X.\"",
+        "line 7: zone.catalog-coo: is the catalog that it is in, write the one that takes it over",
+    );
+    check(
+        "file = \"c\"\ncatalog-zone = \"x\"",
+        "line 6: zone.catalog-zone: no catalog 'x.' is made here, add a [[zone]] with this name and catalog-role = \"generate\"",
+    );
+    refused(
+        &with("[template.x]\nallow-notify = []"),
+        "line 4: template.x.allow-notify: says who may speak of changes in place of primaries that are not named, add primaries, or remove it",
+    );
+}

@@ -1,6 +1,6 @@
 //! The thread that makes zones: one piece of work at a time, in the order asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
 
+use super::catalogs::{self, Catalogs};
 use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source};
 use super::updates::Updates;
@@ -67,9 +68,14 @@ pub enum Work {
 
 /// Makes zones and puts them in force.
 pub struct Builder {
+    /// As the file says.
     config: Config,
+    catalogs: Catalogs,
+    /// The same with the members of catalogs among its zones.
+    serving: Config,
     face: Face,
     access: Arc<Access>,
+    secondaries: Box<plan::SecondariesOf>,
     tls: Option<Acceptor>,
     pipeline: Pipeline,
     shared: Arc<Shared>,
@@ -84,7 +90,9 @@ impl Builder {
         let face = face(&config, Arc::clone(&expiry));
         let access = Arc::new(plan::access(&config));
         let tls = config.tls.as_ref().map(Acceptor::new);
-        Self { config, face, access, tls, pipeline, shared, updates, images }
+        let (catalogs, serving) = (Catalogs::open(&config.server.state), config.clone());
+        let secondaries = Box::new(plan::secondaries(&config));
+        Self { config, catalogs, serving, secondaries, face, access, tls, pipeline, shared, updates, images }
     }
 
     /// Makes everything for the first time.
@@ -148,12 +156,12 @@ impl Builder {
                     let Self { shared, face, access, tls, pipeline, .. } = self;
                     face.expiry.set(&apex, until);
                     pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, tls, zones, logs));
-                    shared.update(&self.config, &self.pipeline);
+                    self.looked_after(&apex);
                 }
                 Ok(Work::Expired(apex)) => {
                     let Self { shared, face, access, tls, pipeline, .. } = self;
                     pipeline.expire(&apex, |zones, logs| swap(shared, face, access, tls, zones, logs));
-                    shared.update(&self.config, &self.pipeline);
+                    self.looked_after(&apex);
                 }
                 // Behind every piece of work, below.
                 Ok(Work::Updates) => {}
@@ -192,11 +200,9 @@ impl Builder {
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config, Arc::clone(&self.face.expiry));
-        self.access = Arc::new(plan::access(&self.config));
         // Listeners stay until a restart, and so does what they need.
         self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
         let report = self.run(&Scope::All, now)?;
-        self.shared.replace_sources(self.sources());
         self.shared.renamed(&self.config);
         self.reply(report, warnings, begin)
     }
@@ -232,9 +238,38 @@ impl Builder {
         Err(format!("{published} published, {kept} unchanged, and {problems}:\n{what}"))
     }
 
-    /// Carries the plan out and logs what came of it.
+    /// Carries out what the configuration and the catalogs say.
     fn run(&mut self, scope: &Scope, now: UnixTime) -> Result<Report, String> {
-        let plan = plan::plan(&self.config);
+        let report = self.settle(scope, true, now)?;
+        // Catalogs may have come from files by then, and zones of the registry that have the name of a member.
+        self.settle(&Scope::Members, false, now)?;
+        Ok(report)
+    }
+
+    /// Settles what catalogs say; the plan is carried out then if it `is_asked`, or anything is different.
+    ///
+    /// What is here of a member that begins anew is gone from the disk before that is written down, and the member comes after.
+    fn settle(&mut self, scope: &Scope, is_asked: bool, now: UnixTime) -> Result<Report, String> {
+        let changes = self.catalogs.settle(&self.config, &self.pipeline);
+        if changes.is_empty() && !is_asked {
+            return Ok(Report::default());
+        }
+        let ended: BTreeSet<Name> = changes.into_iter().filter(|change| change.kind.ends_state()).map(|change| change.member).collect();
+        let report = self.carry_out(scope, &ended, now)?;
+        self.pipeline.erase(&ended);
+        self.catalogs.save();
+        if ended.iter().any(|apex| self.catalogs.member(apex).is_some()) {
+            self.carry_out(&Scope::Members, &BTreeSet::new(), now)?;
+        }
+        Ok(report)
+    }
+
+    /// Carries the plan out, without these members, and logs what came of it.
+    fn carry_out(&mut self, scope: &Scope, without: &BTreeSet<Name>, now: UnixTime) -> Result<Report, String> {
+        self.serving = self.catalogs.with_members(&self.config, without);
+        self.access = Arc::new(plan::access(&self.serving));
+        self.secondaries = Box::new(plan::secondaries(&self.serving));
+        let plan = plan::plan(&self.serving);
         let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
@@ -256,7 +291,8 @@ impl Builder {
         for problem in &report.problems {
             log::error!("{problem}");
         }
-        self.shared.update(&self.config, &self.pipeline);
+        self.shared.update(&self.serving, &self.pipeline, &self.catalogs);
+        self.shared.replace_sources(self.sources());
         self.tell_secondaries();
         self.look_after();
         Ok(report)
@@ -265,7 +301,7 @@ impl Builder {
     /// Puts in force what a primary has sent.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
         // It may have been asked for before the configuration changed.
-        if !self.config.zones.iter().any(|zone| zone.name == *apex && zone.source.file().is_none()) {
+        if !self.access.secondaries.contains_key(apex) {
             return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
         }
         let Self { shared, face, access, tls, pipeline, .. } = self;
@@ -276,7 +312,7 @@ impl Builder {
         for note in notes {
             log::warn!("[{apex}] {note}");
         }
-        self.shared.update(&self.config, &self.pipeline);
+        self.looked_after(apex);
         self.tell_secondaries();
         self.look_after();
         Ok(())
@@ -309,7 +345,7 @@ impl Builder {
 
     /// What was done, in words.
     fn change_one(&mut self, apex: &Name, update: &Update, now: UnixTime) -> Result<String, NotChanged<Refused>> {
-        let plan = plan::plan(&self.config);
+        let plan = plan::plan(&self.serving);
         let is_signed_here = plan.files.iter().any(|file| file.apex == *apex && file.policy.is_some());
         let rules = Rules { is_signed_here, ..Rules::default() };
         let Self { shared, face, access, tls, pipeline, .. } = self;
@@ -324,12 +360,23 @@ impl Builder {
         let Some(published) = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(fault)? else {
             return Ok("nothing to change".to_owned());
         };
-        self.shared.update(&self.config, &self.pipeline);
+        self.looked_after(apex);
         self.tell_secondaries();
         self.look_after();
         let from = published.from.map_or("none".to_owned(), |serial| serial.to_string());
         let (added, to) = (count(n_added, "record"), published.to);
         Ok(format!("serial {from} -> {to}, {added} added, {n_removed} removed, {} signatures", published.n_signatures))
+    }
+
+    /// A zone is another one, by others or by clients, is good again, or is so no longer: it may be a catalog.
+    fn looked_after(&mut self, apex: &Name) {
+        if !catalogs::is_followed(&self.config, apex) {
+            return self.shared.update_zone(apex, &self.pipeline, &self.catalogs);
+        }
+        if let Err(error) = self.settle(&Scope::Members, false, UnixTime::now()) {
+            log::error!("{error}");
+        }
+        self.shared.update(&self.serving, &self.pipeline, &self.catalogs);
     }
 
     /// Takes what came of a job of [`Self::look_after`].
@@ -343,8 +390,7 @@ impl Builder {
 
     /// Tells those who have our zones what is served now; who knows already is not told.
     fn tell_secondaries(&self) {
-        let secondaries = plan::secondaries(&self.config);
-        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, secondaries(live.zone.apex())));
+        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, (self.secondaries)(live.zone.apex())));
         self.shared.notifier.serve(zones.collect());
     }
 
@@ -355,7 +401,7 @@ impl Builder {
             let [checked, until] = live.saved.as_ref()?.good?.map(UnixTime);
             Some((live.zone.soa().clone(), Kept { checked, until }))
         };
-        let sources = Source::all(&self.config, held);
+        let sources = Source::all(&self.serving, held);
         let until = |source: &Source| Some((source.apex.clone(), source.held.as_ref()?.1.until));
         self.face.expiry.replace(sources.iter().filter_map(until).collect());
         sources

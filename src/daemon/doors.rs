@@ -13,13 +13,15 @@ use serde_json::{Value, json};
 
 use super::Event;
 use super::builder::Work;
-use super::secondary::{Secondaries, Source};
-use crate::config::Config;
+use super::catalogs::Catalogs;
+use super::secondary::{Line, Secondaries, Source};
+use crate::config::{self, Config};
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
+use crate::transfer::catalog::Group;
 use crate::transfer::notify::Status;
 use crate::transport::{Notifier, Served};
 
@@ -92,6 +94,33 @@ pub struct ZoneLine {
     pub refresh_at: Option<UnixTime>,
     /// What is wrong.
     pub problem: Option<String>,
+    /// The catalog that has it, and its groups there.
+    pub catalog: Option<(Name, Vec<String>)>,
+    /// The members that are had by it, where it is a catalog.
+    pub n_members: Option<usize>,
+}
+
+/// How a zone that is had from others is told.
+const PRIMARIES: &str = "primaries";
+
+impl ZoneLine {
+    /// But for where it comes from, and what it says where it is a catalog.
+    fn new(apex: &Name, pipeline: &Pipeline, catalogs: &Catalogs) -> Self {
+        let live = pipeline.live().get(apex);
+        let counts = live.map(|live| live.zone.counts());
+        let member = catalogs.member(apex);
+        Self {
+            apex: apex.clone(),
+            serial: live.map(|live| live.zone.serial().0),
+            source: String::new(),
+            counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
+            signed: live.is_some_and(|live| !live.signing.is_empty()),
+            refresh_at: live.and_then(|live| live.refresh_at),
+            problem: pipeline.problems().get(apex).cloned(),
+            catalog: member.map(|member| (member.catalog.clone(), member.groups.iter().map(Group::to_string).collect())),
+            n_members: None,
+        }
+    }
 }
 
 impl Shared {
@@ -156,32 +185,40 @@ impl Shared {
     }
 
     /// Zones changed.
-    pub fn update(&self, config: &Config, pipeline: &Pipeline) {
-        let file = |apex: &Name| {
-            let zone = config.zones.iter().find(|zone| zone.name == *apex)?;
-            Some(zone.source.file().map_or("primaries".to_owned(), |file| file.display().to_string()))
+    pub fn update(&self, config: &Config, pipeline: &Pipeline, catalogs: &Catalogs) {
+        let sources: BTreeMap<&Name, &config::Source> = config.zones.iter().map(|zone| (&zone.name, &zone.source)).collect();
+        let source = |apex: &Name| match sources.get(apex) {
+            Some(config::Source::File(file)) => file.display().to_string(),
+            Some(config::Source::Primaries { .. }) => PRIMARIES.into(),
+            Some(config::Source::Generated) => "catalog".into(),
+            None => "registry".into(),
         };
-        let line = |apex: &Name| {
-            let live = pipeline.live().get(apex);
-            let counts = live.map(|live| live.zone.counts());
-            ZoneLine {
-                apex: apex.clone(),
-                serial: live.map(|live| live.zone.serial().0),
-                source: file(apex).unwrap_or_else(|| "registry".into()),
-                counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
-                signed: live.is_some_and(|live| !live.signing.is_empty()),
-                refresh_at: live.and_then(|live| live.refresh_at),
-                problem: pipeline.problems().get(apex).cloned(),
-            }
-        };
-        let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).collect();
+        let followed = catalogs.followed();
+        // Members that nobody has given yet are seen as well.
+        let wanted = config.zones.iter().map(|zone| &zone.name).filter(|apex| catalogs.member(apex).is_some());
+        let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).chain(wanted).collect();
         apexes.sort();
         apexes.dedup();
+        let line = |apex: &Name| {
+            let (n_members, broken) = followed.get(apex).cloned().map_or((None, None), |(n_members, broken)| (Some(n_members), broken));
+            let line = ZoneLine { source: source(apex), n_members, ..ZoneLine::new(apex, pipeline, catalogs) };
+            ZoneLine { problem: line.problem.clone().or(broken), ..line }
+        };
         let zones = apexes.into_iter().map(line).collect();
         let mut board = self.board();
         board.zones = zones;
         board.compiled = pipeline.compiled().cloned();
         board.export_problem = pipeline.export_problem().map(str::to_owned);
+    }
+
+    /// One zone that is no catalog changed, by others or by clients.
+    pub fn update_zone(&self, apex: &Name, pipeline: &Pipeline, catalogs: &Catalogs) {
+        let line = ZoneLine::new(apex, pipeline, catalogs);
+        let zones = &mut self.board().zones;
+        match zones.binary_search_by(|zone| zone.apex.cmp(apex)) {
+            Ok(i) => zones[i] = ZoneLine { source: std::mem::take(&mut zones[i].source), ..line },
+            Err(i) => zones.insert(i, ZoneLine { source: PRIMARIES.into(), ..line }),
+        }
     }
 
     /// True for a zone that is served or should be.
@@ -310,7 +347,8 @@ impl Doors for Shared {
             secondaries.entry(status.apex.clone()).or_default().push(secondary(&status));
         }
         let primaries = self.secondaries.get().map(Secondaries::lines).unwrap_or_default();
-        let line = |zone: &ZoneLine| primaries.iter().find(|line| line.apex == zone.apex);
+        let primaries: BTreeMap<&Name, &Line> = primaries.iter().map(|line| (&line.apex, line)).collect();
+        let line = |zone: &ZoneLine| primaries.get(&zone.apex);
         let board = self.board();
         let lines: Vec<Value> = board
             .zones
@@ -326,6 +364,9 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "catalog": zone.catalog.as_ref().map(|(catalog, _)| catalog.to_string()),
+                    "groups": zone.catalog.as_ref().map(|(_, groups)| groups),
+                    "members": zone.n_members,
                     "primary": line(zone).map(|line| line.primary),
                     "checked_at": line(zone).and_then(|line| line.status.checked).map(|at| at.to_string()),
                     "next_check_at": line(zone).and_then(|line| line.status.next).map(|at| at.to_string()),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::answer::Face;
-use crate::config::{Clock, Config, Peer, Source, TsigKey, Zone};
+use crate::config::{Clock, Config, Membership, Peer, Source, TsigKey, Zone};
 use crate::dns::{Name, NameRef};
-use crate::pipeline::{FilePlan, Plan, RegistryPlan};
+use crate::pipeline::{CatalogPlan, FilePlan, Plan, RegistryPlan};
 use crate::transfer::access::{Access, Allow, Demand};
+use crate::transfer::catalog::Properties;
 use crate::transfer::notify::Secondary;
 
 /// What is to be served.
@@ -40,8 +41,29 @@ pub fn plan(config: &Config) -> Plan {
             is_kept: !zone.allow_transfer.is_empty() || !zone.notify.is_empty(),
         })
     });
-    let secondaries = config.zones.iter().filter(|zone| zone.source.file().is_none()).map(|zone| zone.name.as_ref().to_lowercase());
-    Plan { registry, files: files.collect(), secondaries: secondaries.collect(), keys: config.server.keys.clone() }
+    let secondaries = config.zones.iter().filter(|zone| zone.source.is_primaries()).map(|zone| zone.name.as_ref().to_lowercase());
+    let (catalogs, keys) = (catalogs(config), config.server.keys.clone());
+    Plan { registry, files: files.collect(), catalogs, secondaries: secondaries.collect(), keys }
+}
+
+/// The catalogs that are made here, with what they list.
+fn catalogs(config: &Config) -> Vec<CatalogPlan> {
+    let properties = |of: &Membership, catalog: &Name| {
+        let (group, coo) = (of.group.clone(), of.coo.clone());
+        if of.catalog == *catalog {
+            return Some(Properties { group, coo });
+        }
+        // The one that takes over has it as it will be.
+        (of.coo.as_ref() == Some(catalog)).then_some(Properties { group, coo: None })
+    };
+    let made = config.zones.iter().filter(|zone| zone.source == Source::Generated).map(|zone| zone.name.as_ref().to_lowercase());
+    let plan = |apex: Name| {
+        let listed = |zone: &Zone| Some((zone.name.as_ref().to_lowercase(), properties(zone.member.as_ref()?, &apex)?));
+        let members = config.zones.iter().filter_map(listed).collect();
+        let registry = config.registry.as_ref().and_then(|registry| properties(registry.member.as_ref()?, &apex));
+        CatalogPlan { apex, members, registry }
+    };
+    made.map(plan).collect()
 }
 
 /// What the server says of itself.
@@ -62,7 +84,7 @@ pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) ->
 /// Who may transfer, change, and say that what has changed: nobody, but who is named, and a zone's primaries.
 pub fn access(config: &Config) -> Access {
     let notifiers = |zone: &Zone| match &zone.source {
-        Source::File(_) => None,
+        Source::File(_) | Source::Generated => None,
         Source::Primaries { primaries, allow_notify } => {
             // By its address alone, whatever key is spoken with it: some primaries sign no notices, and one is only a reason to ask.
             let by_address = primaries.iter().map(|peer| Allow { prefix: peer.address.ip().into(), key: None, tls: Demand::None });
@@ -77,9 +99,14 @@ pub fn access(config: &Config) -> Access {
         keys: config.keys.iter().map(TsigKey::key).collect(),
         zones: config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.allow_transfer.clone())).collect(),
         others: config.registry.as_ref().map(|registry| registry.allow_transfer.clone()).unwrap_or_default(),
+        catalogs: config.zones.iter().filter(|zone| is_catalog(zone)).map(|zone| zone.name.as_ref().to_lowercase()).collect(),
         secondaries: config.zones.iter().filter_map(notifiers).collect(),
         updates: config.zones.iter().filter_map(updaters).collect(),
     }
+}
+
+fn is_catalog(zone: &Zone) -> bool {
+    zone.source == Source::Generated || zone.interpret.is_some()
 }
 
 /// Who is told of changes: secondaries of each zone that is named, and of all others.
@@ -92,6 +119,9 @@ pub fn secondaries(config: &Config) -> impl Fn(NameRef<'_>) -> Arc<[Secondary]> 
     let others: Arc<[Secondary]> = config.registry.as_ref().map_or_else(Arc::default, |registry| of(&registry.notify));
     move |apex| Arc::clone(zones.get(&apex.to_owned()).unwrap_or(&others))
 }
+
+/// What [`secondaries`] gives.
+pub type SecondariesOf = dyn Fn(NameRef<'_>) -> Arc<[Secondary]> + Send;
 
 /// The keys that differ and that only a restart takes over.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {

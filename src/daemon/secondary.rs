@@ -74,7 +74,7 @@ impl Source {
         let key = |name: &Name| config.keys.iter().find(|key| key.name == *name).map(TsigKey::key);
         let primary = |peer: &Peer| Primary { address: peer.address, key: peer.key.as_ref().and_then(key), tls: peer.tls.clone() };
         let source = |zone: &config::Zone| match &zone.source {
-            config::Source::File(_) => None,
+            config::Source::File(_) | config::Source::Generated => None,
             config::Source::Primaries { primaries, .. } => {
                 let apex = zone.name.as_ref().to_lowercase();
                 let (primaries, held) = (primaries.iter().map(primary).collect(), held(&apex));

@@ -3,7 +3,7 @@
 //! `state` is one line `saola-state 2 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
 //! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -218,6 +218,21 @@ impl Journal {
             }
         }
         Ok(())
+    }
+}
+
+impl Journal {
+    /// Removes snapshots and logs of zones that are not in force: of serials that somebody else gives, nothing has to be remembered.
+    pub fn erase(&self, apexes: &[&Name]) {
+        let stems: BTreeSet<String> = apexes.iter().map(|apex| stem(apex.as_ref())).collect();
+        let zones = self.folder.join("zones");
+        let files = std::fs::read_dir(&zones).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let is_of = |file: &String| {
+            file.strip_suffix(".snapshot").and_then(|rest| rest.rsplit_once('.')).is_some_and(|(stem, _)| stems.contains(stem))
+        };
+        // Left behind, they cost room on the disk and nothing else.
+        files.filter(is_of).for_each(|file| _ = std::fs::remove_file(zones.join(file)));
+        stems.iter().for_each(|stem| _ = std::fs::remove_file(self.folder.join("journal").join(format!("{stem}.log"))));
     }
 }
 

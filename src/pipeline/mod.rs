@@ -31,7 +31,7 @@ use run::{Next, Run};
 pub use decide::{Why, dated_serial, edited_serial};
 pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
-pub use plan::{FilePlan, Plan, RegistryPlan, Scope};
+pub use plan::{CatalogPlan, FilePlan, Plan, RegistryPlan, Scope};
 pub use put::{NotTaken, Version, Zonemd};
 pub use registry::{MAX_DATA, delegated_beside};
 pub use update::NotChanged;
@@ -175,6 +175,7 @@ impl Pipeline {
         let mut run = Run::new(self, plan, scope, now);
         run.make_registry();
         run.make_files();
+        run.make_catalogs();
         let mut next = run.finish();
         if *scope == Scope::Start {
             let is_over = |live: &Live| live.saved.as_ref().and_then(|saved| saved.good).is_some_and(|[_, until]| until <= now.0);
@@ -194,20 +195,20 @@ impl Pipeline {
         let Next { live, problems, export_problem, mut report, .. } = next;
 
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
-        let mut set = ZoneSet::new();
         let of_registry = zones_of(self.press.saved().compiled.as_ref());
-        for apex in plan.files.iter().map(|file| file.apex.clone()).chain(plan.secondaries.iter().cloned()).chain(of_registry) {
-            match live.get(&apex).filter(|_| !self.expired.contains(&apex)) {
-                Some(live) => set.insert(Arc::clone(&live.zone)),
-                None => set.insert_unavailable(apex),
-            }
-        }
+        let apexes = plan.apexes().cloned().chain(of_registry);
+        let served = |apex: Name| {
+            let live = live.get(&apex).filter(|_| !self.expired.contains(&apex));
+            let zone = live.map(|live| Arc::clone(&live.zone));
+            (apex, zone)
+        };
+        let set = ZoneSet::of(apexes.map(served));
         self.press.keep(|apex| live.contains_key(apex));
         self.set = set;
         swap(self.set.clone(), self.press.logs());
         report.n_kept = live.len() - report.published.len();
         // What the timer met before is not news.
-        let is_news = |apex: &Name, what: &String| *scope != Scope::Timer || self.problems.get(apex) != Some(what);
+        let is_news = |apex: &Name, what: &String| !scope.is_by_itself() || self.problems.get(apex) != Some(what);
         let news = problems.iter().filter(|(apex, what)| is_news(apex, what));
         report.problems.extend(news.map(|(apex, what)| Problem { zone: Some(apex.clone()), what: what.clone() }));
         // A zone that comes back one day goes on from the serial it had.
@@ -305,6 +306,18 @@ impl Pipeline {
     /// What is not served as asked for, with the reason.
     pub fn problems(&self) -> &BTreeMap<Name, String> {
         &self.problems
+    }
+
+    /// True for a zone that is no longer good.
+    pub fn is_expired(&self, apex: &Name) -> bool {
+        self.expired.contains(apex)
+    }
+
+    /// Removes all that is kept of zones that are not served any more: the names may be those of other zones one day.
+    pub fn erase(&mut self, apexes: &BTreeSet<Name>) {
+        let gone: Vec<&Name> = apexes.iter().filter(|apex| !self.live.contains_key(*apex)).collect();
+        gone.iter().for_each(|apex| _ = self.serials.remove(&stem(apex.as_ref())));
+        self.press.journal().erase(&gone);
     }
 
     /// Why the newest export is not what is served.

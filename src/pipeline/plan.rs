@@ -1,9 +1,11 @@
 //! What is to be served, as values: the pipeline knows no TOML.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::dns::Name;
 use crate::sign;
+use crate::transfer::catalog::Properties;
 
 /// Everything that is to be served.
 #[derive(Clone, Debug)]
@@ -12,10 +14,20 @@ pub struct Plan {
     pub registry: Option<RegistryPlan>,
     /// Zones from master files; no two with one apex.
     pub files: Vec<FilePlan>,
+    /// Catalogs of what is served here; none of them is among the others.
+    pub catalogs: Vec<CatalogPlan>,
     /// Zones that come from primaries, and are put in force by [`Pipeline::put`](super::Pipeline::put); none of them is among the others.
     pub secondaries: Vec<Name>,
     /// The folder of signing keys.
     pub keys: PathBuf,
+}
+
+impl Plan {
+    /// All zones but the registry's.
+    pub fn apexes(&self) -> impl Iterator<Item = &Name> {
+        let files = self.files.iter().map(|file| &file.apex);
+        files.chain(self.catalogs.iter().map(|catalog| &catalog.apex)).chain(&self.secondaries)
+    }
 }
 
 /// The zones that come out of the registry's export.
@@ -68,6 +80,17 @@ pub struct FilePlan {
     pub is_dynamic: bool,
 }
 
+/// A catalog of zones that are served here (RFC 9432).
+#[derive(Clone, Debug)]
+pub struct CatalogPlan {
+    /// The apex.
+    pub apex: Name,
+    /// The zones it lists.
+    pub members: BTreeMap<Name, Properties>,
+    /// How it lists the zones that come out of the registry's export; `None` = it does not.
+    pub registry: Option<Properties>,
+}
+
 /// How much of the plan is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -77,7 +100,19 @@ pub enum Scope {
     All,
     /// The inputs of one zone; for a zone of the registry that is the whole export.
     Zone(Name),
+    /// No input is read: other zones are had from others than before.
+    Members,
     /// No file is read that an operator may be editing: signatures that are due are renewed, and names are judged anew where
     /// the wall clock judges them.
     Timer,
+}
+
+impl Scope {
+    /// True if nobody asked for it: what was said before is not said again.
+    pub fn is_by_itself(&self) -> bool {
+        match self {
+            Self::Members | Self::Timer => true,
+            Self::Start | Self::All | Self::Zone(_) => false,
+        }
+    }
 }

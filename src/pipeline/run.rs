@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::make::{Job, Made, Serials};
 use super::signing::Past;
-use super::{FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
+use super::{CatalogPlan, FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{Why, content, cores, image, make, registry, signing, zones_of};
 use crate::compile::Ttls;
 use crate::disk::Stamp;
@@ -13,6 +13,7 @@ use crate::dns::{Name, Records, Rtype, UnixTime, master};
 use crate::journal::{Compiled, stem};
 use crate::parallel;
 use crate::sign;
+use crate::transfer::catalog;
 use crate::zone::Diff;
 
 /// A run at work. The pipeline is only read: what comes of the run is [`Next`].
@@ -86,7 +87,7 @@ impl<'a> Run<'a> {
     pub fn new(pipeline: &'a Pipeline, plan: &'a Plan, scope: &'a Scope, now: UnixTime) -> Self {
         let problems = match scope {
             Scope::Start | Scope::All => BTreeMap::new(),
-            Scope::Zone(_) | Scope::Timer => pipeline.problems.clone(),
+            Scope::Zone(_) | Scope::Members | Scope::Timer => pipeline.problems.clone(),
         };
         let next = Next {
             live: pipeline.live.clone(),
@@ -144,6 +145,7 @@ impl<'a> Run<'a> {
         let asked = match self.scope {
             Scope::Start | Scope::All => true,
             Scope::Zone(apex) => zones_of(applied).any(|other| other == *apex),
+            Scope::Members => false,
             Scope::Timer => !plan.at_watermark && complete,
         };
         if !asked {
@@ -196,11 +198,7 @@ impl<'a> Run<'a> {
         let of_registry: BTreeSet<Name> = zones_of(self.next.compiled.as_ref()).collect();
         let threads = if self.plan.files.len() < cores() { 0 } else { 1 };
         let made = parallel::map(self.plan.files.iter().collect(), |file: &FilePlan| {
-            let result = if of_registry.contains(&file.apex) {
-                Some(Err("the zone is one of the registry's, its [[zone]] is left out: remove it".to_owned()))
-            } else {
-                self.make_file(file, threads)
-            };
+            let result = if of_registry.contains(&file.apex) { Some(Err(IS_REGISTRYS.to_owned())) } else { self.make_file(file, threads) };
             (file.apex.clone(), result)
         });
         for (apex, result) in made {
@@ -208,6 +206,29 @@ impl<'a> Run<'a> {
                 self.take(apex, result);
             }
         }
+    }
+
+    /// Makes the catalogs of what is served here: after all others, for the zones of the registry are known then.
+    pub fn make_catalogs(&mut self) {
+        for catalog in &self.plan.catalogs {
+            let result = self.make_catalog(catalog);
+            self.take(catalog.apex.clone(), result);
+        }
+    }
+
+    fn make_catalog(&self, CatalogPlan { apex, members, registry }: &CatalogPlan) -> Outcome {
+        let mut members = members.clone();
+        if zones_of(self.next.compiled.as_ref()).any(|zone| zone == *apex) {
+            return Err(IS_REGISTRYS.into());
+        }
+        if let Some(properties) = registry {
+            // Who follows the catalog would lose them.
+            let compiled =
+                self.next.compiled.as_ref().ok_or("which zones the registry has is not known: there is no export that was compiled")?;
+            members.extend(zones_of(Some(compiled)).map(|zone| (zone, properties.clone())));
+        }
+        let content = Some(catalog::write(apex.as_ref(), &members).map_err(|error| error.to_string())?);
+        self.make(Task { apex: apex.clone(), content, serials: Serials::Dated, is_kept: true, policy: None, rsa_bits: 0, threads: 1 })
     }
 
     /// `None` when the zone is not asked for.
@@ -225,6 +246,7 @@ impl<'a> Run<'a> {
         let before = self.pipeline.live.get(&file.apex);
         let mut files = Vec::new();
         let content = match self.scope {
+            Scope::Members => return None,
             Scope::Zone(apex) if *apex != file.apex => return None,
             // What clients have changed is in no file.
             Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && before.is_some() => None,
@@ -356,7 +378,7 @@ impl<'a> Run<'a> {
     pub fn finish(self) -> Next {
         let mut next = self.next;
         // The timer changes nothing of what these are about: they were told at the start and at each reload.
-        if *self.scope != Scope::Timer {
+        if !self.scope.is_by_itself() {
             let line = |(what, zones): (String, Vec<Name>)| {
                 let zones: Vec<String> = zones.iter().map(Name::to_string).collect();
                 format!("[{}] {what}", zones.join(", "))
@@ -364,13 +386,15 @@ impl<'a> Run<'a> {
             next.report.warnings.extend(self.notes.into_iter().map(line));
         }
         let of_registry: Vec<Name> = zones_of(next.compiled.as_ref()).collect();
-        let planned: BTreeSet<&Name> =
-            self.plan.files.iter().map(|file| &file.apex).chain(&self.plan.secondaries).chain(&of_registry).collect();
+        let planned: BTreeSet<&Name> = self.plan.apexes().chain(&of_registry).collect();
         next.live.retain(|apex, _| planned.contains(apex));
         next.problems.retain(|apex, _| planned.contains(apex));
         next
     }
 }
+
+/// What is wrong with a zone that is configured and comes out of the export as well.
+const IS_REGISTRYS: &str = "the zone is one of the registry's, its [[zone]] is left out: remove it";
 
 /// What was made, or else what was there before, as it is known again by its files.
 fn with_files(made: Option<Made>, files: Vec<Stamp>, before: Option<&Live>) -> Option<Made> {

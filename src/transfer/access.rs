@@ -19,6 +19,8 @@ pub struct Access {
     pub zones: BTreeMap<Name, Vec<Allow>>,
     /// Who may transfer all other zones.
     pub others: Vec<Allow>,
+    /// Zones that are catalogs, in lower case: what is in them is shown to those alone who may transfer them or speak of their changes.
+    pub catalogs: Vec<Name>,
     /// Zones that are had from others, and who may say that one has changed (RFC 1996 §3.10).
     pub secondaries: BTreeMap<Name, Vec<Allow>>,
     /// Who may change a zone by UPDATE; those that are not named here nobody changes so.
@@ -44,6 +46,17 @@ impl Access {
             None if self.zones.contains_key(apex) => Err(Closed::File),
             None => Err(Closed::Compiled),
         }
+    }
+
+    /// The catalog that `name` is in, if it is in one.
+    #[inline]
+    pub fn catalog_of(&self, name: NameRef<'_>) -> Option<&Name> {
+        self.catalogs.iter().find(|apex| name.is_at_or_below(apex.as_ref()))
+    }
+
+    /// True if `client` may ask for what is in the catalog `apex` (RFC 9432 §7): secondaries, and the primaries that look at us.
+    pub fn may_ask_catalog(&self, apex: &Name, client: &Client<'_>, now: UnixTime) -> bool {
+        self.may_transfer(apex, client, now) || self.may_notify(apex, client, now) == Some(true)
     }
 
     /// True if `client` may say that the zone `apex` has changed; `None` where it is not had from others.
@@ -72,7 +85,7 @@ impl fmt::Display for Closed {
                 "the zone is compiled from the registry's exports, which would undo the change; change the name in the registry, or give an order"
             }
             Self::Secondary => "the zone is had from primaries; send the update to one of them",
-            Self::File => "the zone is what its file says; change the file, or add allow-update to the zone",
+            Self::File => "the zone is what its file says, or the configuration; change that, or add allow-update to a zone with a file",
             Self::Client => "allow-update of the zone does not name this client with this key",
         })
     }

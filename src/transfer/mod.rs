@@ -1,6 +1,7 @@
 //! Zones from server to server. Knows no socket: who speaks with peers asks here what to say.
 
 pub mod access;
+pub mod catalog;
 pub mod inward;
 pub mod notify;
 pub mod out;

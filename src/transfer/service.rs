@@ -59,7 +59,7 @@ struct Special<'a> {
 /// Cost of a special one: an allocation or two, and where it is signed, two MACs.
 pub fn respond(site: Site<'_>, channel: Channel<'_>, now: UnixTime, meta: &Meta, prepared: &Prepared<'_>, buffer: &mut [u8]) -> Answered {
     let unsigned = Exchange { face: site.face, now, meta, prepared, reserve: 0 };
-    if !prepared.is_special() {
+    if !prepared.is_special() && !asks_catalog(site.access, prepared) {
         return Answered::Once(unsigned.respond(site.zones, buffer));
     }
     let signer = match site.access.keys.judge(prepared.message(), now) {
@@ -98,6 +98,7 @@ impl Special<'_> {
                 Ok(wish) => return Answered::Later(wish),
                 Err(outcome) => outcome,
             },
+            Some((_, question)) if self.is_withheld(&question) => self.exchange.decline(REFUSED, buffer),
             _ => self.exchange.respond(self.site.zones, buffer),
         };
         Answered::Once(self.sign(outcome, buffer))
@@ -189,6 +190,13 @@ impl Special<'_> {
         if self.exchange.meta.transport == Transport::Udp { Err(FORMERR) } else { Ok((zone, Wanted::Whole)) }
     }
 
+    /// True if what is asked for is in a catalog and the client has nothing to do with it.
+    fn is_withheld(&self, question: &Question<'_>) -> bool {
+        let client = Client { address: self.exchange.meta.client, key: self.signer.as_ref().map(Signer::key), channel: self.channel };
+        let access = self.site.access;
+        access.catalog_of(question.name).is_some_and(|apex| !access.may_ask_catalog(apex, &client, self.exchange.now))
+    }
+
     /// Keeps a notice of who may give one; otherwise the response code.
     fn notified(&self, question: &Question<'_>) -> Result<(), u16> {
         let notice = Notice::read(self.exchange.prepared.message(), question).ok_or(FORMERR)?;
@@ -248,6 +256,12 @@ impl Special<'_> {
             (_, outcome) => outcome,
         }
     }
+}
+
+/// True if the request is for something in a catalog: who asks decides on the answer.
+#[inline]
+fn asks_catalog(access: &Access, prepared: &Prepared<'_>) -> bool {
+    !access.catalogs.is_empty() && prepared.asks().is_some_and(|(_, question)| access.catalog_of(question.name).is_some())
 }
 
 /// What a client wants of a zone.

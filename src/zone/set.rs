@@ -1,5 +1,6 @@
 //! All zones of the server, found by the suffix of a name.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Zone;
@@ -35,6 +36,15 @@ impl ZoneSet {
     /// No zones.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// These zones, no two of one apex; what is `None` of is ours and answered with SERVFAIL. Faster than one by one.
+    pub fn of(zones: impl IntoIterator<Item = (Name, Option<Arc<Zone>>)>) -> Self {
+        let mut seen = BTreeSet::new();
+        let zones = zones.into_iter().map(|(apex, zone)| (apex.as_ref().to_lowercase(), zone));
+        let mut set = Self { zones: zones.filter(|(apex, _)| seen.insert(apex.clone())).collect(), ..Self::default() };
+        set.reindex();
+        set
     }
 
     /// Puts `zone` in, in place of the one with the same apex.
@@ -85,9 +95,11 @@ impl ZoneSet {
     fn set(&mut self, apex: Name, zone: Option<Arc<Zone>>) {
         match self.zones.iter_mut().find(|(name, _)| *name == apex) {
             Some(slot) => slot.1 = zone,
-            None => self.zones.push((apex.as_ref().to_lowercase(), zone)),
+            None => {
+                self.zones.push((apex.as_ref().to_lowercase(), zone));
+                self.reindex();
+            }
         }
-        self.reindex();
     }
 
     fn reindex(&mut self) {

@@ -1,5 +1,6 @@
 //! The real `saolad` and `saola`, as an operator runs them.
 
+mod catalogs;
 mod edges;
 mod faults;
 mod house;

@@ -14,7 +14,7 @@ use super::house::{House, query, tcp, udp};
 use super::papers::Papers;
 use super::peers::{self, Peer, find_all, free_port};
 
-const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
+pub const SECRET: &str = "bm9ib2R5IGtub3dzIHRoaXMgb25lIGJ1dCB1cw==";
 pub const ALLOWED: &str = "allow-transfer = [{ prefix = \"127.0.0.0/8\", key = \"xfr\" }]\n";
 
 pub fn keys() -> String {

@@ -109,7 +109,7 @@ fn zones_that_are_made_otherwise_are_not_changed_by_clients() {
         ("com.vn", Some(SECRET), "REFUSED", "the zone is compiled from the registry's exports"),
         ("hanoi.vn", Some(SECRET), "REFUSED", "[hanoi.vn.] update refused, of 127.0.0.1, key xfr.: the zone is compiled"),
         ("elsewhere.example", Some(SECRET), "REFUSED", "the zone is had from primaries; send the update to one of them"),
-        ("file.example", Some(SECRET), "REFUSED", "the zone is what its file says"),
+        ("file.example", Some(SECRET), "REFUSED", "the zone is what its file says, or the configuration"),
         ("example.net", Some(SECRET), "NOTAUTH", ""),
         ("example.org", Some("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "BADSIG", ""),
         ("example.org", None, "REFUSED", ""),

@@ -4,6 +4,7 @@
 //! `fuzz/` go through the same doors.
 #![allow(dead_code)]
 
+pub mod catalog;
 pub mod disk;
 pub mod export;
 pub mod inward;
