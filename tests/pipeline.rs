@@ -8,8 +8,9 @@ use std::sync::Arc;
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, Serial, UnixTime};
 use saola::journal::{Journal, Log};
-use saola::pipeline::{FilePlan, NotChanged, NotTaken, Pipeline, Plan, Scope, UpkeepJob, Version, Zonemd};
+use saola::pipeline::{CatalogPlan, FilePlan, NotChanged, NotTaken, Pipeline, Plan, Scope, UpkeepJob, Version, Zonemd};
 use saola::sign::{self, Algorithm, Denial, Policy};
+use saola::transfer::catalog::{Catalog, Properties};
 use saola::zone::{Diff, Zone, ZoneSet};
 
 const NOW: UnixTime = UnixTime(1_795_305_600);
@@ -308,4 +309,39 @@ fn what_clients_change_is_signed_kept_and_never_taken_back() {
         assert!(world.served.zones.get(name("example.org").as_ref()).is_none());
         assert!(world.problems.iter().any(|problem| problem.contains("cannot be read back")), "{:?}", world.problems);
     }
+}
+
+/// A catalog is a version anew where something is listed otherwise, and only there; and never without knowing all of it (RFC 9432).
+#[test]
+fn a_catalog_follows_what_is_planned() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (mut pipeline, _) = Pipeline::open(Journal::open(dir.path()).expect("free"));
+    let mut run = |members: &[(&str, Option<&str>)], registry: bool| {
+        let properties = |group: &Option<&str>| Properties { group: group.map(str::to_owned), coo: None };
+        let catalog = CatalogPlan {
+            apex: name("catalog.vn"),
+            members: members.iter().map(|(member, group)| (name(member), properties(group))).collect(),
+            registry: registry.then(Properties::default),
+        };
+        let plan =
+            Plan { registry: None, files: Vec::new(), catalogs: vec![catalog], secondaries: Vec::new(), keys: dir.path().join("keys") };
+        let mut served = Served::default();
+        let report = pipeline.run(&plan, &Scope::All, NOW, |zones, logs| served = Served { zones, logs });
+        let zone = served.zones.get(name("catalog.vn").as_ref()).cloned();
+        assert_eq!(zone.is_some(), served.logs.contains_key(&name("catalog.vn")), "its changes go out");
+        let members = zone.as_ref().map(|zone| Catalog::read(zone).expect("a catalog").entries.into_keys().map(|name| name.to_string()));
+        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+        (zone.map(|zone| zone.serial().0), members.map(Iterator::collect::<Vec<_>>).unwrap_or_default().join(" "), problems.join("\n"))
+    };
+    let said = |serial: u32, members: &str| (Some(serial), members.to_owned(), String::new());
+    let unknown = "[catalog.vn.] which zones the registry has is not known: there is no export that was compiled";
+    assert_eq!(run(&[("a", None)], true), (None, String::new(), format!("{unknown}; queries get SERVFAIL")));
+    let (first, ..) = run(&[("a", None)], false);
+    let first = first.expect("made");
+    assert_eq!(run(&[("a", None)], false), said(first, "a."));
+    assert_eq!(run(&[("a", None), ("b", None)], false), said(first + 1, "a. b."));
+    assert_eq!(run(&[("a", None), ("b", Some("x"))], false), said(first + 2, "a. b."));
+    // What is listed stays so until more is known.
+    assert_eq!(run(&[], true), (Some(first + 2), "a. b.".into(), format!("{unknown}; the zone served before stays")));
+    assert_eq!(run(&[], false), said(first + 3, ""));
 }
