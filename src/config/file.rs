@@ -96,6 +96,7 @@ pub struct Policy {
     pub ksk_lifetime: Option<Spanned<Duration>>,
     pub zsk_lifetime: Option<Spanned<Duration>>,
     pub cds: Option<Spanned<bool>>,
+    pub zonemd: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +105,7 @@ pub struct Zone {
     pub name: Spanned<String>,
     pub file: Option<Spanned<String>>,
     pub sign: Option<Spanned<String>>,
+    pub zonemd: Option<Spanned<String>>,
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,

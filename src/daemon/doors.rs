@@ -92,6 +92,8 @@ pub struct ZoneLine {
     pub refresh_at: Option<UnixTime>,
     /// What is wrong.
     pub problem: Option<String>,
+    /// What an operator should know of the content.
+    pub notes: Vec<String>,
 }
 
 impl Shared {
@@ -172,6 +174,7 @@ impl Shared {
                 signed: live.is_some_and(|live| !live.signing.is_empty()),
                 refresh_at: live.and_then(|live| live.refresh_at),
                 problem: pipeline.problems().get(apex).cloned(),
+                notes: live.map(|live| live.notes.clone()).unwrap_or_default(),
             }
         };
         let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).collect();
@@ -318,6 +321,7 @@ impl Doors for Shared {
                     "records": zone.counts[0], "signatures": zone.counts[1], "delegations": zone.counts[2],
                     "refresh_at": zone.refresh_at.map(|at| at.to_string()),
                     "problem": zone.problem,
+                    "note": (!zone.notes.is_empty()).then(|| zone.notes.join("; ")),
                     "primary": line(zone).map(|line| line.primary),
                     "checked_at": line(zone).and_then(|line| line.status.checked).map(|at| at.to_string()),
                     "next_check_at": line(zone).and_then(|line| line.status.next).map(|at| at.to_string()),

@@ -5,6 +5,7 @@
 //! message to one of them. What is answered from is swapped as a whole, so no query ever sees a half.
 
 mod builder;
+mod digests;
 mod doors;
 mod images;
 mod machine;

@@ -41,7 +41,8 @@ pub fn plan(config: &Config) -> Plan {
         })
     });
     let secondaries = config.zones.iter().filter(|zone| zone.source.file().is_none()).map(|zone| zone.name.as_ref().to_lowercase());
-    Plan { registry, files: files.collect(), secondaries: secondaries.collect(), keys: config.server.keys.clone() }
+    let zonemd = config.zones.iter().map(|zone| (zone.name.clone(), zone.zonemd)).collect();
+    Plan { registry, files: files.collect(), secondaries: secondaries.collect(), zonemd, keys: config.server.keys.clone() }
 }
 
 /// What the server says of itself.

@@ -1,7 +1,9 @@
 //! What is to be served, as values: the pipeline knows no TOML.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Zonemd;
 use crate::dns::Name;
 use crate::sign;
 
@@ -14,8 +16,17 @@ pub struct Plan {
     pub files: Vec<FilePlan>,
     /// Zones that come from primaries, and are put in force by [`Pipeline::put`](super::Pipeline::put); none of them is among the others.
     pub secondaries: Vec<Name>,
+    /// What is asked of the ZONEMD of a zone that others make, in a file or as its primaries, by apex in lower case; nothing of those that are not here.
+    pub zonemd: BTreeMap<Name, Zonemd>,
     /// The folder of signing keys.
     pub keys: PathBuf,
+}
+
+impl Plan {
+    /// What is asked of the ZONEMD of a zone.
+    pub fn zonemd(&self, apex: &Name) -> Zonemd {
+        self.zonemd.get(apex).copied().unwrap_or_default()
+    }
 }
 
 /// The zones that come out of the registry's export.
