@@ -68,11 +68,13 @@ fn main() {
             assert_eq!(pipeline.lacking_digests(&plan).len(), 1);
             let job = pipeline.digest_job(&plan, &vn, NOW).expect("to be made");
             let begin = Instant::now();
+            let cpu_before = cpu();
             let done = job.carry_out(NOW);
-            let made = begin.elapsed();
+            let (made, of_cpu) = (begin.elapsed(), cpu() - cpu_before);
             let begin = Instant::now();
             assert!(pipeline.digested(done, NOW, |_, _| {}).expect("made").is_some());
-            println!("digest made and verified beside the work: {:.0} ms, taken over: {:.2} ms", ms(made), ms(begin.elapsed()));
+            let (made, of_cpu, taken) = (ms(made), ms(of_cpu), ms(begin.elapsed()));
+            println!("digest made and verified beside the work: {made:.0} ms ({of_cpu:.0} on a processor), taken over: {taken:.2} ms");
             prove(&pipeline.live()[&vn].zone);
         }
     }
@@ -80,7 +82,13 @@ fn main() {
 
 /// What a secondary that asks for a digest has to do for each version.
 fn prove(zone: &Zone) {
-    let begin = Instant::now();
+    let (begin, cpu_before) = (Instant::now(), cpu());
     sign::prove_zonemd_of(zone).expect("right");
-    println!("its digest proven: {} ms", begin.elapsed().as_millis());
+    println!("its digest proven: {} ms ({} on a processor)", begin.elapsed().as_millis(), (cpu() - cpu_before).as_millis());
+}
+
+/// The time that this thread has had a processor: others may be at work on the machine.
+fn cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
 }
