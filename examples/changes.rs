@@ -32,7 +32,14 @@ fn main() {
 
     let (mut pipeline, problems) = Pipeline::open(Journal::open(Path::new(folder)).expect("free"));
     assert!(problems.is_empty(), "{problems:?}");
-    let plan = Plan { registry: None, files: Vec::new(), catalogs: Vec::new(), secondaries: vec![vn.clone()], keys: folder.into() };
+    let plan = Plan {
+        registry: None,
+        files: Vec::new(),
+        catalogs: Vec::new(),
+        secondaries: vec![vn.clone()],
+        zonemd: BTreeMap::new(),
+        keys: folder.into(),
+    };
     let mut served: (ZoneSet, BTreeMap<Name, Log>) = Default::default();
     pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = (zones, logs));
     let mut put = |pipeline: &mut Pipeline, version| {

@@ -42,8 +42,14 @@ impl World {
     fn open(folder: &Path) -> Self {
         let (mut pipeline, problems) = Pipeline::open(Journal::open(folder).expect("free"));
         assert!(problems.is_empty(), "{problems:?}");
-        let plan =
-            Plan { registry: None, files: Vec::new(), catalogs: Vec::new(), secondaries: vec![name("vn")], keys: folder.join("keys") };
+        let plan = Plan {
+            registry: None,
+            files: Vec::new(),
+            catalogs: Vec::new(),
+            secondaries: vec![name("vn")],
+            zonemd: BTreeMap::new(),
+            keys: folder.join("keys"),
+        };
         let mut served = Served::default();
         let report = pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = Served { zones, logs });
         assert!(report.problems.is_empty() && !report.is_refused, "{:?}", report.problems);
@@ -233,7 +239,14 @@ impl Dynamic {
         let (mut pipeline, lost) = Pipeline::open(Journal::open(&folder.join("state")).expect("free"));
         let file =
             FilePlan { apex: name("example.org"), file: folder.join("zone"), policy, rsa_bits: 2048, is_kept: false, is_dynamic: true };
-        let plan = Plan { registry: None, files: vec![file], catalogs: Vec::new(), secondaries: Vec::new(), keys: folder.join("keys") };
+        let plan = Plan {
+            registry: None,
+            files: vec![file],
+            catalogs: Vec::new(),
+            secondaries: Vec::new(),
+            zonemd: BTreeMap::new(),
+            keys: folder.join("keys"),
+        };
         let mut served = Served::default();
         let report = pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = Served { zones, logs });
         let problems = lost.iter().chain(&report.problems).map(ToString::to_string).collect();

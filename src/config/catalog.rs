@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::read::{Reader, Text};
+use super::read::{Reader, Text, ZONEMD};
 use super::{ConfigError, Peer, Source, TsigKey, Zone, file};
 use crate::dns::Name;
+use crate::pipeline::Zonemd;
 use crate::transfer::access::Allow;
 use crate::transfer::catalog::Group;
 use crate::transport::tls::Credentials;
@@ -38,6 +39,8 @@ pub struct Template {
     pub notify: Vec<Peer>,
     /// Who may transfer it.
     pub allow_transfer: Vec<Allow>,
+    /// What is asked of its ZONEMD.
+    pub zonemd: Zonemd,
 }
 
 /// That a zone is listed in a catalog that is made here.
@@ -56,6 +59,7 @@ pub(super) struct Written {
     primaries: Option<(Vec<Peer>, Vec<Allow>)>,
     notify: Vec<Peer>,
     allow_transfer: Vec<Allow>,
+    zonemd: Zonemd,
 }
 
 /// The keys of a zone or of the registry that say where it is listed.
@@ -116,7 +120,8 @@ impl Reader<'_> {
             };
             let notify = self.told(table.notify, &key("notify"), keys)?;
             let allow_transfer = self.allowed(table.allow_transfer, &key("allow-transfer"), keys)?;
-            Ok((name, Written { primaries, notify, allow_transfer }))
+            let zonemd = self.choice(table.zonemd, &key("zonemd"), &ZONEMD, Zonemd::Off)?;
+            Ok((name, Written { primaries, notify, allow_transfer, zonemd }))
         };
         tables.into_iter().map(template).collect()
     }
@@ -132,12 +137,12 @@ impl Reader<'_> {
                 (None, None) => Ok(None),
             };
         }
-        let Zone { source: own, notify, allow_transfer, .. } = zone;
+        let Zone { source: own, notify, allow_transfer, zonemd, .. } = zone;
         let resolve = |text: &Text| {
             let key = "zone.catalog-template";
             let name = text.get_ref();
             let what = || format!("there is no template '{name}', add a table [template.{name}]");
-            let Written { primaries, notify, allow_transfer } = templates.get(name).ok_or_else(|| self.error(text, key, what()))?;
+            let Written { primaries, notify, allow_transfer, zonemd } = templates.get(name).ok_or_else(|| self.error(text, key, what()))?;
             let source = match primaries {
                 Some((primaries, allow_notify)) => Source::Primaries { primaries: primaries.clone(), allow_notify: allow_notify.clone() },
                 None if own.is_primaries() => own.clone(),
@@ -147,7 +152,7 @@ impl Reader<'_> {
                     return Err(self.error(text, key, what));
                 }
             };
-            Ok((name.clone(), Template { source, notify: notify.clone(), allow_transfer: allow_transfer.clone() }))
+            Ok((name.clone(), Template { source, notify: notify.clone(), allow_transfer: allow_transfer.clone(), zonemd: *zonemd }))
         };
         let list = role.template.as_ref().map_or(&[][..], |list| list.get_ref());
         let mut templates = list.iter().map(resolve).collect::<Result<Vec<_>, _>>()?;
@@ -156,7 +161,7 @@ impl Reader<'_> {
                 let what = "comes from a file: add catalog-template = [\"...\"] with a template that has the primaries of the members";
                 return Err(self.error(at, "zone.catalog-role", what));
             }
-            let same = Template { source: own.clone(), notify: notify.clone(), allow_transfer: allow_transfer.clone() };
+            let same = Template { source: own.clone(), notify: notify.clone(), allow_transfer: allow_transfer.clone(), zonemd: *zonemd };
             templates.push((String::new(), same));
         }
         let scope = role.scope.iter().flat_map(|list| list.get_ref());

@@ -101,6 +101,7 @@ pub struct Policy {
     pub ksk_lifetime: Option<Spanned<Duration>>,
     pub zsk_lifetime: Option<Spanned<Duration>>,
     pub cds: Option<Spanned<bool>>,
+    pub zonemd: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,6 +110,7 @@ pub struct Zone {
     pub name: Spanned<String>,
     pub file: Option<Spanned<String>>,
     pub sign: Option<Spanned<String>>,
+    pub zonemd: Option<Spanned<String>>,
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub allow_update: Option<Spanned<Vec<Allow>>>,
@@ -129,6 +131,7 @@ pub struct Template {
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
+    pub zonemd: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

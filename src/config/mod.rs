@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::dns::Name;
+use crate::pipeline::Zonemd;
 use crate::transfer::access::Allow;
 use crate::transport::Limits;
 use crate::transport::tls::{Credentials, TlsPeer};
@@ -161,6 +162,8 @@ pub struct Zone {
     pub source: Source,
     /// The policy it is signed with; `None` = served as it stands.
     pub sign: Option<String>,
+    /// What is asked of the ZONEMD that it comes with.
+    pub zonemd: Zonemd,
     /// Its secondaries, which are told of changes; no two with one address.
     pub notify: Vec<Peer>,
     /// Who may transfer it; empty = nobody.

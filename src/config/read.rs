@@ -12,6 +12,7 @@ use super::catalog::{Listing, Named, Role, Written};
 use super::error;
 use super::{Clock, Config, ConfigError, Peer, Policy, Registry, Secret, Server, Source, TsigKey, Zone, file, tls};
 use crate::dns::Name;
+use crate::pipeline::Zonemd;
 use crate::registry::DEFAULT_MAX_SHRINK_PERCENT;
 use crate::sign::{self, Algorithm, Denial};
 use crate::transfer::access::{Allow, Demand, Prefix};
@@ -45,6 +46,8 @@ const ALGORITHMS: [(&str, Algorithm); 4] = [
     ("ed25519", Algorithm::Ed25519),
     ("rsasha256", Algorithm::RsaSha256),
 ];
+
+pub(super) const ZONEMD: [(&str, Zonemd); 3] = [("off", Zonemd::Off), ("warn", Zonemd::Warn), ("require", Zonemd::Require)];
 
 impl Reader<'_> {
     fn config(&mut self, file: file::File) -> Result<Config, ConfigError> {
@@ -218,7 +221,8 @@ impl Reader<'_> {
         let ksk_lifetime = lifetime(table.ksk_lifetime, "ksk-lifetime")?;
         let zsk_lifetime = lifetime(table.zsk_lifetime, "zsk-lifetime")?;
         let cds = table.cds.map_or(d.sign.cds, Spanned::into_inner);
-        let sign = sign::Policy { algorithm, denial, validity, refresh, inception_offset, jitter, dnskey_ttl, csk, cds };
+        let zonemd = table.zonemd.map_or(d.sign.zonemd, Spanned::into_inner);
+        let sign = sign::Policy { algorithm, denial, validity, refresh, inception_offset, jitter, dnskey_ttl, csk, cds, zonemd };
         Ok(Policy { sign, rsa_bits, ksk_lifetime, zsk_lifetime })
     }
 
@@ -316,6 +320,7 @@ impl Reader<'_> {
             return Err(self.error(list, "zone.allow-notify", what));
         }
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
+        let zonemd = self.choice(table.zonemd, "zone.zonemd", &ZONEMD, Zonemd::Off)?;
         let notify = self.told(table.notify, "zone.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "zone.allow-transfer", keys)?;
         if let (Source::Primaries { .. }, Some(list)) = (&source, &table.allow_update) {
@@ -331,7 +336,7 @@ impl Reader<'_> {
             return Err(self.error(list, "zone.allow-update", what));
         }
         let member = self.membership(listing, "zone")?;
-        let zone = Zone { name, source, sign, notify, allow_transfer, allow_update, interpret: None, member };
+        let zone = Zone { name, source, sign, zonemd, notify, allow_transfer, allow_update, interpret: None, member };
         Ok(Zone { interpret: self.rules(role, &zone, templates)?, ..zone })
     }
 

@@ -10,6 +10,7 @@ use sd_notify::NotifyState;
 use serde_json::{Value, json};
 
 use super::catalogs::{self, Catalogs};
+use super::digests::Pace;
 use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source};
 use super::updates::Updates;
@@ -18,7 +19,7 @@ use crate::answer::{Expiry, Face};
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{self, NotChanged, Pipeline, Problem, Report, Scope, Upkept, Version, Zonemd};
+use crate::pipeline::{self, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Upkept, Version};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
 use crate::transfer::inward::Received;
@@ -56,6 +57,10 @@ pub enum Work {
     },
     /// What had become long of a zone is short again.
     Upkept(Upkept),
+    /// The digest over a zone was made, or could not be; `None` after a fault of the program.
+    Digested(Name, Option<Box<Digested>>),
+    /// All digests that were to be made have been given back.
+    DigestsDone,
     /// A primary has sent a zone, or what has changed in it.
     Received(Name, Version, Sender<Result<(), pipeline::NotTaken>>),
     /// A primary has confirmed a zone.
@@ -81,6 +86,7 @@ pub struct Builder {
     shared: Arc<Shared>,
     updates: Arc<Updates>,
     images: Sender<images::Work>,
+    digests: Pace,
 }
 
 impl Builder {
@@ -92,7 +98,7 @@ impl Builder {
         let tls = config.tls.as_ref().map(Acceptor::new);
         let (catalogs, serving) = (Catalogs::open(&config.server.state), config.clone());
         let secondaries = Box::new(plan::secondaries(&config));
-        Self { config, catalogs, serving, secondaries, face, access, tls, pipeline, shared, updates, images }
+        Self { config, catalogs, serving, secondaries, face, access, tls, pipeline, shared, updates, images, digests: Pace::default() }
     }
 
     /// Makes everything for the first time.
@@ -133,7 +139,9 @@ impl Builder {
         }
         let mut next_timer = Instant::now() + TIMER;
         loop {
-            match to_do.recv_timeout(next_timer.saturating_duration_since(Instant::now())) {
+            self.make_digests();
+            let wakes_at = self.digests.next().map_or(next_timer, |next| next.min(next_timer));
+            match to_do.recv_timeout(wakes_at.saturating_duration_since(Instant::now())) {
                 Ok(Work::Reload { zone, reply }) => {
                     tell(&reloading());
                     let result = match &zone {
@@ -147,6 +155,8 @@ impl Builder {
                     }
                 }
                 Ok(Work::Upkept(done)) => self.upkept(done),
+                Ok(Work::Digested(apex, done)) => self.digested(&apex, done, UnixTime::now()),
+                Ok(Work::DigestsDone) => self.digests.done(Instant::now()),
                 Ok(Work::Received(apex, version, reply)) => {
                     let result = self.received(&apex, version, UnixTime::now());
                     // Who asked may have gone.
@@ -165,6 +175,7 @@ impl Builder {
                 }
                 // Behind every piece of work, below.
                 Ok(Work::Updates) => {}
+                Err(RecvTimeoutError::Timeout) if Instant::now() < next_timer => {}
                 Err(RecvTimeoutError::Timeout) => {
                     next_timer = Instant::now() + TIMER;
                     if let Err(error) = self.run(&Scope::Timer, UnixTime::now()) {
@@ -279,12 +290,7 @@ impl Builder {
         for note in report.notes.iter().chain(&report.warnings) {
             log::warn!("{note}");
         }
-        for zone in &report.published {
-            let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
-            let (to, records, signatures) = (zone.to, count(zone.n_records, "record"), count(zone.n_signatures, "signature"));
-            let why = zone.why.as_str();
-            log::info!("[{}] publish, serial {from} -> {to}, {why}, {records}, {signatures}", zone.apex);
-        }
+        report.published.iter().for_each(log_published);
         for apex in &report.removed {
             log::info!("[{apex}] removed");
         }
@@ -301,11 +307,12 @@ impl Builder {
     /// Puts in force what a primary has sent.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
         // It may have been asked for before the configuration changed.
-        if !self.access.secondaries.contains_key(apex) {
+        let Some(zone) = self.serving.zones.iter().find(|zone| zone.name == *apex && zone.source.is_primaries()) else {
             return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
-        }
+        };
+        let zonemd = zone.zonemd;
         let Self { shared, face, access, tls, pipeline, .. } = self;
-        let put = || pipeline.put(apex, version, Zonemd::Off, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
+        let put = || pipeline.put(apex, version, zonemd, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
         let fault =
             |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
         let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
@@ -388,6 +395,56 @@ impl Builder {
         self.look_after();
     }
 
+    /// Gives the digests that zones lack to a thread beside the work, when their time has come.
+    fn make_digests(&mut self) {
+        if !self.config.policies.values().any(|policy| policy.sign.zonemd) {
+            return;
+        }
+        let plan = plan::plan(&self.serving);
+        let due = self.digests.due(self.pipeline.lacking_digests(&plan), Instant::now());
+        let now = UnixTime::now();
+        let jobs: Vec<_> = due.iter().filter_map(|apex| Some((apex.clone(), self.pipeline.digest_job(&plan, apex, now)?))).collect();
+        if due.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let work = move || {
+            // Where it is not permitted, the builder has said so.
+            let _ = transport::give_way();
+            for (apex, job) in jobs {
+                let done = catch_unwind(AssertUnwindSafe(|| Box::new(job.carry_out(now)))).ok();
+                shared.do_later(Work::Digested(apex, done));
+            }
+            shared.do_later(Work::DigestsDone);
+        };
+        if let Err(error) = std::thread::Builder::new().name("digests".into()).spawn(work) {
+            log::warn!("zones are served without their digests, there is no thread to make them: {error}");
+            due.iter().for_each(|apex| self.digests.failed(apex, Instant::now()));
+            self.digests.done(Instant::now());
+        }
+    }
+
+    /// Takes what came of a job of [`Self::make_digests`].
+    fn digested(&mut self, apex: &Name, done: Option<Box<Digested>>, now: UnixTime) {
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        let fault = || Err(format!("[{apex}] a fault of the program kept its digest from being made, please report it"));
+        let put = |done: Box<Digested>| {
+            pipeline.digested(*done, now, |zones, logs| swap(shared, face, access, tls, zones, logs)).map_err(|problem| problem.to_string())
+        };
+        match done.map_or_else(fault, put) {
+            // The zone has changed meanwhile, and its turn comes again.
+            Ok(None) => return,
+            Ok(Some(published)) => log_published(&published),
+            Err(what) => {
+                log::error!("{what}");
+                self.digests.failed(apex, Instant::now());
+            }
+        }
+        self.looked_after(apex);
+        self.tell_secondaries();
+        self.look_after();
+    }
+
     /// Tells those who have our zones what is served now; who knows already is not told.
     fn tell_secondaries(&self) {
         let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, (self.secondaries)(live.zone.apex())));
@@ -426,6 +483,13 @@ impl Builder {
         // Without its thread nothing is written, and nothing else is different.
         let _ = self.images.send(images::Work { jobs, keep });
     }
+}
+
+fn log_published(zone: &Published) {
+    let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
+    let (to, records, signatures) = (zone.to, count(zone.n_records, "record"), count(zone.n_signatures, "signature"));
+    let why = zone.why.as_str();
+    log::info!("[{}] publish, serial {from} -> {to}, {why}, {records}, {signatures}", zone.apex);
 }
 
 /// Where those who fetch zones give them in.

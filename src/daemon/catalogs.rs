@@ -116,6 +116,7 @@ impl Catalogs {
                 name: name.clone(),
                 source,
                 sign: None,
+                zonemd: template.zonemd,
                 notify,
                 allow_transfer,
                 allow_update: Vec::new(),

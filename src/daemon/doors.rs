@@ -98,6 +98,8 @@ pub struct ZoneLine {
     pub catalog: Option<(Name, Vec<String>)>,
     /// The members that are had by it, where it is a catalog.
     pub n_members: Option<usize>,
+    /// What an operator should know of the content.
+    pub notes: Vec<String>,
 }
 
 /// How a zone that is had from others is told.
@@ -119,6 +121,7 @@ impl ZoneLine {
             problem: pipeline.problems().get(apex).cloned(),
             catalog: member.map(|member| (member.catalog.clone(), member.groups.iter().map(Group::to_string).collect())),
             n_members: None,
+            notes: live.map(|live| live.notes.clone()).unwrap_or_default(),
         }
     }
 }
@@ -367,6 +370,7 @@ impl Doors for Shared {
                     "catalog": zone.catalog.as_ref().map(|(catalog, _)| catalog.to_string()),
                     "groups": zone.catalog.as_ref().map(|(_, groups)| groups),
                     "members": zone.n_members,
+                    "note": (!zone.notes.is_empty()).then(|| zone.notes.join("; ")),
                     "primary": line(zone).map(|line| line.primary),
                     "checked_at": line(zone).and_then(|line| line.status.checked).map(|at| at.to_string()),
                     "next_check_at": line(zone).and_then(|line| line.status.next).map(|at| at.to_string()),

@@ -6,6 +6,7 @@
 
 mod builder;
 mod catalogs;
+mod digests;
 mod doors;
 mod images;
 mod machine;

@@ -43,7 +43,8 @@ pub fn plan(config: &Config) -> Plan {
     });
     let secondaries = config.zones.iter().filter(|zone| zone.source.is_primaries()).map(|zone| zone.name.as_ref().to_lowercase());
     let (catalogs, keys) = (catalogs(config), config.server.keys.clone());
-    Plan { registry, files: files.collect(), catalogs, secondaries: secondaries.collect(), keys }
+    let zonemd = config.zones.iter().map(|zone| (zone.name.as_ref().to_lowercase(), zone.zonemd)).collect();
+    Plan { registry, files: files.collect(), catalogs, secondaries: secondaries.collect(), zonemd, keys }
 }
 
 /// The catalogs that are made here, with what they list.

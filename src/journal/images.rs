@@ -33,6 +33,9 @@ pub struct Account {
     pub ds: Vec<String>,
     /// What an operator should know of the content.
     pub notes: Vec<String>,
+    /// A ZONEMD of the files was found right.
+    #[serde(default)]
+    pub proven: bool,
 }
 
 impl Account {

@@ -74,6 +74,9 @@ pub struct SavedZone {
     /// Unix times at which a primary last confirmed the zone, and until which it is good; `None` = it is our own.
     #[serde(default)]
     pub good: Option<[u64; 2]>,
+    /// A ZONEMD of what it was made from was found right, in every version since.
+    #[serde(default)]
+    pub proven: bool,
     /// The snapshot's file name within `zones/`.
     pub file: String,
     /// Its checksum, hexadecimal.
@@ -299,6 +302,7 @@ mod tests {
                 signing: "".into(),
                 refresh_at: None,
                 good: None,
+                proven: false,
                 file,
                 checksum: "".into(),
             };
@@ -311,8 +315,17 @@ mod tests {
 
     fn publish(journal: &Journal, saved: &mut Saved, apex: &str, serial: u32) {
         let (file, checksum) = journal.save(name(apex).as_ref(), Serial(serial), &records(serial)).expect("saved");
-        let zone =
-            SavedZone { serial, made: serial, content: "c".into(), signing: "s".into(), refresh_at: Some(9), good: None, file, checksum };
+        let zone = SavedZone {
+            serial,
+            made: serial,
+            content: "c".into(),
+            signing: "s".into(),
+            refresh_at: Some(9),
+            good: None,
+            proven: false,
+            file,
+            checksum,
+        };
         saved.zones.insert(apex.into(), zone);
         journal.commit(saved).expect("committed");
     }

@@ -70,6 +70,11 @@ pub fn strip(records: &mut Records, apex: NameRef<'_>) {
     });
 }
 
+/// Takes out the digests at the apex, where it is the signer who makes them.
+pub fn strip_digest(records: &mut Records, apex: NameRef<'_>) {
+    records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != apex);
+}
+
 /// The first end of a signature; `None` without signatures. Expirations are read as the time nearest to `now` (RFC 4034 §3.1.5).
 pub fn first_expiration(records: &Records, now: UnixTime) -> Option<UnixTime> {
     let expirations = records.iter().filter(|record| record.rtype == Rtype::RRSIG).filter_map(|record| {

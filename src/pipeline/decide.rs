@@ -30,6 +30,8 @@ pub enum Why {
     Image,
     /// A client changed it.
     Update,
+    /// The digest over it follows a change that went before (RFC 8976).
+    Digest,
     /// A primary has it.
     Transferred,
     /// It is as it was, and its files were written anew.
@@ -46,6 +48,7 @@ impl Why {
             Self::Refresh => "signatures due",
             Self::Image => "from its image",
             Self::Update => "updated",
+            Self::Digest => "digest made",
             Self::Transferred => "transferred",
             Self::Touched => "its files were touched",
         }

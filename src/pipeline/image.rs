@@ -25,6 +25,7 @@ pub fn of_snapshot(apex: &Name, saved: &SavedZone, journal: &Journal) -> Found {
         content: saved.content.clone(),
         signing: saved.signing.clone(),
         refresh_at: saved.refresh_at.map(UnixTime),
+        proven: saved.proven,
         saved: Some(saved.clone()),
         ..live
     });
@@ -51,7 +52,7 @@ fn read(apex: &Name, journal: &Journal, is_wanted: impl FnOnce(&Account) -> bool
 
 fn live(zone: Zone, account: Account) -> Option<Live> {
     let ds = account.ds.iter().map(|ds| HEXLOWER.decode(ds.as_bytes()).ok()).collect::<Option<Vec<_>>>()?;
-    let Account { files, content, notes, .. } = account;
+    let Account { files, content, notes, proven, .. } = account;
     Some(Live {
         zone: Arc::new(zone),
         content,
@@ -61,6 +62,7 @@ fn live(zone: Zone, account: Account) -> Option<Live> {
         saved: None,
         files,
         notes,
+        proven,
         imaged: true,
         upkeep: None,
     })
@@ -151,5 +153,6 @@ fn account(live: &Live) -> Account {
         content: live.content.clone(),
         ds: live.ds.iter().map(|ds| HEXLOWER.encode(ds)).collect(),
         notes: live.notes.clone(),
+        proven: live.proven,
     }
 }

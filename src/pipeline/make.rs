@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::content;
 use super::decide::{self, Before, Why};
+use super::digest;
 use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
@@ -34,6 +35,8 @@ pub struct Live {
     pub files: Vec<Stamp>,
     /// What an operator should know of the content.
     pub notes: Vec<String>,
+    /// A ZONEMD of what it was made from was found right: of its file, or of what its primary sent.
+    pub proven: bool,
     /// It has an image, or one is being written.
     pub imaged: bool,
     /// Its parts are being made one, by the job of this number.
@@ -153,6 +156,7 @@ impl From<Full> for MakeError {
 pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Made>, MakeError> {
     let apex = job.apex.as_ref();
     let signing_digest = job.signing.as_ref().map_or("", |signing| &signing.digest);
+    let makes_digest = job.signing.as_ref().is_some_and(|signing| signing.policy.zonemd);
     let mut content = job.content;
     let digest = match &mut content {
         Some(records) => {
@@ -163,7 +167,8 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         None => job.before.map(|before| before.content.clone()).unwrap_or_default(),
     };
     // A crash, or a state that could not be written, left the zone and not the account of it.
-    let known = job.before.filter(|live| live.content.is_empty() && live.saved.is_some() && is_content(live, &digest, job.serials));
+    let known =
+        job.before.filter(|live| live.content.is_empty() && live.saved.is_some() && is_content(live, &digest, job.serials, makes_digest));
     let known = known.map(|live| Live { content: digest.clone(), ..live.clone() });
     let live = known.as_ref().or(job.before);
     let before =
@@ -186,6 +191,7 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
             // A file may hold keys of other signers (RFC 8901); the registry's zones have ours alone.
             if job.serials == Serials::Dated {
                 content::strip(&mut records, apex);
+                content::strip_digest(&mut records, apex);
             }
             records
         }
@@ -239,8 +245,11 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
 }
 
 /// True if the zone is what content with this digest makes.
-fn is_content(live: &Live, digest: &str, serials: Serials) -> bool {
+fn is_content(live: &Live, digest: &str, serials: Serials, makes_digest: bool) -> bool {
     let mut records = live.zone.records();
+    if makes_digest || serials == Serials::Dated {
+        content::strip_digest(&mut records, live.zone.apex());
+    }
     if serials != Serials::AsItStands {
         content::strip(&mut records, live.zone.apex());
     }
@@ -312,9 +321,28 @@ fn sign_change(
 
 /// Signs a change of the content of a zone that is signed; gives the whole change, the zone after it and when signatures are to be renewed.
 ///
+/// Where the policy makes a digest, it is in what comes out if the zone is so small that nobody would wait for it, and otherwise left out:
+/// [`digest`](super::digest) follows with it.
+///
 /// # Errors
 /// [`MakeError`].
 pub fn signed_change(
+    before: &Live,
+    change: &Diff,
+    serial: Serial,
+    signing: &Signing<'_>,
+    now: UnixTime,
+) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
+    if !signing.policy.zonemd {
+        return signed_as_it_is(before, change, serial, signing, now);
+    }
+    let is_small = before.zone.counts().records <= digest::AT_ONCE;
+    let change = digest::with(change, &before.zone, is_small)?;
+    signed_as_it_is(before, &change, serial, signing, now)
+}
+
+/// As [`signed_change`], with the digests that the change and the zone have.
+pub fn signed_as_it_is(
     before: &Live,
     change: &Diff,
     serial: Serial,
@@ -342,7 +370,17 @@ fn refresh_at(records: &Records, signing: &Signing<'_>, now: UnixTime) -> Option
 pub fn save(journal: &Journal, apex: NameRef<'_>, serial: Serial, records: &Records) -> Result<SavedZone, MakeError> {
     let (file, checksum) = journal.save(apex, serial, records).map_err(MakeError::Journal)?;
     let (serial, made) = (serial.0, serial.0);
-    Ok(SavedZone { serial, made, content: String::new(), signing: String::new(), refresh_at: None, good: None, file, checksum })
+    Ok(SavedZone {
+        serial,
+        made,
+        content: String::new(),
+        signing: String::new(),
+        refresh_at: None,
+        good: None,
+        proven: false,
+        file,
+        checksum,
+    })
 }
 
 /// Makes the zone of records that are served as they stand and of which nothing is kept; `None` when it is what was served before.
@@ -359,7 +397,7 @@ pub fn as_they_stand(records: Records, apex: NameRef<'_>, before: Option<&Live>)
 /// what was served before; what the file can be known again by.
 ///
 /// `None` where the file is to be read as a whole and given to [`make`], which then also says what is wrong: when its names are not in
-/// order, when it includes others, when it has a ZONEMD to be checked, or an error.
+/// order, when it includes others, or an error.
 pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Option<(Option<Made>, Stamp)> {
     let mut builder = Builder::new(apex);
     let mut ds = Vec::new();
@@ -368,7 +406,7 @@ pub fn from_file(file: &Path, apex: NameRef<'_>, before: Option<&Live>) -> Optio
     let stamp = master::stream_file(file, apex, threads, &mut |records| {
         records.sort();
         ds.extend(content::ds_of(records, apex));
-        builder.add(records).is_ok() && !records.rtypes().any(|rtype| rtype == Rtype::ZONEMD)
+        builder.add(records).is_ok()
     })?;
     let made = as_it_stands(builder.finish().ok()?, ds, before);
     Some((made, stamp))
@@ -396,7 +434,8 @@ impl Live {
         ds: Vec<Vec<u8>>,
         saved: Option<SavedZone>,
     ) -> Self {
-        Self { zone, content, signing, refresh_at, ds, saved, files: Vec::new(), notes: Vec::new(), imaged: false, upkeep: None }
+        let (files, notes, proven) = (Vec::new(), Vec::new(), saved.as_ref().is_some_and(|saved| saved.proven));
+        Self { zone, content, signing, refresh_at, ds, saved, files, notes, proven, imaged: false, upkeep: None }
     }
 }
 
@@ -427,7 +466,9 @@ impl Live {
         // What it was made from after the state was written is found out by making it again.
         let is_known = self.saved.as_ref().is_some_and(|saved| saved.made == zone.serial().0);
         let content = if is_known { self.content } else { String::new() };
+        // Of a zone that others make each version is judged; a file may have become another.
+        let proven = self.proven && (is_known || content.is_empty() && self.saved.as_ref().is_some_and(|saved| saved.content.is_empty()));
         // Its files were others at the time of the snapshot.
-        Ok(Self { zone: Arc::new(zone), content, ds, files: Vec::new(), ..self })
+        Ok(Self { zone: Arc::new(zone), content, ds, files: Vec::new(), proven, ..self })
     }
 }

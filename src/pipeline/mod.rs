@@ -5,6 +5,7 @@
 
 mod content;
 mod decide;
+mod digest;
 mod image;
 pub mod keys;
 mod make;
@@ -29,6 +30,7 @@ use crate::zone::{Diff, ZoneSet};
 use run::{Next, Run};
 
 pub use decide::{Why, dated_serial, edited_serial};
+pub use digest::{DigestJob, Digested};
 pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
 pub use plan::{CatalogPlan, FilePlan, Plan, RegistryPlan, Scope};
@@ -47,6 +49,8 @@ pub struct Pipeline {
     set: ZoneSet,
     /// Zones that are no longer good: they stay known, and are answered with SERVFAIL.
     expired: BTreeSet<Name>,
+    /// Zones whose digest is required and was not found right: they stay known, and are answered with SERVFAIL.
+    withheld: BTreeSet<Name>,
     /// When the times of zones that others make were last written.
     confirmed_at: UnixTime,
     /// How many times zones were given out to be made one.
@@ -159,10 +163,10 @@ impl Pipeline {
                 }
             }
         }
-        let (set, expired, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), 0, Vec::new());
-        let confirmed_at = UnixTime(0);
+        let (set, expired, withheld, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), BTreeSet::new(), 0, Vec::new());
+        let (confirmed_at, of_zones) = (UnixTime(0), BTreeMap::new());
         (
-            Self { press, serials, live, set, expired, confirmed_at, upkeeps, images, problems: BTreeMap::new(), export_problem: None },
+            Self { press, serials, live, set, expired, withheld, confirmed_at, upkeeps, images, problems: of_zones, export_problem: None },
             problems,
         )
     }
@@ -176,6 +180,7 @@ impl Pipeline {
         run.make_registry();
         run.make_files();
         run.make_catalogs();
+        run.prove_secondaries();
         let mut next = run.finish();
         if *scope == Scope::Start {
             let is_over = |live: &Live| live.saved.as_ref().and_then(|saved| saved.good).is_some_and(|[_, until]| until <= now.0);
@@ -184,6 +189,11 @@ impl Pipeline {
         self.expired.retain(|apex| plan.secondaries.contains(apex));
         next.problems.extend(self.expired.iter().map(|apex| (apex.clone(), put::EXPIRED.to_owned())));
         self.append(&mut next, now);
+        let is_withheld = |(apex, live): &(&Name, &Live)| plan.zonemd(apex) == Zonemd::Require && !live.proven;
+        self.withheld = next.live.iter().filter(is_withheld).map(|(apex, _)| apex.clone()).collect();
+        for apex in &self.withheld {
+            next.problems.entry(apex.clone()).or_insert_with(|| put::UNPROVEN.to_owned());
+        }
         if let Err(error) = self.commit(&mut next) {
             let what = format!("the journal in '{}' cannot be written: {error}", self.press.journal().folder().display());
             if next.report.published.is_empty() {
@@ -198,7 +208,7 @@ impl Pipeline {
         let of_registry = zones_of(self.press.saved().compiled.as_ref());
         let apexes = plan.apexes().cloned().chain(of_registry);
         let served = |apex: Name| {
-            let live = live.get(&apex).filter(|_| !self.expired.contains(&apex));
+            let live = live.get(&apex).filter(|_| self.is_good(&apex));
             let zone = live.map(|live| Arc::clone(&live.zone));
             (apex, zone)
         };
@@ -221,6 +231,11 @@ impl Pipeline {
         self.export_problem = export_problem;
         self.trim(&mut report);
         report
+    }
+
+    /// True if nothing keeps a zone that is known from being served.
+    fn is_good(&self, apex: &Name) -> bool {
+        !self.expired.contains(apex) && !self.withheld.contains(apex)
     }
 
     /// Writes the changes to the logs: they are in force then. A zone whose change cannot be written stays as it was.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Zonemd;
 use crate::dns::Name;
 use crate::sign;
 use crate::transfer::catalog::Properties;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub catalogs: Vec<CatalogPlan>,
     /// Zones that come from primaries, and are put in force by [`Pipeline::put`](super::Pipeline::put); none of them is among the others.
     pub secondaries: Vec<Name>,
+    /// What is asked of the ZONEMD of a zone that others make, in a file or as its primaries, by apex in lower case; nothing of those that are not here.
+    pub zonemd: BTreeMap<Name, Zonemd>,
     /// The folder of signing keys.
     pub keys: PathBuf,
 }
@@ -27,6 +30,11 @@ impl Plan {
     pub fn apexes(&self) -> impl Iterator<Item = &Name> {
         let files = self.files.iter().map(|file| &file.apex);
         files.chain(self.catalogs.iter().map(|catalog| &catalog.apex)).chain(&self.secondaries)
+    }
+
+    /// What is asked of the ZONEMD of a zone.
+    pub fn zonemd(&self, apex: &Name) -> Zonemd {
+        self.zonemd.get(apex).copied().unwrap_or_default()
     }
 }
 

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::content;
 use super::make::{self, ANY_CHANGE, Live};
 use super::{Pipeline, Published, Why, ZoneSet};
-use crate::dns::{Name, Records, Serial, UnixTime};
-use crate::journal::{Log, Saved};
+use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
+use crate::journal::{Log, Saved, SavedZone};
 use crate::publish::key;
-use crate::sign;
+use crate::sign::{self, Unproven, ZonemdFault};
 use crate::zone::{Diff, Zone};
 
 /// What a primary has sent.
@@ -29,10 +30,39 @@ pub enum Zonemd {
     /// It is not looked at.
     #[default]
     Off,
-    /// One that is wrong is told, one that is missing is not.
+    /// It is told where none is right, wrong or missing.
     Warn,
-    /// Without one that is right nothing is taken.
+    /// Without one that is right nothing is taken, and what was taken before it was asked for is not served.
     Require,
+}
+
+impl Zonemd {
+    /// What comes of looking at the sorted records of a zone as far as it is asked for: that one is right, and what an operator should know.
+    ///
+    /// # Errors
+    /// Why the zone is not wanted.
+    pub fn judge(self, records: &Records, apex: NameRef<'_>) -> Result<(bool, Option<String>), Unproven> {
+        // Without a SOA there is no zone, which others say in their words.
+        self.judged(|| content::serial(records, apex).map_or(Ok(()), |serial| sign::prove_zonemd(records, apex, serial.0)))
+    }
+
+    /// As [`Self::judge`], of a zone as it is served.
+    ///
+    /// # Errors
+    /// Why the zone is not wanted.
+    pub fn judge_zone(self, zone: &Zone) -> Result<(bool, Option<String>), Unproven> {
+        self.judged(|| sign::prove_zonemd_of(zone))
+    }
+
+    fn judged(self, judged: impl FnOnce() -> Result<(), Unproven>) -> Result<(bool, Option<String>), Unproven> {
+        match self {
+            Self::Off => Ok((false, None)),
+            Self::Warn => {
+                Ok(judged().map_or_else(|why| (false, Some(format!("ZONEMD: {why}; it is served nonetheless"))), |()| (true, None)))
+            }
+            Self::Require => judged().map(|()| (true, None)),
+        }
+    }
 }
 
 /// Why a version is not taken. What is served stays.
@@ -62,14 +92,24 @@ impl Pipeline {
         let refused = |what: String| NotTaken::Refused(what);
         let before = self.live.get(apex);
         let is_anew = matches!(version, Version::Anew(_));
-        let (zone, change) = match version {
+        let version_is_change = matches!(version, Version::Changes(_));
+        let unproven = |why: Unproven| match (version_is_change, &why) {
+            // What is here may have been another than the primary's.
+            (true, Unproven::Wrong(faults)) if faults.contains(&ZonemdFault::Digest) => NotTaken::DoesNotFit(not_proven(&why)),
+            _ => NotTaken::Refused(not_proven(&why)),
+        };
+        let (zone, change, (proven, note)) = match version {
             Version::Changes(changes) => {
                 let before = before.ok_or(NotTaken::DoesNotFit("there is no version to change".into()))?;
                 let unfit = |error: crate::zone::DiffError| NotTaken::DoesNotFit(error.to_string());
                 let change = Diff::joined(changes).map_err(unfit)?;
-                (before.zone.apply(&change).map_err(unfit)?, Some(change))
+                let zone = before.zone.apply(&change).map_err(unfit)?;
+                let judged = zonemd.judge_zone(&zone).map_err(unproven)?;
+                (zone, Some(change), judged)
             }
             Version::Whole(records) | Version::Anew(records) => {
+                // Of what was sent, before TTLs are levelled.
+                let judged = zonemd.judge(&records, apex.as_ref()).map_err(unproven)?;
                 let n_records = records.len();
                 let old = before.filter(|_| self.press.has_log(apex)).map(|before| before.zone.records());
                 let zone = Zone::build(apex.as_ref(), records).map_err(|error| refused(error.to_string()))?;
@@ -81,7 +121,7 @@ impl Pipeline {
                 }
                 // Of what is served, where TTLs are levelled.
                 let change = old.map(|old| Diff::between(&old, &served));
-                (zone, change.filter(|change| change.n_records() <= n_records.max(ANY_CHANGE)))
+                (zone, change.filter(|change| change.n_records() <= n_records.max(ANY_CHANGE)), judged)
             }
         };
         let to = zone.serial();
@@ -92,23 +132,26 @@ impl Pipeline {
         if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !is_newer(*from) && !is_free) {
             return Err(refused(format!("serial {to} is not newer than {from}")));
         }
-        let mut notes = Vec::new();
-        match (zonemd, if zonemd == Zonemd::Off { Ok(0) } else { digest(&zone) }) {
-            (Zonemd::Off, _) | (_, Ok(1..)) | (Zonemd::Warn, Ok(0)) => {}
-            (Zonemd::Warn, Err(what)) => notes.push(what),
-            (Zonemd::Require, Ok(0)) => return Err(refused("it has no ZONEMD that can be checked, and one is required".into())),
-            (Zonemd::Require, Err(what)) => return Err(refused(what)),
-        }
+        let of_zone: Vec<String> = note.into_iter().collect();
+        let mut notes = of_zone.clone();
         let zone = Arc::new(zone);
+        // No start may take for proven what comes now.
+        let saved = before.and_then(|before| before.saved.clone()).filter(|saved| saved.proven && !proven);
+        if let Some(saved) = saved {
+            let mut all: Saved = self.press.saved().clone();
+            all.zones.insert(key(apex), SavedZone { proven, ..saved });
+            self.press.commit(all, &[]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+        }
         let next = match (before, change.filter(|_| self.press.has_log(apex))) {
             (Some(before), Some(change)) => {
                 self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
-                Live { zone, ..before.clone() }
+                let saved = before.saved.clone().map(|saved| SavedZone { proven, ..saved });
+                Live { zone, saved, proven, notes: of_zone, ..before.clone() }
             }
             _ => {
                 let saved =
                     make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
-                let next = Live::received(zone, saved);
+                let next = Live { notes: of_zone, ..Live::received(zone, SavedZone { proven, ..saved }) };
                 let mut all: Saved = self.press.saved().clone();
                 all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
                 let problems =
@@ -134,7 +177,11 @@ impl Pipeline {
         let is_sooner = saved.good.replace([checked.0, until.0]).is_none_or(|[_, before]| until.0 < before);
         if self.expired.remove(apex) {
             self.problems.remove(apex);
-            self.set.insert(Arc::clone(&live.zone));
+            if self.withheld.contains(apex) {
+                self.problems.insert(apex.clone(), UNPROVEN.into());
+            } else {
+                self.set.insert(Arc::clone(&live.zone));
+            }
             swap(self.set.clone(), self.press.logs());
         }
         if is_sooner || checked.0 >= self.confirmed_at.0 + 60 {
@@ -159,11 +206,10 @@ impl Pipeline {
 /// What is wrong with a zone that has expired.
 pub const EXPIRED: &str = "it has expired, no primary has confirmed it for too long; queries get SERVFAIL";
 
-/// How many digests are right, or what is wrong with one.
-fn digest(zone: &Zone) -> Result<usize, String> {
-    let mut records = zone.records();
-    records.sort();
-    let faults =
-        |faults: Vec<sign::ZonemdFault>| format!("ZONEMD: {}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
-    sign::check_zonemd(&records, zone.apex(), zone.serial().0).map_err(faults)
+/// What is wrong with a zone whose digest is required and was not found right.
+pub const UNPROVEN: &str = "its ZONEMD is required and was not found right; queries get SERVFAIL";
+
+/// What is told of a version that is not taken for its digest.
+fn not_proven(why: &Unproven) -> String {
+    format!("ZONEMD: {why}, and zonemd = \"require\" asks for one that is right")
 }

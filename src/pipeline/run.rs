@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::make::{Job, Made, Serials};
 use super::signing::Past;
 use super::{CatalogPlan, FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
-use super::{Why, content, cores, image, make, registry, signing, zones_of};
+use super::{Why, Zonemd, content, cores, image, make, registry, signing, zones_of};
 use crate::compile::Ttls;
 use crate::disk::Stamp;
 use crate::dns::records::Full;
@@ -186,6 +186,7 @@ impl<'a> Run<'a> {
             (None, Some(live)) if wanted != ds(&self.pipeline.live) => {
                 let mut records = live.zone.records();
                 content::strip(&mut records, parent.as_ref());
+                content::strip_digest(&mut records, parent.as_ref());
                 records
             }
             (None, _) => return Ok(None),
@@ -235,16 +236,17 @@ impl<'a> Run<'a> {
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let mut damage = None;
         let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic;
+        let zonemd = self.plan.zonemd(&file.apex);
         if *self.scope == Scope::Start && !is_kept {
             let (live, what) = image::of_files(file, self.pipeline.press.journal());
-            if let Some(live) = live {
+            if let Some(live) = live.filter(|live| zonemd == Zonemd::Off || live.proven) {
                 let notes = live.notes.clone();
                 return Some(Ok((Some(Made { live, why: Why::Image, change: None }), notes)));
             }
             damage = what;
         }
         let before = self.pipeline.live.get(&file.apex);
-        let mut files = Vec::new();
+        let (mut files, mut judged) = (Vec::new(), None);
         let content = match self.scope {
             Scope::Members => return None,
             Scope::Zone(apex) if *apex != file.apex => return None,
@@ -259,14 +261,27 @@ impl<'a> Run<'a> {
                     stem(file.apex.as_ref()),
                 )));
             }
-            Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file)) => None,
+            Scope::Start if before.is_some_and(|before| image::still_fit(&before.files, file) && is_known(file, before, zonemd)) => None,
             Scope::Start | Scope::All | Scope::Zone(_) => {
-                if !is_kept && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before) {
+                if !is_kept
+                    && zonemd == Zonemd::Off
+                    && let Some((made, stamp)) = make::from_file(&file.file, file.apex.as_ref(), before)
+                {
                     return Some(Ok((with_files(made, vec![stamp], before), damage.into_iter().collect())));
                 }
                 match master::read_file_stamped(&file.file, file.apex.as_ref()) {
-                    Ok((records, stamps)) => {
+                    Ok((mut records, stamps)) => {
                         files = stamps;
+                        records.sort();
+                        judged = match zonemd.judge(&records, file.apex.as_ref()) {
+                            Ok(judged) => Some(judged),
+                            Err(why) => {
+                                let file = file.file.display();
+                                return Some(Err(format!(
+                                    "'{file}': ZONEMD: {why}; get the file from who made it once more, or set zonemd = \"warn\" to serve it so"
+                                )));
+                            }
+                        };
                         Some(records)
                     }
                     Err(error) => return Some(Err(error.to_string())),
@@ -287,8 +302,52 @@ impl<'a> Run<'a> {
         Some(made.map(|(made, mut notes)| {
             let files = if is_new { files } else { before.map(|before| before.files.clone()).unwrap_or_default() };
             notes.extend(damage);
-            (with_files(made, files, before), notes)
+            let made = with_files(made, files, before);
+            let made = match judged {
+                Some((proven, note)) => {
+                    notes.extend(note.clone());
+                    with_judgement(made, proven, note, before)
+                }
+                // It was looked at when it was read.
+                None => made.map(|made| Made { live: judged_as(made.live, before.is_some_and(|before| before.proven)), ..made }),
+            };
+            (made, notes)
         }))
+    }
+
+    /// Looks at the digests of zones from primaries that were taken when nobody asked for it.
+    pub fn prove_secondaries(&mut self) {
+        let is_asked = |apex: &Name| match self.scope {
+            Scope::Start | Scope::All => true,
+            Scope::Zone(zone) => zone == apex,
+            Scope::Members | Scope::Timer => false,
+        };
+        let due = |apex: &&Name| {
+            is_asked(apex) && self.plan.zonemd(apex) != Zonemd::Off && self.next.live.get(*apex).is_some_and(|live| !live.proven)
+        };
+        let due: Vec<&Name> = self.plan.secondaries.iter().filter(due).collect();
+        let judged = parallel::map(due, |apex| {
+            let judge = |live: &Live| self.plan.zonemd(apex).judge_zone(&live.zone);
+            (apex, self.next.live.get(apex).map_or(Ok((false, None)), judge))
+        });
+        for (apex, judged) in judged {
+            let Some(live) = self.next.live.remove(apex) else { continue };
+            let (proven, note) = match judged {
+                Ok(judged) => judged,
+                Err(why) => {
+                    let what = format!(
+                        "ZONEMD: {why}, and zonemd = \"require\" asks for one that is right; queries get SERVFAIL until a primary has one"
+                    );
+                    self.next.problems.insert(apex.clone(), what);
+                    (false, None)
+                }
+            };
+            if let Some(note) = &note {
+                self.notes.entry(note.clone()).or_default().push(apex.clone());
+            }
+            let live = Live { notes: note.into_iter().collect(), ..judged_as(live, proven) };
+            self.next.live.insert(apex.clone(), live);
+        }
     }
 
     /// True for a zone that was served once, and of which nothing could be read back.
@@ -315,7 +374,7 @@ impl<'a> Run<'a> {
         let mut notes: Vec<String> = signing.iter().filter_map(|signing| signing.note.clone()).collect();
         let of_content: Vec<String> = match (&content, &signing) {
             (Some(records), Some(_)) => sign::dropped_zonemd(records, apex.as_ref()).iter().map(ToString::to_string).collect(),
-            (Some(records), None) => stale_digest(records, &apex).into_iter().collect(),
+            (Some(_), None) => Vec::new(),
             // An operator is told again at each start.
             (None, _) => before.map(|before| before.notes.clone()).unwrap_or_default(),
         };
@@ -348,7 +407,8 @@ impl<'a> Run<'a> {
                 made
             }
             Err(what) => {
-                let stays = if next.live.contains_key(&apex) { "the zone served before stays" } else { "queries get SERVFAIL" };
+                let is_good = |live: &Live| live.proven || self.plan.zonemd(&apex) != Zonemd::Require;
+                let stays = if next.live.get(&apex).is_some_and(is_good) { "the zone served before stays" } else { "queries get SERVFAIL" };
                 next.problems.insert(apex, format!("{what}; {stays}"));
                 return;
             }
@@ -408,15 +468,36 @@ fn with_files(made: Option<Made>, files: Vec<Stamp>, before: Option<&Live>) -> O
     }
 }
 
-/// What is wrong with the ZONEMD of a zone that is served as it stands, if it has one (RFC 8976 §4).
-fn stale_digest(records: &Records, apex: &Name) -> Option<String> {
-    records.iter().find(|record| record.rtype == Rtype::ZONEMD && record.owner == apex.as_ref())?;
-    let serial = content::serial(records, apex.as_ref())?.0;
-    let mut sorted = records.clone();
-    sorted.sort();
-    let faults = sign::check_zonemd(&sorted, apex.as_ref(), serial).err()?;
-    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    Some(format!("ZONEMD: {}; the zone is served as it stands, secondaries that check the digest will refuse it", faults.join("; ")))
+/// What was made, or else what was there before, with what was found out about the digest of its file.
+fn with_judgement(made: Option<Made>, proven: bool, note: Option<String>, before: Option<&Live>) -> Option<Made> {
+    let told = |live: Live| {
+        let mut notes = live.notes.clone();
+        notes.extend(note.clone().filter(|note| !live.notes.contains(note)));
+        Live { notes, ..judged_as(live, proven) }
+    };
+    match (made, before) {
+        (Some(made), _) => Some(Made { live: told(made.live), ..made }),
+        // The image tells of the old judgement.
+        (None, Some(before)) if before.proven != proven || note.iter().any(|note| !before.notes.contains(note)) => {
+            Some(Made { live: Live { imaged: false, ..told(before.clone()) }, why: Why::Touched, change: None })
+        }
+        (None, _) => None,
+    }
+}
+
+fn judged_as(mut live: Live, proven: bool) -> Live {
+    live.proven = proven;
+    if let Some(saved) = &mut live.saved {
+        saved.proven = proven;
+    }
+    live
+}
+
+/// True where nothing of the file is asked that only the file can tell: what of its digest was not looked at, and whether a digest that is
+/// no longer made for it is its own.
+fn is_known(file: &FilePlan, before: &Live, zonemd: Zonemd) -> bool {
+    let may_be_its_own = file.policy.as_ref().is_some_and(|policy| !policy.zonemd) && before.zone.apex_node().set(Rtype::ZONEMD).is_some();
+    (zonemd == Zonemd::Off || before.proven) && !may_be_its_own
 }
 
 /// Puts exactly the DS records `wanted` at the delegations to zones that are ours.

@@ -113,10 +113,15 @@ impl Pipeline {
         swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
     ) -> (Published, Option<String>) {
         let (zone, octets) = (Arc::clone(&next.zone), next.zone.size() as u64);
+        if next.proven {
+            self.withheld.remove(apex);
+        }
         let before = self.live.insert(apex.clone(), next);
         self.expired.remove(apex);
-        self.problems.remove(apex);
-        self.set.insert(Arc::clone(&zone));
+        if self.is_good(apex) {
+            self.problems.remove(apex);
+            self.set.insert(Arc::clone(&zone));
+        }
         swap(self.set.clone(), self.press.logs());
         let counts = zone.counts();
         let published = Published {

@@ -103,7 +103,10 @@ impl Pipeline {
         if let Err(error) = self.press.trim(&apex, live.zone.size() as u64) {
             problems.push(problem(error.to_string()));
         }
-        self.set.insert(Arc::clone(&live.zone));
+        let zone = Arc::clone(&live.zone);
+        if self.is_good(&apex) {
+            self.set.insert(zone);
+        }
         swap(self.set.clone(), self.press.logs());
         problems
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use super::affected::{Affected, AffectedNames, records_of};
 use super::relink::{Chain, Nsec3Chain, NsecChain, Relinked, Touched, relink};
 use super::walk::LinkRule;
-use super::{ApexSoa, Denial, Pen, Policy, Scratch, SignError, ZoneKeys, add_zonemd, append_types, hasher, prepare, zonemd};
+use super::{ApexSoa, Denial, Pen, Policy, Scratch, SignError, ZoneKeys, append_types, hasher, prepare, zonemd, zonemd_set};
 use crate::dns::rdata::Soa;
 use crate::dns::records::{Full, cmp_rdata};
 use crate::dns::{Name, NameRef, Records, Rrset, Rtype, Serial, UnixTime};
@@ -179,14 +179,9 @@ impl Job<'_> {
     fn add_zonemd(&self, diff: &mut Diff, hashes: &[zonemd::Hash], soa: ApexSoa) -> Result<(), ChangeError> {
         let apex = self.pen.apex;
         let is_digest = |record: &crate::dns::Record<'_>| record.rtype == Rtype::ZONEMD && record.owner == apex;
-        let mut whole = diff.apply_to(&self.zone.records())?;
-        add_zonemd(&mut whole, hashes, soa, self.pen)?;
+        let digests = zonemd::digests_of(&self.zone.apply(diff)?, hashes);
         diff.added.retain(|record| !is_digest(&record));
-        let mut made = Records::new();
-        let at_apex = whole.name(apex).ok_or(SignError::NoSoa)?;
-        let sets = [at_apex.rrset(Rtype::ZONEMD), at_apex.signatures(Rtype::ZONEMD)];
-        sets.iter().flatten().try_for_each(|set| push_set(&mut made, set))?;
-        Ok(diff.added.merge(made)?)
+        Ok(diff.added.merge(zonemd_set(hashes, &digests, soa, self.pen)?)?)
     }
 }
 

@@ -38,7 +38,9 @@ pub use key_text::{DnskeyText, KeyTextError};
 pub use policy::{Denial, Policy, UnknownDenial};
 pub use verify::{Anchor, MAX_FAULTS, Summary, check_signature, verify};
 pub use zone_keys::{Role, ZoneKeys, ZoneKeysError};
-pub use zonemd::{DroppedZonemd, ZonemdFault, check_zonemd, dropped_zonemd};
+pub use zonemd::{
+    DroppedZonemd, Unproven, ZonemdFault, check_zonemd, check_zonemd_of, dropped_zonemd, prove_zonemd, prove_zonemd_of, zonemd_wanted,
+};
 
 use crate::dns::rdata::{self, Soa};
 use crate::dns::records::Full;
@@ -51,7 +53,8 @@ use walk::{Kind, LinkRule, Place};
 /// Signs the whole zone `apex`; the result is sorted and complete.
 ///
 /// RRSIG, NSEC, NSEC3 and NSEC3PARAM of the input are dropped and made anew, and so are CDS and CDNSKEY where the policy makes them.
-/// A ZONEMD at the apex is made anew, with the hashes of those in the input that are known here ([`dropped_zonemd`] names the others).
+/// A ZONEMD at the apex is made anew, with the hashes of those in the input that are known here ([`dropped_zonemd`] names the others); where
+/// the policy makes one, it is the only one.
 /// A DNSKEY of the input that is none of `keys` stays (another signer's, RFC 8901), if its algorithm signs here.
 /// RRsets whose TTLs differ get the smallest.
 ///
@@ -76,6 +79,10 @@ pub fn sign(
         return Err(SignError::OtherZone { zone: apex.to_owned(), keys: keys.zone().to_owned() });
     }
     let mut records = unsigned;
+    if policy.zonemd {
+        records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != apex);
+        records.push(apex, Rtype::ZONEMD, 0, &zonemd_wanted())?;
+    }
     let (soa, zonemd) = prepare(&mut records, apex, keys, policy)?;
 
     let places = walk::walk(&records, apex);
@@ -141,14 +148,19 @@ fn prepare(records: &mut Records, apex: NameRef<'_>, keys: &ZoneKeys, policy: &P
 fn add_zonemd(records: &mut Records, hashes: &[zonemd::Hash], soa: ApexSoa, pen: &Pen<'_>) -> Result<(), SignError> {
     let digests = zonemd::digests(records, pen.apex, hashes);
     records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != pen.apex);
-    let rdata: Vec<Vec<u8>> = hashes.iter().zip(&digests).map(|(&hash, digest)| zonemd::rdata(soa.serial, hash, digest)).collect();
+    Ok(records.merge(zonemd_set(hashes, &digests, soa, pen)?)?)
+}
+
+/// The signed set of these digests.
+fn zonemd_set(hashes: &[zonemd::Hash], digests: &[Vec<u8>], soa: ApexSoa, pen: &Pen<'_>) -> Result<Records, SignError> {
+    let rdata: Vec<Vec<u8>> = hashes.iter().zip(digests).map(|(&hash, digest)| zonemd::rdata(soa.serial, hash, digest)).collect();
     let mut made = Records::new();
     for rdata in &rdata {
         made.push(pen.apex, Rtype::ZONEMD, soa.ttl, rdata)?;
     }
     // Serial and scheme are the same in all: in order of the hash they are in canonical order.
     pen.sign_rrset(pen.apex, Rtype::ZONEMD, soa.ttl, rdata.iter().map(Vec::as_slice), &mut Scratch::default(), &mut made)?;
-    Ok(records.merge(made)?)
+    Ok(made)
 }
 
 /// What the SOA says that matters here.

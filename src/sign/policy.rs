@@ -27,6 +27,8 @@ pub struct Policy {
     pub csk: bool,
     /// Publish CDS and CDNSKEY for the keys that the parent should refer to (RFC 7344).
     pub cds: bool,
+    /// Make one ZONEMD, with SHA-384, whatever the content has (RFC 8976). [`sign_diff`](super::sign_diff) makes those that the content has.
+    pub zonemd: bool,
 }
 
 impl Default for Policy {
@@ -43,6 +45,8 @@ impl Default for Policy {
             dnskey_ttl: 3600,
             csk: false,
             cds: true,
+            // RFC 8976 §2.1: a zone may have one; it costs a pass over the zone for each version.
+            zonemd: false,
         }
     }
 }

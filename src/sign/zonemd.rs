@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha384, Sha512};
 
 use super::tbs;
 use crate::dns::{NameRef, Record, Records, Rtype};
+use crate::zone::Zone;
 
 /// The scheme SIMPLE: one digest over every record, the only one there is (RFC 8976 §5.2).
 const SIMPLE: u8 = 1;
@@ -46,6 +47,11 @@ impl<'a> Zonemd<'a> {
     pub(super) fn known(&self) -> Option<Hash> {
         [Hash::Sha384, Hash::Sha512].into_iter().find(|hash| self.scheme == SIMPLE && self.hash == hash.number())
     }
+}
+
+/// RDATA that asks the signer for a digest with SHA-384: one without a digest.
+pub fn zonemd_wanted() -> Vec<u8> {
+    rdata(0, Hash::Sha384, &[])
 }
 
 /// RDATA of the ZONEMD with this digest.
@@ -101,36 +107,64 @@ fn at_apex<'a>(zone: &'a Records, apex: NameRef<'a>) -> impl Iterator<Item = Rec
 /// Everything at or below the apex counts, glue and what is occluded too, but for the ZONEMD set of the apex and its signatures.
 /// Cost: one pass, some 500 MB a second.
 pub(super) fn digests(zone: &Records, apex: NameRef<'_>, hashes: &[Hash]) -> Vec<Vec<u8>> {
-    let mut sha384 = hashes.contains(&Hash::Sha384).then(Sha384::new);
-    let mut sha512 = hashes.contains(&Hash::Sha512).then(Sha512::new);
-    let mut buffer = Vec::with_capacity(2 * CHUNK);
-    let mut flush = |buffer: &mut Vec<u8>| {
-        sha384.iter_mut().for_each(|hash| hash.update(&*buffer));
-        sha512.iter_mut().for_each(|hash| hash.update(&*buffer));
-        buffer.clear();
-    };
-    for record in zone.iter() {
+    let mut digester = Digester::new(apex, hashes);
+    zone.iter().for_each(|record| digester.add(&record));
+    digester.finish(hashes)
+}
+
+/// As [`digests`], of a zone as it is served. Holds the records of one name at a time.
+pub(super) fn digests_of(zone: &Zone, hashes: &[Hash]) -> Vec<Vec<u8>> {
+    let mut digester = Digester::new(zone.apex(), hashes);
+    zone.each_name(|records| records.iter().for_each(|record| digester.add(&record)));
+    digester.finish(hashes)
+}
+
+/// Takes the records of a zone in canonical order.
+struct Digester<'a> {
+    apex: NameRef<'a>,
+    sha384: Option<Sha384>,
+    sha512: Option<Sha512>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Digester<'a> {
+    fn new(apex: NameRef<'a>, hashes: &[Hash]) -> Self {
+        let sha384 = hashes.contains(&Hash::Sha384).then(Sha384::new);
+        let sha512 = hashes.contains(&Hash::Sha512).then(Sha512::new);
+        Self { apex, sha384, sha512, buffer: Vec::with_capacity(2 * CHUNK) }
+    }
+
+    fn add(&mut self, record: &Record<'_>) {
         let of_digest = match record.rtype {
             Rtype::ZONEMD => true,
             Rtype::RRSIG => record.rdata.starts_with(&Rtype::ZONEMD.0.to_be_bytes()),
             _ => false,
         };
-        if of_digest && record.owner == apex || !record.owner.is_at_or_below(apex) {
-            continue;
+        if of_digest && record.owner == self.apex || !record.owner.is_at_or_below(self.apex) {
+            return;
         }
         // Each record has its own TTL: a file may give the records of a set different ones.
-        tbs::append_rrset(record.owner, record.rtype, record.ttl, std::iter::once(record.rdata), &mut buffer);
-        if buffer.len() >= CHUNK {
-            flush(&mut buffer);
+        tbs::append_rrset(record.owner, record.rtype, record.ttl, std::iter::once(record.rdata), &mut self.buffer);
+        if self.buffer.len() >= CHUNK {
+            self.flush();
         }
     }
-    flush(&mut buffer);
-    let (sha384, sha512) = (sha384.map(Sha384::finalize), sha512.map(Sha512::finalize));
-    let digest = |hash: &Hash| match hash {
-        Hash::Sha384 => sha384.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
-        Hash::Sha512 => sha512.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
-    };
-    hashes.iter().map(digest).collect()
+
+    fn flush(&mut self) {
+        self.sha384.iter_mut().for_each(|hash| hash.update(&self.buffer));
+        self.sha512.iter_mut().for_each(|hash| hash.update(&self.buffer));
+        self.buffer.clear();
+    }
+
+    fn finish(mut self, hashes: &[Hash]) -> Vec<Vec<u8>> {
+        self.flush();
+        let (sha384, sha512) = (self.sha384.map(Sha384::finalize), self.sha512.map(Sha512::finalize));
+        let digest = |hash: &Hash| match hash {
+            Hash::Sha384 => sha384.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
+            Hash::Sha512 => sha512.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
+        };
+        hashes.iter().map(digest).collect()
+    }
 }
 
 /// Octets hashed at once; our choice.
@@ -162,33 +196,139 @@ impl fmt::Display for ZonemdFault {
 
 /// Checks every ZONEMD at the apex of the sorted `zone` whose SOA has `serial`; gives how many were found good.
 ///
-/// Stricter than RFC 8976 §4, to which one good digest is enough. Those of a scheme or hash that is not known here are passed over.
+/// Stricter than RFC 8976 §4, to which one good digest is enough ([`prove_zonemd`]). Those of a scheme or hash that is not known here are
+/// passed over.
 ///
 /// # Errors
 /// What is wrong, in the order of the records.
 pub fn check_zonemd(zone: &Records, apex: NameRef<'_>, serial: u32) -> Result<usize, Vec<ZonemdFault>> {
-    let wanted = wanted(zone, apex);
-    let digests = if wanted.is_empty() { Vec::new() } else { digests(zone, apex, &wanted) };
-    let mut faults = Vec::new();
-    let mut seen: Vec<(u8, u8)> = Vec::new();
-    for record in at_apex(zone, apex) {
-        // RFC 8976 §2.2.4: no digest is shorter than 12 octets, whatever the hash.
-        let Some(zonemd) = Zonemd::read(record.rdata).filter(|zonemd| zonemd.digest.len() >= 12) else {
-            faults.push(ZonemdFault::Broken);
-            continue;
-        };
-        if seen.contains(&(zonemd.scheme, zonemd.hash)) {
-            faults.push(ZonemdFault::Twice);
-        }
-        seen.push((zonemd.scheme, zonemd.hash));
-        let Some(digest) = zonemd.known().and_then(|hash| digests.get(wanted.iter().position(|other| *other == hash)?)) else { continue };
-        if zonemd.serial != serial {
-            faults.push(ZonemdFault::Serial(zonemd.serial));
-        } else if zonemd.digest.len() != digest.len() {
-            faults.push(ZonemdFault::Broken);
-        } else if zonemd.digest != digest {
-            faults.push(ZonemdFault::Digest);
+    checked(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes)))
+}
+
+/// As [`check_zonemd`], of a zone as it is served.
+///
+/// # Errors
+/// What is wrong, in the order of the records.
+pub fn check_zonemd_of(zone: &Zone) -> Result<usize, Vec<ZonemdFault>> {
+    checked(judge_zone(zone))
+}
+
+fn checked(judged: Vec<Judged>) -> Result<usize, Vec<ZonemdFault>> {
+    let faults = faults(&judged);
+    if faults.is_empty() { Ok(judged.iter().filter(|judged| judged.verdict == Ok(true)).count()) } else { Err(faults) }
+}
+
+/// Why no digest at the apex proves the zone (RFC 8976 §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// There is no ZONEMD.
+    Missing,
+    /// All are of a scheme or hash that is not known here; those of the first.
+    Unknown(u8, u8),
+    /// Those that are known are wrong.
+    Wrong(Vec<ZonemdFault>),
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is none at the apex"),
+            Self::Unknown(scheme, hash) => {
+                write!(
+                    f,
+                    "there is one of scheme {scheme} and hash {hash}, only scheme 1 with hash 1 (SHA-384) or 2 (SHA-512) can be checked"
+                )
+            }
+            Self::Wrong(faults) => f.write_str(&faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
         }
     }
-    if faults.is_empty() { Ok(wanted.len()) } else { Err(faults) }
+}
+
+/// True if one digest at the apex of the sorted `zone`, whose SOA has `serial`, is that of the zone and for this serial.
+///
+/// Two of one scheme and hash prove nothing. Who made the digest is for signatures to say, which are not looked at.
+///
+/// Cost: one pass over the zone for each known hash, and none where there is nothing to check.
+///
+/// # Errors
+/// [`Unproven`].
+pub fn prove_zonemd(zone: &Records, apex: NameRef<'_>, serial: u32) -> Result<(), Unproven> {
+    proven(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes)))
+}
+
+/// As [`prove_zonemd`], of a zone as it is served.
+///
+/// # Errors
+/// [`Unproven`].
+pub fn prove_zonemd_of(zone: &Zone) -> Result<(), Unproven> {
+    proven(judge_zone(zone))
+}
+
+fn proven(judged: Vec<Judged>) -> Result<(), Unproven> {
+    let is_alone = |one: &Judged| judged.iter().filter(|other| other.kind == one.kind).count() == 1;
+    if judged.iter().any(|one| one.verdict == Ok(true) && is_alone(one)) {
+        return Ok(());
+    }
+    let faults = faults(&judged);
+    match (judged.first(), faults.is_empty()) {
+        (None, _) => Err(Unproven::Missing),
+        (Some(Judged { kind: (scheme, hash), .. }), true) => Err(Unproven::Unknown(*scheme, *hash)),
+        (Some(_), false) => Err(Unproven::Wrong(faults)),
+    }
+}
+
+/// One ZONEMD record.
+struct Judged {
+    /// Scheme and hash.
+    kind: (u8, u8),
+    /// One of the same scheme and hash stands before it.
+    is_twice: bool,
+    /// True if it is right, false if it is not known here.
+    verdict: Result<bool, ZonemdFault>,
+}
+
+fn faults(judged: &[Judged]) -> Vec<ZonemdFault> {
+    let of = |one: &Judged| [one.is_twice.then_some(ZonemdFault::Twice), one.verdict.clone().err()];
+    judged.iter().flat_map(of).flatten().collect()
+}
+
+fn judge_zone(zone: &Zone) -> Vec<Judged> {
+    judge(at_apex(&zone.records_at(zone.apex()), zone.apex()), zone.serial().0, |hashes| digests_of(zone, hashes))
+}
+
+fn judge<'a>(zonemd: impl Iterator<Item = Record<'a>>, serial: u32, digests: impl FnOnce(&[Hash]) -> Vec<Vec<u8>>) -> Vec<Judged> {
+    // RFC 8976 §2.2.4: no digest is shorter than 12 octets, whatever the hash.
+    let read = |record: Record<'_>| {
+        let zonemd = Zonemd::read(record.rdata);
+        zonemd.map(|zonemd| (zonemd.scheme, zonemd.hash, zonemd.serial, zonemd.known(), zonemd.digest.to_vec()))
+    };
+    let all: Vec<_> = zonemd.map(read).collect();
+    let mut hashes: Vec<Hash> = all
+        .iter()
+        .flatten()
+        .filter(|(_, _, of, _, digest)| *of == serial && digest.len() >= 12)
+        .filter_map(|(_, _, _, hash, _)| *hash)
+        .collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let digests = if hashes.is_empty() { Vec::new() } else { digests(&hashes) };
+    let mut judged: Vec<Judged> = Vec::new();
+    for zonemd in all {
+        let Some((scheme, hash, of, known, digest)) = zonemd else {
+            judged.push(Judged { kind: (0, 0), is_twice: false, verdict: Err(ZonemdFault::Broken) });
+            continue;
+        };
+        let is_twice = judged.iter().any(|other| other.kind == (scheme, hash) && other.verdict != Err(ZonemdFault::Broken));
+        let right = known.and_then(|hash| digests.get(hashes.iter().position(|other| *other == hash)?));
+        let verdict = match (known, right) {
+            _ if digest.len() < 12 => Err(ZonemdFault::Broken),
+            (None, _) => Ok(false),
+            (Some(_), _) if of != serial => Err(ZonemdFault::Serial(of)),
+            (Some(_), Some(right)) if right.len() != digest.len() => Err(ZonemdFault::Broken),
+            (Some(_), Some(right)) if *right == digest => Ok(true),
+            (Some(_), _) => Err(ZonemdFault::Digest),
+        };
+        judged.push(Judged { kind: (scheme, hash), is_twice, verdict });
+    }
+    judged
 }

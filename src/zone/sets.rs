@@ -8,7 +8,7 @@ use super::Zone;
 use super::base::{Base, Node};
 use super::chain::{Chain, Labels};
 use super::piece::Set;
-use crate::dns::Rtype;
+use crate::dns::{Records, Rtype};
 
 /// A place in a zone, from [`Zone::sets`] on to its end. Holds no zone: it is to be used with the one that it was made for, or a clone.
 ///
@@ -32,6 +32,11 @@ pub struct OwnedSet<'z> {
     pub rtype: Rtype,
     /// The records and their signatures.
     pub set: Set<'z>,
+}
+
+/// What sets stand in order by.
+fn key<'z>(set: &OwnedSet<'z>) -> Labels<'z> {
+    Labels::of(set.owner)
 }
 
 /// Which of two bases, the zone's or the one beside it.
@@ -70,6 +75,54 @@ impl Zone {
         [BASE, BESIDE].into_iter().for_each(|side| cursor.settle(self, side));
         cursor.seek_node(self);
         cursor
+    }
+
+    /// Gives the records of one name after the other in canonical order, sorted, links of the chain in their places; owners in lower case.
+    ///
+    /// Memory: the records of one name, and a few words for each link beside the base.
+    pub fn each_name(&self, mut each: impl FnMut(&Records)) {
+        let mut names = self.sets();
+        let mut links = names.clone();
+        links.at = At::End;
+        links.seek_link(self, BASE, 0);
+        // Links beside the base come behind all others.
+        let mut beside = links.clone();
+        beside.seek_link(self, BESIDE, 0);
+        let mut rest: Vec<OwnedSet<'_>> = std::iter::from_fn(|| {
+            let set = beside.get(self);
+            beside.advance(self);
+            set
+        })
+        .collect();
+        rest.sort_by(|a, b| key(b).cmp(&key(a)));
+        let mut records = Records::new();
+        loop {
+            let link = links.get(self).filter(|_| matches!(links.at, At::Link { side: BASE, .. }));
+            let next = [names.get(self).filter(|_| matches!(names.at, At::Node { .. })), link, rest.last().copied()];
+            let Some(first) = next.iter().flatten().min_by(|a, b| key(a).cmp(&key(b))) else { return };
+            let owner = self.name_below(first.owner);
+            let labels = first.owner;
+            let is_of = |set: &OwnedSet<'_>| set.owner.eq_ignore_ascii_case(labels);
+            records.clear();
+            let mut gather = |set: &OwnedSet<'_>| {
+                set.set.expand(owner.as_ref(), self.apex(), |owner, rtype, ttl, rdata| {
+                    records.push(owner, rtype, ttl, rdata).expect("a zone was built from as much");
+                });
+            };
+            while let Some(set) = names.get(self).filter(|set| matches!(names.at, At::Node { .. }) && is_of(set)) {
+                gather(&set);
+                names.advance(self);
+            }
+            if let Some(set) = link.filter(|set| is_of(set)) {
+                gather(&set);
+                links.advance(self);
+            }
+            if let Some(set) = rest.pop_if(|set| is_of(set)) {
+                gather(&set);
+            }
+            records.sort();
+            each(&records);
+        }
     }
 
     fn side(&self, side: Side) -> Option<&Base> {

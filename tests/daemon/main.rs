@@ -1,6 +1,7 @@
 //! The real `saolad` and `saola`, as an operator runs them.
 
 mod catalogs;
+mod digests;
 mod edges;
 mod faults;
 mod house;
@@ -364,7 +365,8 @@ fn a_check_of_the_configuration_looks_at_what_it_names() {
 /// A digest over the zone follows the signer; one of a zone that is served as it stands is looked at.
 #[test]
 fn digests_over_the_zone_follow_or_are_told() {
-    let mut house = House::new(&format!("{}{}", zone_table("signed.test.", "sign = \"default\""), zone_table("plain.test.", "")));
+    let mut house =
+        House::new(&format!("{}{}", zone_table("signed.test.", "sign = \"default\""), zone_table("plain.test.", "zonemd = \"warn\"")));
     let digest = "@ ZONEMD 7 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
     house.write("signed.test.zone", &format!("{ZONE}{digest}"));
     house.write("plain.test.zone", &format!("{ZONE}{digest}"));

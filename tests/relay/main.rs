@@ -84,6 +84,12 @@ fn serial(port: u16) -> Option<u32> {
     Soa::read(&rdata).map(|soa| soa.serial)
 }
 
+/// True if there is a ZONEMD at the apex.
+fn has_digest(port: u16) -> bool {
+    let zonemd = 63;
+    peers::exchange_udp(at(port), &peers::question(6, APEX, zonemd, false), Duration::from_secs(5)).is_some_and(|reply| reply[7] == 1)
+}
+
 /// The whole zone as a server gives it, sorted.
 fn whole(port: u16) -> Records {
     let (apex, primary) = (apex(), Primary { address: at(port), key: None, tls: None });
@@ -135,7 +141,7 @@ fn a_thousand_changes_come_out_as_they_went_in() {
         let told: Vec<String> = ports[1..4].iter().map(|port| format!("{{ address = \"127.0.0.1:{port}\", key = \"xfr\" }}")).collect();
         let zone = format!(
             "[[zone]]\nname = \"{APEX}\"\nfile = \"zone\"\nsign = \"p\"\nallow-update = [{{ prefix = \"127.0.0.1\", key = \"xfr\" }}]\n{ALLOWED}\
-             notify = [{}]\n[policy.p]\ndenial = \"{denial}\"\n",
+             notify = [{}]\n[policy.p]\ndenial = \"{denial}\"\nzonemd = true\n",
             told.join(", ")
         );
         format!("{}{zone}{}", server(ports[0]), keys())
@@ -161,6 +167,12 @@ fn a_thousand_changes_come_out_as_they_went_in() {
             above.write("saola.toml", &configure(denial));
             above.tool_ok(&["server", "reload"]);
         }
+        // The digest follows the last change.
+        let begin = Instant::now();
+        while !has_digest(ports[0]) {
+            assert!(begin.elapsed() < PATIENCE, "no digest: {}", above.read("err"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let last = serial(ports[0]).expect("served");
         let begin = Instant::now();
         while let Some(port) = ports.iter().find(|port| serial(**port) != Some(last)) {
@@ -176,6 +188,7 @@ fn a_thousand_changes_come_out_as_they_went_in() {
         let is_made = |rtype: u16| matches!(Rtype(rtype), Rtype::RRSIG | Rtype::NSEC3);
         let held: Vec<_> = rows(&ours).into_iter().filter(|row| !is_made(row.1) && row.0 != format!("{APEX}.")).collect();
         assert!(held == content.rows(), "after {n} changes");
+        assert_eq!(sign::check_zonemd(&ours, apex().as_ref(), last), Ok(1), "after {n} changes");
         sign::verify(&ours, apex().as_ref(), &[], UnixTime::now(), 2).unwrap_or_else(|faults| panic!("after {n}: {}", faults[0]));
     }
     // Most of it went as changes, out of us and into us.
