@@ -50,7 +50,14 @@ impl World {
         });
         let secondaries = if file.is_none() { vec![apex.clone()] } else { Vec::new() };
         let zonemd = BTreeMap::from([(apex.clone(), zonemd)]);
-        let plan = Plan { registry: None, files: file.into_iter().collect(), secondaries, zonemd, keys: folder.join("keys") };
+        let plan = Plan {
+            registry: None,
+            files: file.into_iter().collect(),
+            catalogs: Vec::new(),
+            secondaries,
+            zonemd,
+            keys: folder.join("keys"),
+        };
         let (problems, warnings) = Default::default();
         Self { folder: folder.to_owned(), apex, pipeline, plan, set: ZoneSet::new(), problems, warnings }
     }

@@ -336,8 +336,14 @@ fn a_catalog_follows_what_is_planned() {
             members: members.iter().map(|(member, group)| (name(member), properties(group))).collect(),
             registry: registry.then(Properties::default),
         };
-        let plan =
-            Plan { registry: None, files: Vec::new(), catalogs: vec![catalog], secondaries: Vec::new(), keys: dir.path().join("keys") };
+        let plan = Plan {
+            registry: None,
+            files: Vec::new(),
+            catalogs: vec![catalog],
+            secondaries: Vec::new(),
+            zonemd: BTreeMap::new(),
+            keys: dir.path().join("keys"),
+        };
         let mut served = Served::default();
         let report = pipeline.run(&plan, &Scope::All, NOW, |zones, logs| served = Served { zones, logs });
         let zone = served.zones.get(name("catalog.vn").as_ref()).cloned();

@@ -387,3 +387,20 @@ fn what_is_signed_here_is_left_alone() {
         }
     }
 }
+
+/// With it, the digest is the signer's too, and goes and comes without a word of clients; without it, it is a record like any other.
+#[test]
+fn a_digest_that_is_made_here_is_left_alone() {
+    let digest = [&7u32.to_be_bytes()[..], &[1, 1], &[9; 48]].concat();
+    let zone = zone_of(&[start(), vec![row("vn.", IN, Rtype::ZONEMD, 60, &digest)]].concat());
+    for (is_digest_made_here, refused, n_gone) in [(true, Some(5), 0), (false, None, 1)] {
+        let rules = Rules { is_digest_made_here, ..Rules::default() };
+        let change = |updates: &[Row]| update(&zone, &Update::parse(&message("vn.", IN, &[], updates)).expect("well formed"), &rules);
+        let gone = [row("vn.", ANY, Rtype::ZONEMD, 0, &[])];
+        assert_eq!(change(&gone).err().map(|refused| refused.rcode()), refused);
+        let all = change(&[row("vn.", ANY, Rtype::ANY, 0, &[])]).expect("changed");
+        assert_eq!(all.removed.rtypes().filter(|rtype| *rtype == Rtype::ZONEMD).count(), n_gone);
+        // Elsewhere it is no digest.
+        assert!(change(&[row("a.vn.", IN, Rtype::ZONEMD, 60, &digest)]).is_ok());
+    }
+}

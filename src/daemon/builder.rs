@@ -353,8 +353,9 @@ impl Builder {
     /// What was done, in words.
     fn change_one(&mut self, apex: &Name, update: &Update, now: UnixTime) -> Result<String, NotChanged<Refused>> {
         let plan = plan::plan(&self.serving);
-        let is_signed_here = plan.files.iter().any(|file| file.apex == *apex && file.policy.is_some());
-        let rules = Rules { is_signed_here, ..Rules::default() };
+        let policy = plan.files.iter().find(|file| file.apex == *apex).and_then(|file| file.policy.as_ref());
+        let is_digest_made_here = policy.is_some_and(|policy| policy.zonemd);
+        let rules = Rules { is_signed_here: policy.is_some(), is_digest_made_here, ..Rules::default() };
         let Self { shared, face, access, tls, pipeline, .. } = self;
         let (mut n_added, mut n_removed) = (0, 0);
         let change = |zone: &Zone| {

@@ -179,7 +179,7 @@ impl Job<'_> {
     fn add_zonemd(&self, diff: &mut Diff, hashes: &[zonemd::Hash], soa: ApexSoa) -> Result<(), ChangeError> {
         let apex = self.pen.apex;
         let is_digest = |record: &crate::dns::Record<'_>| record.rtype == Rtype::ZONEMD && record.owner == apex;
-        let digests = zonemd::digests_of(&self.zone.apply(diff)?, hashes);
+        let digests = zonemd::digests_of(&self.zone.apply(diff)?, hashes, zonemd::By::Signer);
         diff.added.retain(|record| !is_digest(&record));
         Ok(diff.added.merge(zonemd_set(hashes, &digests, soa, self.pen)?)?)
     }

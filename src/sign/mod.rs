@@ -146,7 +146,7 @@ fn prepare(records: &mut Records, apex: NameRef<'_>, keys: &ZoneKeys, policy: &P
 
 /// Puts the digests of the zone, which is signed but for them, in the place of the placeholders (RFC 8976 §3.4).
 fn add_zonemd(records: &mut Records, hashes: &[zonemd::Hash], soa: ApexSoa, pen: &Pen<'_>) -> Result<(), SignError> {
-    let digests = zonemd::digests(records, pen.apex, hashes);
+    let digests = zonemd::digests(records, pen.apex, hashes, zonemd::By::Signer);
     records.retain(|record| record.rtype != Rtype::ZONEMD || record.owner != pen.apex);
     Ok(records.merge(zonemd_set(hashes, &digests, soa, pen)?)?)
 }

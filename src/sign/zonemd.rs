@@ -4,7 +4,8 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha384, Sha512};
+use aws_lc_rs::digest as verifiers;
+use ring::digest as signers;
 
 use super::tbs;
 use crate::dns::{NameRef, Record, Records, Rtype};
@@ -106,32 +107,30 @@ fn at_apex<'a>(zone: &'a Records, apex: NameRef<'a>) -> impl Iterator<Item = Rec
 ///
 /// Everything at or below the apex counts, glue and what is occluded too, but for the ZONEMD set of the apex and its signatures.
 /// Cost: one pass, some 500 MB a second.
-pub(super) fn digests(zone: &Records, apex: NameRef<'_>, hashes: &[Hash]) -> Vec<Vec<u8>> {
-    let mut digester = Digester::new(apex, hashes);
+pub(super) fn digests(zone: &Records, apex: NameRef<'_>, hashes: &[Hash], by: By) -> Vec<Vec<u8>> {
+    let mut digester = Digester::new(apex, hashes, by);
     zone.iter().for_each(|record| digester.add(&record));
-    digester.finish(hashes)
+    digester.finish()
 }
 
 /// As [`digests`], of a zone as it is served. Holds the records of one name at a time.
-pub(super) fn digests_of(zone: &Zone, hashes: &[Hash]) -> Vec<Vec<u8>> {
-    let mut digester = Digester::new(zone.apex(), hashes);
+pub(super) fn digests_of(zone: &Zone, hashes: &[Hash], by: By) -> Vec<Vec<u8>> {
+    let mut digester = Digester::new(zone.apex(), hashes, by);
     zone.each_name(|records| records.iter().for_each(|record| digester.add(&record)));
-    digester.finish(hashes)
+    digester.finish()
 }
 
 /// Takes the records of a zone in canonical order.
 struct Digester<'a> {
     apex: NameRef<'a>,
-    sha384: Option<Sha384>,
-    sha512: Option<Sha512>,
+    running: Vec<Running>,
     buffer: Vec<u8>,
 }
 
 impl<'a> Digester<'a> {
-    fn new(apex: NameRef<'a>, hashes: &[Hash]) -> Self {
-        let sha384 = hashes.contains(&Hash::Sha384).then(Sha384::new);
-        let sha512 = hashes.contains(&Hash::Sha512).then(Sha512::new);
-        Self { apex, sha384, sha512, buffer: Vec::with_capacity(2 * CHUNK) }
+    fn new(apex: NameRef<'a>, hashes: &[Hash], by: By) -> Self {
+        let running = hashes.iter().map(|hash| Running::new(*hash, by)).collect();
+        Self { apex, running, buffer: Vec::with_capacity(2 * CHUNK) }
     }
 
     fn add(&mut self, record: &Record<'_>) {
@@ -151,19 +150,53 @@ impl<'a> Digester<'a> {
     }
 
     fn flush(&mut self) {
-        self.sha384.iter_mut().for_each(|hash| hash.update(&self.buffer));
-        self.sha512.iter_mut().for_each(|hash| hash.update(&self.buffer));
+        self.running.iter_mut().for_each(|running| running.update(&self.buffer));
         self.buffer.clear();
     }
 
-    fn finish(mut self, hashes: &[Hash]) -> Vec<Vec<u8>> {
+    fn finish(mut self) -> Vec<Vec<u8>> {
         self.flush();
-        let (sha384, sha512) = (self.sha384.map(Sha384::finalize), self.sha512.map(Sha512::finalize));
-        let digest = |hash: &Hash| match hash {
-            Hash::Sha384 => sha384.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
-            Hash::Sha512 => sha512.as_ref().map(|digest| digest.to_vec()).unwrap_or_default(),
-        };
-        hashes.iter().map(digest).collect()
+        self.running.into_iter().map(Running::finish).collect()
+    }
+}
+
+/// Whose digest it is: each side has a library of its own, as for signatures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Who makes it.
+    Signer,
+    /// Who checks it.
+    Verifier,
+}
+
+/// One hash that has begun.
+enum Running {
+    Made(signers::Context),
+    Checked(verifiers::Context),
+}
+
+impl Running {
+    fn new(hash: Hash, by: By) -> Self {
+        match (by, hash) {
+            (By::Signer, Hash::Sha384) => Self::Made(signers::Context::new(&signers::SHA384)),
+            (By::Signer, Hash::Sha512) => Self::Made(signers::Context::new(&signers::SHA512)),
+            (By::Verifier, Hash::Sha384) => Self::Checked(verifiers::Context::new(&verifiers::SHA384)),
+            (By::Verifier, Hash::Sha512) => Self::Checked(verifiers::Context::new(&verifiers::SHA512)),
+        }
+    }
+
+    fn update(&mut self, octets: &[u8]) {
+        match self {
+            Self::Made(context) => context.update(octets),
+            Self::Checked(context) => context.update(octets),
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Made(context) => context.finish().as_ref().to_vec(),
+            Self::Checked(context) => context.finish().as_ref().to_vec(),
+        }
     }
 }
 
@@ -202,7 +235,7 @@ impl fmt::Display for ZonemdFault {
 /// # Errors
 /// What is wrong, in the order of the records.
 pub fn check_zonemd(zone: &Records, apex: NameRef<'_>, serial: u32) -> Result<usize, Vec<ZonemdFault>> {
-    checked(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes)))
+    checked(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes, By::Verifier)))
 }
 
 /// As [`check_zonemd`], of a zone as it is served.
@@ -253,7 +286,7 @@ impl fmt::Display for Unproven {
 /// # Errors
 /// [`Unproven`].
 pub fn prove_zonemd(zone: &Records, apex: NameRef<'_>, serial: u32) -> Result<(), Unproven> {
-    proven(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes)))
+    proven(judge(at_apex(zone, apex), serial, |hashes| digests(zone, apex, hashes, By::Verifier)))
 }
 
 /// As [`prove_zonemd`], of a zone as it is served.
@@ -293,7 +326,7 @@ fn faults(judged: &[Judged]) -> Vec<ZonemdFault> {
 }
 
 fn judge_zone(zone: &Zone) -> Vec<Judged> {
-    judge(at_apex(&zone.records_at(zone.apex()), zone.apex()), zone.serial().0, |hashes| digests_of(zone, hashes))
+    judge(at_apex(&zone.records_at(zone.apex()), zone.apex()), zone.serial().0, |hashes| digests_of(zone, hashes, By::Verifier))
 }
 
 fn judge<'a>(zonemd: impl Iterator<Item = Record<'a>>, serial: u32, digests: impl FnOnce(&[Hash]) -> Vec<Vec<u8>>) -> Vec<Judged> {

@@ -24,6 +24,8 @@ use crate::zone::{Denial, Diff, Zone};
 pub struct Rules {
     /// The zone is signed here: signatures, chain and keys are the signer's, and an update that names one of them is refused.
     pub is_signed_here: bool,
+    /// So is the digest at the apex (ZONEMD).
+    pub is_digest_made_here: bool,
     /// Records of one message.
     pub most_records: usize,
     /// Records of one set, where the update adds some.
@@ -33,7 +35,7 @@ pub struct Rules {
 impl Default for Rules {
     /// Our choice: what provisioning tools send, with room; and as many records of a set as anybody has.
     fn default() -> Self {
-        Self { is_signed_here: false, most_records: 2000, most_in_set: 1000 }
+        Self { is_signed_here: false, is_digest_made_here: false, most_records: 2000, most_in_set: 1000 }
     }
 }
 
@@ -128,15 +130,23 @@ fn prescan(zone: &Zone, item: &Item, rules: &Rules) -> Result<(), Refused> {
     if *class != Class::ANY && !item.fits() {
         return Err(Refused::Malformed("a record's data are not those of its type"));
     }
-    if rules.is_signed_here && is_made_here(*rtype) {
+    if rules.makes(*rtype, owner.as_ref() == zone.apex()) {
         return Err(Refused::Maintained(owner.clone(), *rtype));
     }
     Ok(())
 }
 
-/// What the signer makes.
-fn is_made_here(rtype: Rtype) -> bool {
-    matches!(rtype, Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::NSEC3PARAM | Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY)
+impl Rules {
+    /// What the signer makes.
+    fn makes(&self, rtype: Rtype, is_apex: bool) -> bool {
+        match rtype {
+            Rtype::ZONEMD => self.is_digest_made_here && is_apex,
+            Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::NSEC3PARAM | Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY => {
+                self.is_signed_here
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The names that are touched, as they are to be.
@@ -185,7 +195,7 @@ impl Draft<'_> {
         let Self { zone, rules, names } = self;
         names.entry(name.to_owned()).or_insert_with(|| {
             let mut old = zone.records_at(name);
-            old.retain(|record| !rules.is_signed_here || !is_made_here(record.rtype));
+            old.retain(|record| !rules.makes(record.rtype, name == zone.apex()));
             old.sort();
             let new = old.iter().map(|record| Row { rtype: record.rtype, ttl: record.ttl, rdata: record.rdata.to_vec() }).collect();
             Draught { old, new, grown: Vec::new() }
