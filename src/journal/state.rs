@@ -77,6 +77,9 @@ pub struct SavedZone {
     /// A ZONEMD of what it was made from was found right, in every version since.
     #[serde(default)]
     pub proven: bool,
+    /// Its primary has records of it that have no place in what is served, and are not kept.
+    #[serde(default)]
+    pub placeless: bool,
     /// The snapshot's file name within `zones/`.
     pub file: String,
     /// Its checksum, hexadecimal.
@@ -303,6 +306,7 @@ mod tests {
                 refresh_at: None,
                 good: None,
                 proven: false,
+                placeless: false,
                 file,
                 checksum: "".into(),
             };
@@ -323,6 +327,7 @@ mod tests {
             refresh_at: Some(9),
             good: None,
             proven: false,
+            placeless: false,
             file,
             checksum,
         };

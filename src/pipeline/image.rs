@@ -8,6 +8,7 @@ use std::sync::{Arc, Weak};
 
 use data_encoding::HEXLOWER;
 
+use super::make::Placeless;
 use super::{FilePlan, Live};
 use crate::disk::Stamp;
 use crate::dns::master::MAX_FILE;
@@ -26,6 +27,7 @@ pub fn of_snapshot(apex: &Name, saved: &SavedZone, journal: &Journal) -> Found {
         signing: saved.signing.clone(),
         refresh_at: saved.refresh_at.map(UnixTime),
         proven: saved.proven,
+        placeless: Placeless::of(Some(saved)),
         saved: Some(saved.clone()),
         ..live
     });
@@ -63,6 +65,7 @@ fn live(zone: Zone, account: Account) -> Option<Live> {
         files,
         notes,
         proven,
+        placeless: Placeless::of(None),
         imaged: true,
         upkeep: None,
     })

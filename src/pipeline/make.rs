@@ -37,10 +37,28 @@ pub struct Live {
     pub notes: Vec<String>,
     /// A ZONEMD of what it was made from was found right: of its file, or of what its primary sent.
     pub proven: bool,
+    /// What its primary has of it beside what is served.
+    pub placeless: Placeless,
     /// It has an image, or one is being written.
     pub imaged: bool,
     /// Its parts are being made one, by the job of this number.
     pub upkeep: Option<u64>,
+}
+
+/// Records that a primary has and that have no place in what is served: changes are of them as well.
+#[derive(Clone, Debug)]
+pub enum Placeless {
+    /// These.
+    Known(Arc<Records>),
+    /// There are some, and a start does not know them: the next change cannot be followed.
+    Lost,
+}
+
+impl Placeless {
+    /// At a start.
+    pub fn of(saved: Option<&SavedZone>) -> Self {
+        if saved.is_some_and(|saved| saved.placeless) { Self::Lost } else { Self::Known(Arc::default()) }
+    }
 }
 
 /// What a zone is to be made from.
@@ -378,6 +396,7 @@ pub fn save(journal: &Journal, apex: NameRef<'_>, serial: Serial, records: &Reco
         refresh_at: None,
         good: None,
         proven: false,
+        placeless: false,
         file,
         checksum,
     })
@@ -435,7 +454,8 @@ impl Live {
         saved: Option<SavedZone>,
     ) -> Self {
         let (files, notes, proven) = (Vec::new(), Vec::new(), saved.as_ref().is_some_and(|saved| saved.proven));
-        Self { zone, content, signing, refresh_at, ds, saved, files, notes, proven, imaged: false, upkeep: None }
+        let placeless = Placeless::of(saved.as_ref());
+        Self { zone, content, signing, refresh_at, ds, saved, files, notes, proven, placeless, imaged: false, upkeep: None }
     }
 }
 

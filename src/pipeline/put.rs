@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::content;
-use super::make::{self, ANY_CHANGE, Live};
+use super::make::{self, ANY_CHANGE, Live, Placeless};
 use super::{Pipeline, Published, Why, ZoneSet};
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::{Log, Saved, SavedZone};
 use crate::publish::key;
 use crate::sign::{self, Unproven, ZonemdFault};
-use crate::zone::{Diff, Zone};
+use crate::zone::{Diff, DiffError, Zone, ZoneError};
 
 /// What a primary has sent.
 pub enum Version {
@@ -98,32 +98,32 @@ impl Pipeline {
             (true, Unproven::Wrong(faults)) if faults.contains(&ZonemdFault::Digest) => NotTaken::DoesNotFit(not_proven(&why)),
             _ => NotTaken::Refused(not_proven(&why)),
         };
-        let (zone, change, (proven, note)) = match version {
+        let taken = match version {
             Version::Changes(changes) => {
                 let before = before.ok_or(NotTaken::DoesNotFit("there is no version to change".into()))?;
-                let unfit = |error: crate::zone::DiffError| NotTaken::DoesNotFit(error.to_string());
                 let change = Diff::joined(changes).map_err(unfit)?;
-                let zone = before.zone.apply(&change).map_err(unfit)?;
-                let judged = zonemd.judge_zone(&zone).map_err(unproven)?;
-                (zone, Some(change), judged)
+                match changed(before, &change)? {
+                    Some(zone) => {
+                        let judged = zonemd.judge_zone(&zone).map_err(unproven)?;
+                        Taken { zone, change: Some(change), judged, placeless: Arc::default() }
+                    }
+                    None => {
+                        let all = everything(before)?;
+                        let records = change.apply_to(&all).map_err(unfit)?;
+                        let judged = zonemd.judge(&records, apex.as_ref()).map_err(unproven)?;
+                        Taken::of_all(apex, records, Some(&before.zone), judged)?
+                    }
+                }
             }
             Version::Whole(records) | Version::Anew(records) => {
                 // Of what was sent, before TTLs are levelled.
                 let judged = zonemd.judge(&records, apex.as_ref()).map_err(unproven)?;
-                let n_records = records.len();
-                let old = before.filter(|_| self.press.has_log(apex)).map(|before| before.zone.records());
-                let zone = Zone::build(apex.as_ref(), records).map_err(|error| refused(error.to_string()))?;
-                let served = zone.records();
-                // What is left out would be missed by the next change.
-                if served.len() != n_records {
-                    let n = n_records.abs_diff(served.len());
-                    return Err(refused(format!("{n} of its records cannot be served: signatures of nothing, or links of another chain")));
-                }
-                // Of what is served, where TTLs are levelled.
-                let change = old.map(|old| Diff::between(&old, &served));
-                (zone, change.filter(|change| change.n_records() <= n_records.max(ANY_CHANGE)), judged)
+                let old = before.filter(|_| self.press.has_log(apex)).map(|before| &*before.zone);
+                Taken::of_all(apex, records, old, judged)?
             }
         };
+        let Taken { zone, change, judged: (proven, note), placeless } = taken;
+        let is_placeless = !placeless.is_empty();
         let to = zone.serial();
         let is_newer = |from: Serial| to.is_newer_than(from);
         // Whatever a primary has is better than a zone that is no longer good; its history begins anew.
@@ -135,23 +135,31 @@ impl Pipeline {
         let of_zone: Vec<String> = note.into_iter().collect();
         let mut notes = of_zone.clone();
         let zone = Arc::new(zone);
-        // No start may take for proven what comes now.
-        let saved = before.and_then(|before| before.saved.clone()).filter(|saved| saved.proven && !proven);
-        if let Some(saved) = saved {
+        // No start may take for proven, or for all that the primary has, what comes now.
+        let is_less = |saved: &SavedZone| saved.proven && !proven || is_placeless && !saved.placeless;
+        if let Some(saved) = before.and_then(|before| before.saved.clone()).filter(is_less) {
             let mut all: Saved = self.press.saved().clone();
-            all.zones.insert(key(apex), SavedZone { proven, ..saved });
+            all.zones.insert(key(apex), SavedZone { proven, placeless: is_placeless, ..saved });
             self.press.commit(all, &[]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
         }
         let next = match (before, change.filter(|_| self.press.has_log(apex))) {
             (Some(before), Some(change)) => {
                 self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
-                let saved = before.saved.clone().map(|saved| SavedZone { proven, ..saved });
-                Live { zone, saved, proven, notes: of_zone, ..before.clone() }
+                let had_more = before.saved.as_ref().is_some_and(|saved| saved.placeless);
+                let saved = before.saved.clone().map(|saved| SavedZone { proven, placeless: is_placeless, ..saved });
+                if had_more && !is_placeless {
+                    let mut all: Saved = self.press.saved().clone();
+                    all.zones.extend(saved.clone().map(|saved| (key(apex), saved)));
+                    // Without it, the first change after a start is fetched whole.
+                    let _ = self.press.commit(all, &[]);
+                }
+                Live { zone, saved, proven, placeless: Placeless::Known(placeless), notes: of_zone, ..before.clone() }
             }
             _ => {
                 let saved =
                     make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
-                let next = Live { notes: of_zone, ..Live::received(zone, SavedZone { proven, ..saved }) };
+                let saved = SavedZone { proven, placeless: is_placeless, ..saved };
+                let next = Live { notes: of_zone, placeless: Placeless::Known(placeless), ..Live::received(zone, saved) };
                 let mut all: Saved = self.press.saved().clone();
                 all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
                 let problems =
@@ -201,6 +209,65 @@ impl Pipeline {
             swap(self.set.clone(), self.press.logs());
         }
     }
+}
+
+/// A version that may be put in force.
+struct Taken {
+    zone: Zone,
+    /// What leads to it from what is served, if that is known and short.
+    change: Option<Diff>,
+    /// Its digest was found right, and what is to be told of that.
+    judged: (bool, Option<String>),
+    /// What its primary has of it beside that.
+    placeless: Arc<Records>,
+}
+
+impl Taken {
+    /// All that a primary has, sorted; `old` is what is served, where a change can follow it.
+    fn of_all(apex: &Name, mut records: Records, old: Option<&Zone>, judged: (bool, Option<String>)) -> Result<Self, NotTaken> {
+        let refused = |error: ZoneError| NotTaken::Refused(error.to_string());
+        let old = old.map(Zone::records);
+        let placeless = Zone::take_placeless(apex.as_ref(), &mut records).map_err(refused)?;
+        let n_records = records.len();
+        let zone = Zone::build(apex.as_ref(), records).map_err(refused)?;
+        let served = zone.records();
+        // What is left out would be missed by the next change.
+        if served.len() != n_records {
+            let n = n_records.abs_diff(served.len());
+            return Err(NotTaken::Refused(format!("{n} of its records cannot be served, for no reason that is known; please report it")));
+        }
+        // Of what is served, where TTLs are levelled.
+        let change = old.map(|old| Diff::between(&old, &served)).filter(|change| change.n_records() <= n_records.max(ANY_CHANGE));
+        Ok(Self { zone, change, judged, placeless: Arc::new(placeless) })
+    }
+}
+
+/// What is served after the change; `None` where something of it has no place there, before or after.
+fn changed(before: &Live, change: &Diff) -> Result<Option<Zone>, NotTaken> {
+    if !matches!(&before.placeless, Placeless::Known(placeless) if placeless.is_empty()) {
+        return Ok(None);
+    }
+    let zone = before.zone.apply(change);
+    match zone.and_then(|zone| Ok((before.zone.has_all_of(change, &zone)?, zone))) {
+        Ok((true, zone)) => Ok(Some(zone)),
+        Ok((false, _)) => Ok(None),
+        Err(error) => Err(unfit(error)),
+    }
+}
+
+/// Everything that the primary has, as far as it is known here; sorted.
+fn everything(before: &Live) -> Result<Records, NotTaken> {
+    let Placeless::Known(placeless) = &before.placeless else {
+        return Err(NotTaken::DoesNotFit("the primary has records that are not served, and they are not known since the start".into()));
+    };
+    let mut all = before.zone.records();
+    all.extend(placeless).map_err(|_| NotTaken::Refused("it is too large".into()))?;
+    all.sort();
+    Ok(all)
+}
+
+fn unfit(error: DiffError) -> NotTaken {
+    NotTaken::DoesNotFit(error.to_string())
 }
 
 /// What is wrong with a zone that has expired.

@@ -14,6 +14,7 @@ mod hash;
 mod image;
 mod overlay;
 pub mod piece;
+mod placeless;
 mod proof;
 mod set;
 mod sets;

@@ -333,7 +333,7 @@ impl Zone {
     }
 
     /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record too.
-    fn records_of(&self, name: NameRef<'_>) -> Records {
+    pub(super) fn records_of(&self, name: NameRef<'_>) -> Records {
         let mut records = self.records_at(name);
         if let Some(link) = hash_of_owner(name, self.apex()).and_then(|hash| self.link_at(&hash)) {
             records.merge(link).expect("one name of a zone");

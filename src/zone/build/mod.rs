@@ -506,7 +506,7 @@ fn list(nodes: &mut Vec<u8>, sets: &[(Rtype, u32)]) {
 }
 
 /// The parameters of the chain that the apex names.
-fn params_of(apex: &NameRecords<'_>) -> Option<Nsec3Params> {
+pub(super) fn params_of(apex: &NameRecords<'_>) -> Option<Nsec3Params> {
     apex.rrset(Rtype::NSEC3PARAM)?.rdata().find_map(read_params)
 }
 
@@ -517,7 +517,7 @@ fn read_params(rdata: &[u8]) -> Option<Nsec3Params> {
 }
 
 /// True if NSEC3 RDATA is of the chain with these parameters.
-fn is_of(rdata: &[u8], params: &Nsec3Params) -> bool {
+pub(super) fn is_of(rdata: &[u8], params: &Nsec3Params) -> bool {
     let [1, _, i0, i1, n, rest @ ..] = rdata else { return false };
     u16::from_be_bytes([*i0, *i1]) == params.iterations && rest.get(..*n as usize) == Some(&params.salt)
 }
