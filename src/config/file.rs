@@ -40,6 +40,8 @@ pub struct Server {
     pub udp_limit: Option<Spanned<u32>>,
     pub udp_receive_buffer: Option<Spanned<u32>>,
     pub transfers_in: Option<Spanned<u32>>,
+    pub transfer_in_size: Option<Spanned<u32>>,
+    pub transfer_in_time: Option<Spanned<Duration>>,
     pub state: Option<Spanned<String>>,
     pub keys: Option<Spanned<String>>,
     pub control: Option<Spanned<String>>,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::disk;
 use crate::dns::Name;
@@ -97,6 +98,10 @@ pub struct Server {
     pub udp_limit: u16,
     /// Zones that are fetched from primaries at a time.
     pub transfers_in: usize,
+    /// The most octets that a zone may have on its way from a primary.
+    pub transfer_in_size: u64,
+    /// How long that may take.
+    pub transfer_in_time: Duration,
     /// The folder of all that outlives the process.
     pub state: PathBuf,
     /// The folder of signing keys.

@@ -107,6 +107,9 @@ impl Reader<'_> {
         let udp_limit = self.number(table.udp_limit, "server.udp-limit", 1232, 512..=4096)? as u16;
         // Our choice: a transfer waits for its peer more than it works, and a primary that hangs must not keep the zones of others waiting.
         let transfers_in = self.number(table.transfers_in, "server.transfers-in", 8, 1..=1000)? as usize;
+        // Our choices: above any zone but a few, and time enough for one over any line. A primary that has no end must have one here.
+        let transfer_in_size = u64::from(self.number(table.transfer_in_size, "server.transfer-in-size", 1024, 1..=1 << 20)?) << 20;
+        let transfer_in_time = self.duration(table.transfer_in_time, "server.transfer-in-time", Duration::from_secs(7200), 1..=86_400)?;
         let workers = self.number(table.workers, "server.workers", 0, 0..=1024)? as usize;
         let state = self.path(table.state, "server.state", "var")?;
         let keys = self.path(table.keys, "server.keys", "keys")?;
@@ -119,7 +122,22 @@ impl Reader<'_> {
             self.warnings.push(format!("server.metrics = \"{address}\" has no effect: metrics are not served yet"));
         }
         let version = version.unwrap_or_else(|| concat!("saola ", env!("CARGO_PKG_VERSION")).into());
-        Ok(Server { listen, listen_tls, identity, hostname, version, workers, udp_limit, transfers_in, state, keys, control, metrics })
+        Ok(Server {
+            listen,
+            listen_tls,
+            identity,
+            hostname,
+            version,
+            workers,
+            udp_limit,
+            transfers_in,
+            transfer_in_size,
+            transfer_in_time,
+            state,
+            keys,
+            control,
+            metrics,
+        })
     }
 
     /// Addresses, none twice and none of `others`.

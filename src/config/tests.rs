@@ -66,7 +66,7 @@ fn mistakes_name_line_and_key() {
     refused("[server]\n", "line 1: server: missing key `listen`");
     refused(
         &with("lisen = 1"),
-        "line 3: server: unknown key `lisen`, expected one of `listen`, `listen-tls`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `transfers-in`, `state`, `keys`, `control`, `metrics`",
+        "line 3: server: unknown key `lisen`, expected one of `listen`, `listen-tls`, `identity`, `hostname`, `version`, `workers`, `udp-limit`, `udp-receive-buffer`, `transfers-in`, `transfer-in-size`, `transfer-in-time`, `state`, `keys`, `control`, `metrics`",
     );
     refused(
         "[server]\nlisten = [\"127.0.0.1\"]",

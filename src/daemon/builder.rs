@@ -133,7 +133,8 @@ impl Builder {
         }
         let notices = Arc::clone(&self.shared.served.load().notices);
         let holder = Arc::new(Door(Arc::clone(&self.shared)));
-        match Secondaries::start(self.sources(), holder, notices, self.config.server.transfers_in, Times::default()) {
+        let times = Times { total: self.config.server.transfer_in_time, ..Times::default() };
+        match Secondaries::start(self.sources(), holder, notices, self.config.server.transfers_in, times) {
             Ok(secondaries) => self.shared.set_secondaries(secondaries),
             Err(error) => log::error!("no zone is had from others, there are no threads for it: {error}"),
         }
@@ -208,6 +209,7 @@ impl Builder {
         let mut server = config.server.clone();
         (server.listen, server.workers) = (self.config.server.listen.clone(), self.config.server.workers);
         server.listen_tls = self.config.server.listen_tls.clone();
+        (server.transfers_in, server.transfer_in_time) = (self.config.server.transfers_in, self.config.server.transfer_in_time);
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config, Arc::clone(&self.face.expiry));

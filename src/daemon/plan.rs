@@ -131,6 +131,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.listen", a.listen == b.listen),
         ("server.listen-tls", a.listen_tls == b.listen_tls),
         ("server.workers", a.workers == b.workers),
+        ("server.transfers-in", a.transfers_in == b.transfers_in),
+        ("server.transfer-in-time", a.transfer_in_time == b.transfer_in_time),
         ("server.state", a.state == b.state),
         ("server.control", a.control == b.control),
         ("server.udp-receive-buffer", old.limits.udp_receive_buffer == new.limits.udp_receive_buffer),
