@@ -83,7 +83,8 @@ impl Press {
             };
         };
         let (n_cut, last) = (log.n_cut(), log.last_serial());
-        if snapshot.is_newer_than(last) {
+        // In many steps a serial may go so far that it looks older than where it began (RFC 1982 §3.2): what the log leads to is newer whatever its number is.
+        if log.range(snapshot).is_none() && snapshot.is_newer_than(last) {
             // A crash between the state and the new log.
             return self.start(apex, snapshot).map(|()| Resumed { change: None, n_cut: 0 }).map_err(|error| lost(error.to_string(), None));
         }

@@ -259,6 +259,34 @@ fn a_primary_may_have_more_than_has_a_place() {
     }
 }
 
+/// Step by step, each of them forward, a serial goes past what its beginning would call newer, and all the way round.
+#[test]
+fn a_start_follows_a_serial_however_far_it_went() {
+    let n_steps = [
+        &[2_147_483_640][..],
+        &[2_147_483_640, 4_173_595_859],
+        &[2_147_483_640, 4_173_595_859, 0],
+        &[1 << 31, u32::MAX, 1],
+        &[1 << 31, u32::MAX, 1, 9],
+    ];
+    for steps in n_steps {
+        let dir = tempfile::tempdir().expect("dir");
+        let mut world = World::open(dir.path());
+        let mut model: Model = (0..9).map(|i| (i, 0)).collect();
+        let mut current = records(&model, 1);
+        world.put(Version::Whole(current.clone())).expect("taken");
+        for (i, serial) in steps.iter().enumerate() {
+            model.insert(100 + i as u32, 1);
+            let next = records(&model, *serial);
+            world.put(Version::Changes(vec![Diff::between(&current, &next)])).expect("taken");
+            current = next;
+        }
+        drop(world);
+        let world = World::open(dir.path());
+        assert_eq!(lines(&world.served.zone().expect("served").records()), lines(&current), "{steps:?}");
+    }
+}
+
 #[test]
 fn versions_only_move_forward() {
     let dir = tempfile::tempdir().expect("dir");

@@ -197,7 +197,7 @@ impl<'de> Deserialize<'de> for OverTls {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Key {
     pub name: Spanned<String>,
-    pub algorithm: Spanned<String>,
+    pub algorithm: Option<Spanned<String>>,
     pub secret: Option<Spanned<String>>,
     pub secret_file: Option<Spanned<String>>,
 }

@@ -431,7 +431,7 @@ impl Reader<'_> {
     fn key(&mut self, table: &file::Key) -> Result<TsigKey, ConfigError> {
         let name = self.name(&table.name, "key.name")?;
         let names = tsig::Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm));
-        let algorithm = self.choice(Some(table.algorithm.clone()), "key.algorithm", &names, tsig::Algorithm::HmacSha256)?;
+        let algorithm = self.choice(table.algorithm.clone(), "key.algorithm", &names, tsig::Algorithm::HmacSha256)?;
         let secret = match (&table.secret, &table.secret_file) {
             (Some(text), None) => Secret::parse(text.get_ref()).map_err(|what| self.error(text, "key.secret", what))?,
             (None, Some(text)) => {

@@ -110,6 +110,9 @@ pub fn names(rtype: Rtype, rdata: &[u8]) -> impl Iterator<Item = (usize, NameRef
 ///
 /// Says nothing about what the octets mean.
 pub fn fits_layout(rtype: Rtype, rdata: &[u8]) -> bool {
+    if !fits_length(rtype, rdata) {
+        return false;
+    }
     let mut at = 0;
     for part in layout(rtype) {
         let Some(rest) = rdata.get(at..) else { return false };
@@ -127,6 +130,24 @@ pub fn fits_layout(rtype: Rtype, rdata: &[u8]) -> bool {
         }
     }
     at == rdata.len()
+}
+
+/// What is known of the lengths of types without names, where other servers refuse a zone for them.
+fn fits_length(rtype: Rtype, rdata: &[u8]) -> bool {
+    match rtype {
+        Rtype::A => rdata.len() == 4,
+        Rtype::AAAA => rdata.len() == 16,
+        Rtype::DS | Rtype::CDS | Rtype::DNSKEY | Rtype::CDNSKEY => rdata.len() > 4,
+        // One character-string or more (RFC 1035 §3.3.14).
+        Rtype::TXT => {
+            let mut rest = rdata;
+            while let Some(behind) = rest.split_first().and_then(|(n, rest)| rest.get(usize::from(*n)..)) {
+                rest = behind;
+            }
+            rest.is_empty() && !rdata.is_empty()
+        }
+        _ => true,
+    }
 }
 
 /// Appends the canonical form of `rdata` (RFC 4034 §6.2).
@@ -271,5 +292,15 @@ mod tests {
         assert!(!fits_layout(Rtype::MX, b"\x00"));
         assert!(!fits_layout(Rtype::NAPTR, b"\0\0\0\0\x05u"));
         assert!(fits_layout(Rtype(65280), b""));
+        for (rtype, good, bad) in [
+            (Rtype::A, &[1, 2, 3, 4][..], &[&[1, 2, 3][..], &[1, 2, 3, 4, 5], &[]][..]),
+            (Rtype::AAAA, &[0; 16], &[&[0; 3], &[0; 15], &[0; 17]]),
+            (Rtype::DS, &[0, 1, 13, 2, 9], &[&[0, 1, 13], &[0, 1, 13, 2]]),
+            (Rtype::CDNSKEY, &[0, 0, 3, 0, 0], &[&[0, 0, 3, 0]]),
+            (Rtype::TXT, b"\x01a\x00\x02bc", &[b"", b"\x02a", b"\x01a\x01"]),
+        ] {
+            assert!(fits_layout(rtype, good), "{rtype}");
+            bad.iter().for_each(|bad| assert!(!fits_layout(rtype, bad), "{rtype} {bad:?}"));
+        }
     }
 }

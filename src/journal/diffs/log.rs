@@ -42,9 +42,17 @@ impl<F: Octets> Log<F> {
     ///
     /// Cost: a search from the newest entry backwards, in memory.
     pub fn range(&self, from: Serial) -> Option<Steps<F>> {
+        self.chain.find(from).map(|(_, entry)| self.steps(entry))
+    }
+
+    /// As [`Self::range`], from the oldest of several versions of this serial.
+    pub fn range_of_oldest(&self, from: Serial) -> Option<Steps<F>> {
+        self.chain.find_oldest(from).map(|(_, entry)| self.steps(entry))
+    }
+
+    fn steps(&self, Entry { at, link }: Entry) -> Steps<F> {
         let chain = &self.chain;
-        let (_, Entry { at, link }) = chain.find(from)?;
         let input = Input::new(Span { file: Arc::clone(&chain.file), at, end: chain.end });
-        Some(Steps { input, apex: chain.apex.clone(), id: chain.id, path: self.path.clone(), at, link, last: chain.link })
+        Steps { input, apex: chain.apex.clone(), id: chain.id, path: self.path.clone(), at, link, last: chain.link }
     }
 }

@@ -140,7 +140,7 @@ impl<S: Store> Diffs<S> {
     /// # Errors
     /// When the log does not know that version.
     pub fn after_snapshot(&self, serial: Serial) -> Result<Steps<S::File>, DiffsError> {
-        self.range(serial).ok_or_else(|| self.absent(serial))
+        self.log().range_of_oldest(serial).ok_or_else(|| self.absent(serial))
     }
 
     /// Writes a change and waits until it is durable. It starts from [`Self::last_serial`] and leads to a newer version (RFC 1982), as

@@ -46,6 +46,12 @@ impl<F> Chain<F> {
         // A zone may come by the same serial again after a full turn: the newest counts.
         entries.iter().copied().enumerate().rfind(|(_, entry)| entry.link.serial == from)
     }
+
+    /// As [`Self::find`], but the oldest counts: what is kept of a snapshot begins with it.
+    pub fn find_oldest(&self, from: Serial) -> Option<(usize, Entry)> {
+        let is_it = |(_, entry): &(usize, Entry)| entry.link.serial == from;
+        self.entries.iter().copied().enumerate().find(is_it).or_else(|| self.find(from))
+    }
 }
 
 /// Where an entry is and what it continues.

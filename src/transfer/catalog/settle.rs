@@ -109,6 +109,8 @@ pub enum WhyNot {
     Circle,
     /// The catalog may not have members there.
     OutOfScope,
+    /// The root, a wildcard, or a name in a catalog: no zone of anybody.
+    NoZone,
 }
 
 impl fmt::Display for Clash {
@@ -119,6 +121,7 @@ impl fmt::Display for Clash {
             WhyNot::IsOurs => f.write_str("a zone of that name is served here that is no catalog's"),
             WhyNot::IsOf(other) => write!(f, "the catalog {other} has it, and has no coo property that gives it to {catalog}"),
             WhyNot::Circle => f.write_str("the coo properties of catalogs go in a circle, it stays where it was"),
+            WhyNot::NoZone => f.write_str("the root, wildcards and names in a catalog are never members"),
             WhyNot::OutOfScope => f.write_str("it is not below any name of 'catalog-scope'"),
         }
     }
@@ -140,7 +143,7 @@ pub fn settle(is_ours: impl Fn(&Name) -> bool, heard: &[Heard<'_>], before: &BTr
             settled.members.insert(member.clone(), was.clone());
             continue;
         };
-        let Some(entry) = says.entries.get(member).filter(|_| owner.admits(member)) else { continue };
+        let Some(entry) = says.entries.get(member).filter(|_| is_zone(heard, member) && owner.admits(member)) else { continue };
         let (to, entry) = match follow(heard, member, owner, entry) {
             Some(end) => end,
             None => {
@@ -155,6 +158,7 @@ pub fn settle(is_ours: impl Fn(&Name) -> bool, heard: &[Heard<'_>], before: &BTr
         for (member, entry) in owner.says.iter().flat_map(|says| &says.entries) {
             let why = match settled.members.get(member) {
                 _ if is_ours(member) => WhyNot::IsOurs,
+                _ if !is_zone(heard, member) => WhyNot::NoZone,
                 _ if !owner.admits(member) => WhyNot::OutOfScope,
                 None => {
                     settled.members.insert(member.clone(), member_of(owner.apex, entry));
@@ -192,6 +196,12 @@ impl Heard<'_> {
     fn admits(&self, member: &Name) -> bool {
         self.scope.is_empty() || self.scope.iter().any(|top| member.as_ref().is_at_or_below(top.as_ref()))
     }
+}
+
+/// True if somebody may be given a zone of this name: by the root and by wildcards a catalog would take in all that is nobody's.
+fn is_zone(heard: &[Heard<'_>], member: &Name) -> bool {
+    let member = member.as_ref();
+    !member.is_root() && !member.is_wildcard() && !heard.iter().any(|heard| member.is_at_or_below(heard.apex.as_ref()))
 }
 
 fn member_of(catalog: &Name, entry: &Entry) -> Member {

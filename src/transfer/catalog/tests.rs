@@ -275,6 +275,17 @@ fn a_member_changes_its_owner_where_both_say_so() {
 }
 
 #[test]
+fn what_would_take_in_others_is_no_member() {
+    let catalogs = heard("c: . 1; *.vn 2; zones.c 3; c 4; good 5");
+    let (apex, says) = &catalogs[0];
+    let heard = [Heard { apex, says: says.as_ref(), scope: &[name(".")] }];
+    let settled = settle(|_| false, &heard, &BTreeMap::new());
+    assert_eq!(settled.members.keys().map(ToString::to_string).collect::<Vec<_>>(), ["good."]);
+    assert_eq!(settled.clashes.len(), 4);
+    assert!(settled.clashes.iter().all(|clash| clash.why == WhyNot::NoZone));
+}
+
+#[test]
 fn a_scope_bounds_members() {
     let catalogs = heard("c: vn 1; com.vn 2; example 3");
     let (apex, says) = &catalogs[0];
