@@ -44,7 +44,8 @@ fn main() {
     pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = (zones, logs));
     let mut put = |pipeline: &mut Pipeline, version| {
         let begin = Instant::now();
-        let result = pipeline.put(&vn, version, Zonemd::Off, NOW, |zones, logs| served = (zones, logs));
+        let result = pipeline.put(&vn, version, Zonemd::Off, NOW);
+        served = pipeline.served();
         result.unwrap_or_else(|error| panic!("{error:?}"));
         begin.elapsed()
     };

@@ -299,8 +299,8 @@ fn judge(apex: &str, records: &Records, expected: Result<(), &str>) {
         let dir = tempfile::tempdir().expect("dir");
         let mut secondary = World::new(dir.path(), apex, None, zonemd);
         secondary.run(&Scope::Start);
-        let set = &mut secondary.set;
-        let put = secondary.pipeline.put(&name(apex), Version::Whole(records.clone()), zonemd, NOW, |zones, _| *set = zones);
+        let put = secondary.pipeline.put(&name(apex), Version::Whole(records.clone()), zonemd, NOW);
+        secondary.set = secondary.pipeline.served().0;
         let dir = tempfile::tempdir().expect("dir");
         let mut primary = World::new(dir.path(), apex, Some((None, false)), zonemd);
         primary.write(&as_text(records));
@@ -409,8 +409,9 @@ fn changes_are_judged_and_what_is_asked_for_later_counts() {
     let mut world = World::new(dir.path(), "example", None, Zonemd::Require);
     world.run(&Scope::Start);
     let put = |world: &mut World, version: Version, zonemd: Zonemd| {
-        let set = &mut world.set;
-        world.pipeline.put(&name("example"), version, zonemd, NOW, |zones, _| *set = zones).map(drop)
+        let put = world.pipeline.put(&name("example"), version, zonemd, NOW).map(drop);
+        world.set = world.pipeline.served().0;
+        put
     };
     let change = |from: &Records, to: &Records| Version::Changes(vec![Diff::between(from, to)]);
     let one = version(1, 1, false);

@@ -57,8 +57,9 @@ impl World {
     }
 
     fn put(&mut self, version: Version) -> Result<(), NotTaken> {
-        let served = &mut self.served;
-        let result = self.pipeline.put(&name("vn"), version, Zonemd::Off, NOW, |zones, logs| *served = Served { zones, logs });
+        let result = self.pipeline.put(&name("vn"), version, Zonemd::Off, NOW);
+        let (zones, logs) = self.pipeline.served();
+        self.served = Served { zones, logs };
         result.map(|(_, notes)| assert!(notes.is_empty(), "{notes:?}"))
     }
 

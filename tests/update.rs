@@ -4,7 +4,7 @@ use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, UnixTime};
 use saola::sign::{self, Algorithm, Denial, Key, Policy, ZoneKeys};
 use saola::transfer::update::{Refused, Rules, Update, update};
-use saola::zone::Zone;
+use saola::zone::{Fault, Finding, Severity, Zone, check};
 
 const IN: u16 = 1;
 const CH: u16 = 3;
@@ -198,6 +198,16 @@ fn content(rows: &[Row]) -> Vec<Row> {
     rows
 }
 
+/// The errors of a zone, all of it looked at: what no update may bring. A delegation without addresses may get them later.
+fn errors(list: &[Row]) -> Vec<Finding> {
+    let mut found = check(name("vn").as_ref(), &zone_of(list).records());
+    found.retain(|Finding { owner, fault }| match fault {
+        Fault::NoAddress(_) | Fault::NsToCname(_) | Fault::NsBelowDname(_) => *owner == name("vn"),
+        fault => fault.severity() == Severity::Error,
+    });
+    found
+}
+
 /// A start: `vn` with a name or two.
 fn start() -> Vec<Row> {
     vec![
@@ -208,7 +218,7 @@ fn start() -> Vec<Row> {
 }
 
 fn random_row(random: &mut fastrand::Rng, is_prerequisite: bool) -> Row {
-    let names = ["vn.", "vn.", "a.vn.", "b.vn.", "x.a.vn.", "*.vn.", "ns.vn."];
+    let names = ["vn.", "vn.", "a.vn.", "b.vn.", "x.a.vn.", "y.x.b.vn.", "*.vn.", "ns.vn."];
     let mut name = names[random.usize(..names.len())].to_owned();
     if random.u8(..60) == 0 {
         name = ["evn.", ".", "com."][random.usize(..3)].to_owned();
@@ -222,6 +232,7 @@ fn random_row(random: &mut fastrand::Rng, is_prerequisite: bool) -> Row {
         Rtype::NS,
         Rtype::SOA,
         Rtype::DNAME,
+        Rtype::DS,
         Rtype::WKS,
         Rtype::MX,
         Rtype(65_280),
@@ -236,6 +247,7 @@ fn random_row(random: &mut fastrand::Rng, is_prerequisite: bool) -> Row {
         Rtype::WKS => vec![192, 0, 2, 1, random.u8(..2), random.u8(..4)],
         Rtype::MX => [&[0, random.u8(..2)][..], &wire(if random.bool() { host } else { "A.vn" })].concat(),
         Rtype::CNAME | Rtype::NS | Rtype::DNAME => wire(host),
+        Rtype::DS => [&[0, 1, 13, 2][..], &[random.u8(..2); 32]].concat(),
         _ => vec![random.u8(..3)],
     };
     let is_value_less = class == ANY || class == NONE && is_prerequisite;
@@ -260,7 +272,7 @@ fn random_row(random: &mut fastrand::Rng, is_prerequisite: bool) -> Row {
 fn it_is_as_the_pseudo_code_says() {
     let number = |key: &str, default: u64| std::env::var(key).ok().and_then(|v| v.parse().ok()).unwrap_or(default);
     let first = number("SAOLA_SEED", 1);
-    let (mut n_changed, mut codes) = (0, std::collections::BTreeMap::<u16, usize>::new());
+    let (mut n_changed, mut n_unsound, mut codes) = (0, 0, std::collections::BTreeMap::<u16, usize>::new());
     for seed in first..first + 400 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut list = start();
@@ -282,7 +294,14 @@ fn it_is_as_the_pseudo_code_says() {
             let octets = message("vn.", IN, &prerequisites, &updates);
             let found = Update::parse(&octets).and_then(|parsed| update(&zone, &parsed, &Rules::default()));
             match (&found, &expected) {
+                (Err(Refused::Unsound(fault)), Ok(new)) => {
+                    assert!(errors(new).contains(fault) && !errors(&list).contains(fault), "{what}: {fault}, {updates:?}");
+                    n_unsound += 1;
+                }
                 (Ok(diff), Ok(new)) => {
+                    let had = errors(&list);
+                    let worse: Vec<Finding> = errors(new).into_iter().filter(|error| !had.contains(error)).collect();
+                    assert_eq!(worse, [], "{what}: {updates:#?}");
                     let before = zone.records();
                     let after = diff.apply_to(&before).unwrap_or_else(|error| panic!("{what}: {error}"));
                     assert_eq!(content(&rows(&after)), content(new), "{what}: {updates:#?}");
@@ -298,7 +317,7 @@ fn it_is_as_the_pseudo_code_says() {
         }
     }
     // Everything there is has been met.
-    assert!(n_changed > 2000, "{n_changed}");
+    assert!(n_changed > 2000 && n_unsound > 500, "{n_changed} {n_unsound}");
     assert_eq!(codes.keys().copied().collect::<Vec<_>>(), [1, 3, 6, 7, 8, 10], "{codes:?}");
 }
 
@@ -351,6 +370,63 @@ fn limits_are_kept() {
     let full = [start(), many.clone()].concat();
     let rules = Rules { most_in_set: 3, ..Rules::default() };
     assert_eq!(ask(&full, "vn.", IN, &[Row { class: NONE, ttl: 0, ..many[0].clone() }], &rules).map(|lines| lines.len()), Ok(1));
+}
+
+/// What other servers would not load, or not follow; see `it_is_as_the_pseudo_code_says` for the rest.
+#[test]
+fn no_update_leaves_an_error() {
+    let ds = [&[0, 1, 13, 2][..], &[7; 32]].concat();
+    let a = |name: &str| row(name, IN, Rtype::A, 60, &[192, 0, 2, 9]);
+    let gone = |name: &str, rtype: Rtype| row(name, ANY, rtype, 0, &[]);
+    let dname = |name: &str| row(name, IN, Rtype::DNAME, 60, &wire("example"));
+    let ns = |name: &str, server: &str| row(name, IN, Rtype::NS, 60, &wire(server));
+    let deep = [start(), vec![a("x.y.vn.")]].concat();
+    let delegated = [start(), vec![ns("d.vn.", "ns.example")]].concat();
+    let redirected = [start(), vec![dname("r.vn.")]].concat();
+    let broken = [deep.clone(), vec![dname("y.vn.")]].concat();
+    let cases: [(&[Row], &[Row], Option<&str>); 20] = [
+        (&start(), &[dname("vn.")], Some("'ns.vn.': hidden below the DNAME at vn.")),
+        (&deep, &[dname("y.vn.")], Some("'x.y.vn.': hidden below the DNAME at y.vn.")),
+        (&deep, &[dname("y.vn."), gone("x.y.vn.", Rtype::A)], None),
+        (&start(), &[dname("y.vn.")], None),
+        (&redirected, &[a("x.r.vn.")], Some("'x.r.vn.': hidden below the DNAME at r.vn.")),
+        (&redirected, &[a("x.r.vn."), gone("r.vn.", Rtype::DNAME)], None),
+        // It had that error, and is no worse for the change.
+        (&broken, &[a("x.y.vn."), a("z.vn.")], None),
+        (&broken, &[a("z.y.vn.")], Some("'z.y.vn.': hidden below the DNAME at y.vn.")),
+        (&broken, &[gone("x.y.vn.", Rtype::ANY)], None),
+        (&delegated, &[dname("d.vn.")], Some("'d.vn.': DNAME and NS at the same name below the apex")),
+        (&start(), &[ns("*.vn.", "ns.example")], Some("'*.vn.': NS at a wildcard has no defined meaning")),
+        (&start(), &[row("vn.", IN, Rtype::DS, 60, &ds)], Some("'vn.': DS at the apex, it belongs into the parent's zone")),
+        (&delegated, &[row("d.vn.", IN, Rtype::DS, 60, &ds)], None),
+        (&start(), &[gone("ns.vn.", Rtype::A)], Some("'vn.': name server ns.vn. has no address in the zone")),
+        (&start(), &[gone("ns.vn.", Rtype::A), a("*.vn.")], None),
+        (&start(), &[ns("vn.", "b.ns.vn"), a("b.ns.vn.")], None),
+        (&start(), &[ns("vn.", "b.ns.vn")], Some("'vn.': name server b.ns.vn. has no address in the zone")),
+        (
+            &start(),
+            &[gone("ns.vn.", Rtype::A), row("ns.vn.", IN, Rtype::CNAME, 60, &wire("a.vn"))],
+            Some("'vn.': name server ns.vn. is an alias (CNAME)"),
+        ),
+        // Its addresses may come with the next.
+        (&start(), &[ns("d.vn.", "ns.d.vn")], None),
+        (&start(), &[ns("vn.", "ns.example")], None),
+    ];
+    for (zone, updates, expected) in cases {
+        let refused = ask(zone, "vn.", IN, updates, &Rules::default()).err();
+        let expected = expected.map(|what| format!("the zone would have an error at {what}"));
+        assert_eq!(refused.as_ref().map(ToString::to_string), expected, "{updates:?}");
+        assert!(refused.is_none_or(|refused| refused.rcode() == 5));
+    }
+    for rtype in [Rtype::RRSIG, Rtype::NSEC, Rtype::NSEC3, Rtype::NSEC3PARAM] {
+        let added = ask(&start(), "vn.", IN, &[row("vn.", IN, rtype, 60, &[1, 0, 0, 0, 0])], &Rules::default());
+        assert!(added.as_ref().is_err_and(|refused| matches!(refused.rcode(), 1 | 5)), "{added:?}");
+        assert_eq!(
+            ask(&start(), "vn.", IN, &[gone("vn.", rtype)], &Rules::default()),
+            Ok(vec![]),
+            "who has one by mistake may be rid of it"
+        );
+    }
 }
 
 /// What the signer makes is nobody else's: named, it is refused; beside what goes, it stays.

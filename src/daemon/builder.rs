@@ -71,6 +71,9 @@ pub enum Work {
     Updates,
 }
 
+/// How long zones that have come are gathered before they are swapped in. Our choice: who asks for one in a hurry does not notice.
+const TOGETHER: Duration = Duration::from_millis(5);
+
 /// Makes zones and puts them in force.
 pub struct Builder {
     /// As the file says.
@@ -139,10 +142,15 @@ impl Builder {
             Err(error) => log::error!("no zone is had from others, there are no threads for it: {error}"),
         }
         let mut next_timer = Instant::now() + TIMER;
+        let mut held = None;
         loop {
             self.make_digests();
             let wakes_at = self.digests.next().map_or(next_timer, |next| next.min(next_timer));
-            match to_do.recv_timeout(wakes_at.saturating_duration_since(Instant::now())) {
+            let work = match held.take() {
+                Some(work) => Ok(work),
+                None => to_do.recv_timeout(wakes_at.saturating_duration_since(Instant::now())),
+            };
+            match work {
                 Ok(Work::Reload { zone, reply }) => {
                     tell(&reloading());
                     let result = match &zone {
@@ -158,17 +166,7 @@ impl Builder {
                 Ok(Work::Upkept(done)) => self.upkept(done),
                 Ok(Work::Digested(apex, done)) => self.digested(&apex, done, UnixTime::now()),
                 Ok(Work::DigestsDone) => self.digests.done(Instant::now()),
-                Ok(Work::Received(apex, version, reply)) => {
-                    let result = self.received(&apex, version, UnixTime::now());
-                    // Who asked may have gone.
-                    let _ = reply.send(result);
-                }
-                Ok(Work::Confirmed(apex, Kept { checked, until })) => {
-                    let Self { shared, face, access, tls, pipeline, .. } = self;
-                    face.expiry.set(&apex, until);
-                    pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, tls, zones, logs));
-                    self.looked_after(&apex);
-                }
+                Ok(work @ (Work::Received(..) | Work::Confirmed(..))) => held = self.take_in(work, to_do),
                 Ok(Work::Expired(apex)) => {
                     let Self { shared, face, access, tls, pipeline, .. } = self;
                     pipeline.expire(&apex, |zones, logs| swap(shared, face, access, tls, zones, logs));
@@ -306,24 +304,58 @@ impl Builder {
         Ok(report)
     }
 
-    /// Puts in force what a primary has sent.
+    /// Takes what primaries have sent or confirmed: the first, and what has come meanwhile, so that many zones are swapped in at once. Gives back
+    /// work of another kind that was met.
+    fn take_in(&mut self, first: Work, to_do: &Receiver<Work>) -> Option<Work> {
+        let (begin, now) = (Instant::now(), UnixTime::now());
+        let (mut taken, mut replies) = (Vec::new(), Vec::new());
+        let mut work = Some(first);
+        let held = loop {
+            match work {
+                Some(Work::Received(apex, version, reply)) => {
+                    let result = self.received(&apex, version, now);
+                    taken.extend(result.is_ok().then_some(apex));
+                    replies.push((reply, result));
+                }
+                Some(Work::Confirmed(apex, Kept { checked, until })) => {
+                    let Self { shared, face, access, tls, pipeline, .. } = self;
+                    face.expiry.set(&apex, until);
+                    pipeline.confirm(&apex, checked, until, |zones, logs| swap(shared, face, access, tls, zones, logs));
+                    self.looked_after(&apex);
+                }
+                other => break other,
+            }
+            // The first is not to wait for long zones that come behind it.
+            work = if begin.elapsed() < TOGETHER { to_do.try_recv().ok() } else { None };
+        };
+        if !taken.is_empty() {
+            let (zones, logs) = self.pipeline.served();
+            swap(&self.shared, &self.face, &self.access, &self.tls, zones, logs);
+            taken.iter().for_each(|apex| self.looked_after(apex));
+            self.tell_secondaries();
+            self.look_after();
+        }
+        for (reply, result) in replies {
+            // Who asked may have gone.
+            let _ = reply.send(result);
+        }
+        held
+    }
+
+    /// Puts what a primary has sent in the journal, to be swapped in.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
         // It may have been asked for before the configuration changed.
         let Some(zone) = self.serving.zones.iter().find(|zone| zone.name == *apex && zone.source.is_primaries()) else {
             return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
         };
         let zonemd = zone.zonemd;
-        let Self { shared, face, access, tls, pipeline, .. } = self;
-        let put = || pipeline.put(apex, version, zonemd, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
+        let put = || self.pipeline.put(apex, version, zonemd, now);
         let fault =
             |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
         let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
         for note in notes {
             log::warn!("[{apex}] {note}");
         }
-        self.looked_after(apex);
-        self.tell_secondaries();
-        self.look_after();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! Knows files and records; knows no key, no query, no export. Everything read back is taken as damaged until its checksum
 //! and every length in it proved otherwise; what is damaged is refused, and the caller makes it anew.
 
+mod amendments;
 mod diffs;
 mod durable;
 mod images;
@@ -11,8 +12,9 @@ mod records;
 mod snapshot;
 mod state;
 
+pub use amendments::Amendments;
 pub use diffs::{Bounds, Diffs, DiffsError, Fault, Log, Octets, Place, Step, StepRecords, Steps, Store, Trimmed};
 pub use durable::{FolderLock, LockError, make_folder, replace};
 pub use images::{Account, Images};
 pub use snapshot::{SnapshotError, decode, encode};
-pub use state::{Compiled, Journal, Saved, SavedZone, StateError, stem};
+pub use state::{Compiled, Journal, Saved, SavedZone, StateError, Written, stem};

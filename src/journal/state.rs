@@ -1,7 +1,8 @@
 //! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
 //!
 //! `state` is one line `saola-state 2 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
-//! under a new name before the state that names it replaces the old one, so state and snapshots always fit together.
+//! under a new name before the state that names it replaces the old one, so state and snapshots always fit together. What changes of single zones
+//! is added to `state.amendments` until that is as large as the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,6 +13,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::amendments::{self, Amendments};
 use super::diffs::Place;
 use super::durable::{self, FolderLock, LockError};
 use super::images::Images;
@@ -58,7 +60,7 @@ pub struct Compiled {
 }
 
 /// One zone in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedZone {
     /// The snapshot's serial. What was published since is in the log of changes.
@@ -157,7 +159,18 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(StateError::Damaged(path)),
             Err(error) => return Err(StateError::Io(path, error)),
         };
-        parse(&text).ok_or(StateError::Damaged(path))
+        let (mut saved, checksum) = parse(&text).ok_or(StateError::Damaged(path))?;
+        let path = self.amended();
+        match amendments::read(&path, checksum, MAX_STATE) {
+            Ok(amended) => saved.zones.extend(amended),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(StateError::Damaged(path)),
+            Err(error) => return Err(StateError::Io(path, error)),
+        }
+        Ok(saved)
+    }
+
+    fn amended(&self) -> PathBuf {
+        self.folder.join("state.amendments")
     }
 
     /// The newest serial that any snapshot in the folder bears, by apex: no zone goes behind it, whatever became of the state.
@@ -203,28 +216,57 @@ impl Journal {
         Ok((name, HEXLOWER.encode(&checksum)))
     }
 
-    /// Puts `saved` in force and removes the snapshots of its zones that it no longer names.
+    /// Puts `saved` in force and removes the snapshots of its zones that it no longer names. What it was written as is what [`Self::amend`] goes on
+    /// from.
     ///
     /// The newest snapshot of a zone that is no longer served stays: it keeps the zone's serial, should it come back.
     ///
+    /// Cost: that of all zones.
+    ///
     /// # Errors
     /// Of the file system; what was in force stays so.
-    pub fn commit(&self, saved: &Saved) -> io::Result<()> {
+    pub fn commit(&self, saved: &Saved) -> io::Result<Written> {
         let json = serde_json::to_string_pretty(saved).map_err(io::Error::other)?;
         let checksum = HEXLOWER.encode(&Sha256::digest(json.as_bytes()));
         durable::replace(&self.folder.join("state"), 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))?;
+        let written = Written { octets: json.len() as u64, checksum };
         let newest = self.serials();
         let zones = self.folder.join("zones");
+        let named: BTreeSet<&str> = saved.zones.values().map(|zone| &zone.file[..]).collect();
         for file in std::fs::read_dir(&zones)?.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
             let Some((stem, serial)) = file.strip_suffix(".snapshot").and_then(|rest| rest.rsplit_once('.')) else { continue };
             let is_newest = newest.get(stem).is_some_and(|newest| newest.to_string() == serial);
-            if !is_newest && !saved.zones.values().any(|zone| zone.file == file) {
+            if !is_newest && !named.contains(&file[..]) {
                 // Left behind, it costs room on the disk and nothing else.
                 let _ = std::fs::remove_file(zones.join(&file));
             }
         }
-        Ok(())
+        Ok(written)
     }
+
+    /// Begins what is added to a state that was written.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn begin_amendments(&self, written: &Written) -> io::Result<Amendments> {
+        Amendments::begin(&self.amended(), &written.checksum, written.octets)
+    }
+
+    /// Removes the snapshot `before`, in whose place another of the same zone is in force; not if it bears the newer serial, which no zone goes behind.
+    pub fn supersede(&self, before: &SavedZone, by: &SavedZone) {
+        if before.file != by.file && !before.file.contains('/') && Serial(by.serial).is_newer_than(Serial(before.serial)) {
+            // Left behind, it costs room on the disk until all of the state is written.
+            let _ = std::fs::remove_file(self.folder.join("zones").join(&before.file));
+        }
+    }
+}
+
+/// The state as it was written as a whole.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Of the JSON, hexadecimal.
+    checksum: String,
+    octets: u64,
 }
 
 impl Journal {
@@ -247,12 +289,12 @@ const MAX_STATE: u64 = 1 << 30;
 
 const HEADER: &str = "saola-state 2 ";
 
-fn parse(text: &str) -> Option<Saved> {
+fn parse(text: &str) -> Option<(Saved, &str)> {
     let (checksum, json) = text.strip_prefix(HEADER)?.split_once('\n')?;
     if HEXLOWER.encode(&Sha256::digest(json.as_bytes())) != checksum {
         return None;
     }
-    serde_json::from_str(json).ok()
+    Some((serde_json::from_str(json).ok()?, checksum))
 }
 
 /// The apex as a file name: lower case, what is no letter, digit, hyphen, underscore or dot as `%XX`; the root is `%2E`, and
@@ -298,18 +340,7 @@ mod tests {
             assert!(matches!(journal.read(), Err(StateError::Io(..))));
             pipe("zones/vn.1.snapshot");
             let file = "vn.1.snapshot".into();
-            let zone = SavedZone {
-                serial: 1,
-                made: 1,
-                content: "".into(),
-                signing: "".into(),
-                refresh_at: None,
-                good: None,
-                proven: false,
-                placeless: false,
-                file,
-                checksum: "".into(),
-            };
+            let zone = SavedZone { serial: 1, made: 1, file, ..SavedZone::default() };
             assert!(matches!(journal.load(name("vn").as_ref(), &zone), Err(SnapshotError::Io(_))));
         }
         std::fs::remove_file(dir.path().join("lock")).expect("removed");
@@ -356,6 +387,44 @@ mod tests {
         // 2 is newer than u32::MAX on the circle of RFC 1982, so it stays as the mark that serials do not pass below.
         assert_eq!(files, ["com.vn.7.snapshot", "vn.2.snapshot", "vn.4294967295.snapshot"]);
         assert_eq!(journal.serials()["vn"], Serial(2));
+    }
+
+    /// Amended again and again, read after a cut at every octet: what was added whole counts, and the state is what it was then.
+    #[test]
+    fn what_is_amended_reads_back() {
+        let dir = tempfile::tempdir().expect("dir");
+        let journal = Journal::open(dir.path()).expect("free");
+        let mut saved = Saved::default();
+        publish(&journal, &mut saved, "vn.", 1);
+        let written = journal.commit(&saved).expect("written");
+        let mut amendments = journal.begin_amendments(&written).expect("begun");
+        let path = dir.path().join("state.amendments");
+        let length = || std::fs::metadata(&path).expect("there").len() as usize;
+        let mut versions = vec![(length(), saved.clone())];
+        for serial in 2..6 {
+            let apex = ["vn.", "com.vn."][serial as usize % 2];
+            let zone = SavedZone { serial, ..saved.zones["vn."].clone() };
+            amendments.add(apex, &zone).expect("added");
+            saved.zones.insert(apex.into(), zone);
+            versions.push((length(), saved.clone()));
+        }
+        let whole = std::fs::read(&path).expect("there");
+        for at in versions[0].0..=whole.len() {
+            std::fs::write(&path, &whole[..at]).expect("written");
+            let (_, expected) = versions.iter().rev().find(|(length, _)| *length <= at).expect("the first");
+            assert_eq!(journal.read().expect("whole"), *expected, "cut at {at}");
+        }
+        // Damage is told from a cut but for the last line, which looks like one.
+        for at in 0..versions[versions.len() - 2].0 {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&path, &damaged).expect("written");
+            assert!(matches!(journal.read(), Err(StateError::Damaged(damaged)) if damaged == path), "octet {at}");
+        }
+        // Those of a state that was written anew since are none.
+        std::fs::write(&path, &whole).expect("written");
+        publish(&journal, &mut saved, "vn.", 9);
+        assert_eq!(journal.read().expect("whole"), saved);
     }
 
     #[test]

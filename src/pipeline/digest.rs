@@ -12,8 +12,7 @@ use super::make::{self, Live, MakeError};
 use super::signing::{self, Past};
 use super::{Pipeline, Plan, Problem, Published, Why, dated_serial, zones_of};
 use crate::dns::{Name, Rtype, Serial, UnixTime};
-use crate::journal::{Log, Saved};
-use crate::publish::key;
+use crate::journal::Log;
 use crate::sign;
 use crate::zone::{Diff, Zone, ZoneSet};
 
@@ -127,10 +126,8 @@ impl Pipeline {
             // The content is what it was.
             saved.made = next.zone.serial().0;
             saved.refresh_at = refresh_at.map(|at| at.0);
-            let mut all: Saved = self.press.saved().clone();
-            all.zones.insert(key(&apex), saved.clone());
             // Without it, the next start finds out what the zone was made from.
-            let _ = self.press.commit(all, &[]);
+            let _ = self.press.commit_zone(&apex, saved.clone(), None);
         }
         Ok(Some(self.take_over(&apex, next, Why::Digest, swap).0))
     }

@@ -227,14 +227,15 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     // What follows on what is kept can be written down as a change.
     let kept = live.filter(|before| job.has_log && serial.is_newer_than(before.zone.serial()));
     let kept = kept.and_then(|before| Some(Kept { live: before, saved: before.saved.as_ref()? }));
+    let whole = |(records, refresh_at)| Version { form: Form::Whole(records), refresh_at };
     let version = match (&job.signing, &kept) {
         (Some(signing), Some(kept)) if why == Why::Content && kept.live.signing == signing.digest => {
             match sign_change(kept.live, &records, serial, signing, job.serials, now)? {
                 Some(version) => version,
-                None => sign_whole(records, apex, signing, now)?,
+                None => whole(sign_whole(records, apex, signing, now)?),
             }
         }
-        (Some(signing), _) => sign_whole(records, apex, signing, now)?,
+        (Some(signing), _) => whole(sign_whole(records, apex, signing, now)?),
         (None, _) => Version { form: Form::Whole(records), refresh_at: None },
     };
     let refresh_at = version.refresh_at;
@@ -297,12 +298,13 @@ enum Form {
     Change(Zone, Diff),
 }
 
-fn sign_whole(records: Records, apex: NameRef<'_>, signing: &Signing<'_>, now: UnixTime) -> Result<Version, MakeError> {
+/// The signed records, and when signatures are to be renewed.
+fn sign_whole(records: Records, apex: NameRef<'_>, signing: &Signing<'_>, now: UnixTime) -> Result<(Records, Option<UnixTime>), MakeError> {
     let mut records = sign::sign(records, apex, &signing.keys, signing.policy, now, signing.threads)?;
     records.sort();
     gate(&records, apex, signing, now)?;
     let refresh_at = refresh_at(&records, signing, now);
-    Ok(Version { form: Form::Whole(records), refresh_at })
+    Ok((records, refresh_at))
 }
 
 /// Signs what differs between what is served and the unsigned `records`, which are sorted; `None` where all has to be signed.
@@ -373,6 +375,26 @@ pub fn signed_as_it_is(
     sign::verify_change(&zone, &change, now, signing.threads).map_err(MakeError::Gate)?;
     let refresh_at = refresh_at(&change.added, signing, now).into_iter().chain(before.refresh_at).min();
     Ok((change, zone, refresh_at))
+}
+
+/// As [`signed_change`], of a zone that has to be signed from the start with it: of its content and what every signature is made with, something is
+/// another than it was.
+///
+/// Cost: that of signing the zone.
+pub fn signed_anew(
+    before: &Live,
+    change: &Diff,
+    serial: Serial,
+    signing: &Signing<'_>,
+    now: UnixTime,
+) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
+    let apex = before.zone.apex();
+    let old = before.zone.records();
+    let mut records = change.apply_to(&old).map_err(|error| MakeError::Change(error.into()))?;
+    content::set_serial(&mut records, apex, serial)?;
+    let (records, refresh_at) = sign_whole(records, apex, signing, now)?;
+    let zone = Zone::build(apex, records)?;
+    Ok((Diff::between(&old, &zone.records()), zone, refresh_at))
 }
 
 /// Nothing is published that does not verify.

@@ -328,6 +328,11 @@ impl Pipeline {
         self.expired.contains(apex)
     }
 
+    /// What is to be answered from, and the logs of changes.
+    pub fn served(&self) -> (ZoneSet, BTreeMap<Name, Log>) {
+        (self.set.clone(), self.press.logs())
+    }
+
     /// Removes all that is kept of zones that are not served any more: the names may be those of other zones one day.
     pub fn erase(&mut self, apexes: &BTreeSet<Name>) {
         let gone: Vec<&Name> = apexes.iter().filter(|apex| !self.live.contains_key(*apex)).collect();

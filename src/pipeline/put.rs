@@ -75,20 +75,14 @@ pub enum NotTaken {
 }
 
 impl Pipeline {
-    /// Puts the next version of a zone in force: journal, then `swap`. What an operator should know comes beside what was done.
+    /// Puts the next version of a zone in the journal, and among what is served once the caller has swapped in [`Self::served`]: several of
+    /// them at once, where several have come. What an operator should know comes beside what was done.
     ///
     /// Cost: with changes, theirs, unless a digest is to be checked; otherwise that of the zone.
     ///
     /// # Errors
     /// [`NotTaken`].
-    pub fn put(
-        &mut self,
-        apex: &Name,
-        version: Version,
-        zonemd: Zonemd,
-        now: UnixTime,
-        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
-    ) -> Result<(Published, Vec<String>), NotTaken> {
+    pub fn put(&mut self, apex: &Name, version: Version, zonemd: Zonemd, now: UnixTime) -> Result<(Published, Vec<String>), NotTaken> {
         let refused = |what: String| NotTaken::Refused(what);
         let before = self.live.get(apex);
         let is_anew = matches!(version, Version::Anew(_));
@@ -138,20 +132,17 @@ impl Pipeline {
         // No start may take for proven, or for all that the primary has, what comes now.
         let is_less = |saved: &SavedZone| saved.proven && !proven || is_placeless && !saved.placeless;
         if let Some(saved) = before.and_then(|before| before.saved.clone()).filter(is_less) {
-            let mut all: Saved = self.press.saved().clone();
-            all.zones.insert(key(apex), SavedZone { proven, placeless: is_placeless, ..saved });
-            self.press.commit(all, &[]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+            let saved = SavedZone { proven, placeless: is_placeless, ..saved };
+            self.press.commit_zone(apex, saved, None).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
         }
         let next = match (before, change.filter(|_| self.press.has_log(apex))) {
             (Some(before), Some(change)) => {
                 self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
                 let had_more = before.saved.as_ref().is_some_and(|saved| saved.placeless);
                 let saved = before.saved.clone().map(|saved| SavedZone { proven, placeless: is_placeless, ..saved });
-                if had_more && !is_placeless {
-                    let mut all: Saved = self.press.saved().clone();
-                    all.zones.extend(saved.clone().map(|saved| (key(apex), saved)));
+                if let Some(saved) = saved.clone().filter(|_| had_more && !is_placeless) {
                     // Without it, the first change after a start is fetched whole.
-                    let _ = self.press.commit(all, &[]);
+                    let _ = self.press.commit_zone(apex, saved, None);
                 }
                 Live { zone, saved, proven, placeless: Placeless::Known(placeless), notes: of_zone, ..before.clone() }
             }
@@ -159,19 +150,14 @@ impl Pipeline {
                 let saved =
                     make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
                 let saved = SavedZone { proven, placeless: is_placeless, ..saved };
-                let next = Live { notes: of_zone, placeless: Placeless::Known(placeless), ..Live::received(zone, saved) };
-                let mut all: Saved = self.press.saved().clone();
-                all.zones.extend(next.saved.clone().map(|saved| (key(apex), saved)));
-                let problems =
-                    self.press.commit(all, &[(apex.clone(), to)]).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
-                notes.extend(
-                    problems.into_iter().map(|(_, what)| format!("{what}; until it comes as a whole again, its changes cannot be kept")),
-                );
-                next
+                let problem = self.press.commit_zone(apex, saved.clone(), Some(to));
+                let problem = problem.map_err(|error| refused(format!("it cannot be saved: {error}")))?;
+                notes.extend(problem.map(|what| format!("{what}; until it comes as a whole again, its changes cannot be kept")));
+                Live { notes: of_zone, placeless: Placeless::Known(placeless), ..Live::received(zone, saved) }
             }
         };
-        let (published, note) = self.take_over(apex, next, Why::Transferred, swap);
-        notes.extend(note);
+        let published = self.enter(apex, next, Why::Transferred);
+        notes.extend(self.shorten(apex));
         Ok((published, notes))
     }
 
@@ -192,7 +178,10 @@ impl Pipeline {
             }
             swap(self.set.clone(), self.press.logs());
         }
-        if is_sooner || checked.0 >= self.confirmed_at.0 + 60 {
+        if checked.0 < self.confirmed_at.0 + 60 {
+            // Without it, the zone would be good for too long after a crash.
+            let _ = is_sooner.then(|| self.press.commit_zone(apex, saved.clone(), None));
+        } else {
             self.confirmed_at = checked;
             let zones = self.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
             let all = Saved { compiled: self.press.saved().compiled.clone(), zones };

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::make::{self, Live, MakeError};
 use super::signing::Past;
-use super::{Pipeline, Plan, Published, Why, signing};
+use super::{Pipeline, Plan, Published, Why, content, signing};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
 use crate::journal::Log;
+use crate::sign::ChangeError;
 use crate::zone::{Diff, Zone, ZoneSet};
 
 /// Why a change is not carried out. What is served stays.
@@ -62,17 +63,29 @@ impl Pipeline {
         let to = change.serials(apex.as_ref()).map(|(_, to)| to).filter(|to| to.is_newer_than(live.zone.serial()));
         let to = to.unwrap_or_else(|| live.zone.serial().next());
         let sign = |policy| signing::signing(&plan.keys, &file.apex, policy, file.rsa_bits, 0, Past::Signed, now);
+        let mut signed_with = None;
         let (change, zone, refresh_at) = match file.policy.as_ref().map(sign).transpose().map_err(failed)? {
-            Some(signing) => make::signed_change(live, &change, to, &signing, now).map_err(|error| failed(error.to_string()))?,
+            Some(signing) => {
+                let signed = match make::signed_change(live, &change, to, &signing, now) {
+                    // Another minimum of the SOA is another TTL of the whole chain; or there are other keys.
+                    Err(MakeError::Change(ChangeError::Anew(_))) => make::signed_anew(live, &change, to, &signing, now),
+                    signed => signed,
+                };
+                signed_with = Some(signing.digest);
+                signed.map_err(|error| failed(error.to_string()))?
+            }
             None => {
                 let change = with_serial(change, &live.zone, to).map_err(|error| failed(error.to_string()))?;
                 let zone = live.zone.apply(&change).map_err(|error| failed(error.to_string()))?;
                 (change, zone, None)
             }
         };
-        let mut next = Live { zone: Arc::new(zone), refresh_at, ..live.clone() };
+        let ds = content::ds_of(&zone.records_at(zone.apex()), zone.apex());
+        let signing = signed_with.unwrap_or_default();
+        let mut next = Live { zone: Arc::new(zone), refresh_at, ds, signing, ..live.clone() };
         if let Some(saved) = &mut next.saved {
             saved.refresh_at = refresh_at.map(|at| at.0);
+            saved.signing.clone_from(&next.signing);
         }
         self.press.append(apex, &change, now).map_err(failed)?;
         Ok(Some(self.take_over(apex, next, Why::Update, swap).0))
@@ -104,7 +117,7 @@ fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeEr
 }
 
 impl Pipeline {
-    /// Serves `next`, which is in the journal.
+    /// Serves `next`, which is in the journal, with a swap. What is wrong with the log comes beside what was done.
     pub(super) fn take_over(
         &mut self,
         apex: &Name,
@@ -112,7 +125,14 @@ impl Pipeline {
         why: Why,
         swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
     ) -> (Published, Option<String>) {
-        let (zone, octets) = (Arc::clone(&next.zone), next.zone.size() as u64);
+        let published = self.enter(apex, next, why);
+        swap(self.set.clone(), self.press.logs());
+        (published, self.shorten(apex))
+    }
+
+    /// Puts `next`, which is in the journal, among what is served from the next swap on.
+    pub(super) fn enter(&mut self, apex: &Name, next: Live, why: Why) -> Published {
+        let zone = Arc::clone(&next.zone);
         if next.proven {
             self.withheld.remove(apex);
         }
@@ -122,16 +142,20 @@ impl Pipeline {
             self.problems.remove(apex);
             self.set.insert(Arc::clone(&zone));
         }
-        swap(self.set.clone(), self.press.logs());
         let counts = zone.counts();
-        let published = Published {
+        Published {
             apex: apex.clone(),
             from: before.map(|before| before.zone.serial()),
             to: zone.serial(),
             why,
             n_records: counts.records,
             n_signatures: counts.signatures,
-        };
-        (published, self.press.trim(apex, octets).err().map(|error| error.to_string()))
+        }
+    }
+
+    /// Shortens the log of a zone where it is too long; what is wrong, if it cannot be.
+    pub(super) fn shorten(&mut self, apex: &Name) -> Option<String> {
+        let octets = self.live.get(apex)?.zone.size() as u64;
+        self.press.trim(apex, octets).err().map(|error| error.to_string())
     }
 }

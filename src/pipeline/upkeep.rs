@@ -7,7 +7,6 @@ use super::image::ImageJob;
 use super::{Pipeline, Problem};
 use crate::dns::{Name, Serial};
 use crate::journal::{Journal, Log, SavedZone};
-use crate::publish::key;
 use crate::zone::{Zone, ZoneError, ZoneSet};
 
 /// Names beside the base from which on they are merged into it: at some 300 a change costs half a millisecond. Our choice.
@@ -76,9 +75,7 @@ impl Pipeline {
             Some(Ok((file, checksum))) => {
                 let Some(before) = &live.saved else { return problems };
                 let saved = SavedZone { serial: serial.0, file, checksum, ..before.clone() };
-                let mut all = self.press.saved().clone();
-                all.zones.insert(key(&apex), saved.clone());
-                match self.press.commit(all, &[]) {
+                match self.press.commit_zone(&apex, saved.clone(), None) {
                     Ok(_) => {
                         live.saved = Some(saved);
                         live.imaged = true;

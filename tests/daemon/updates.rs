@@ -125,3 +125,37 @@ fn zones_that_are_made_otherwise_are_not_changed_by_clients() {
     // Who has no key is not worth a line each: machines do that by themselves.
     assert_eq!(house.read("err").matches("update refused").count(), 4, "{}", house.read("err"));
 }
+
+/// Another minimum of the SOA is another TTL of every NSEC3 record (RFC 9077): all is signed anew, in one step that secondaries can follow.
+#[test]
+fn a_change_of_the_minimum_signs_the_zone_anew() {
+    let Some([nsupdate, verify]) = find_all(["nsupdate", "ldns-verify-zone"]) else { return };
+    for denial in ["nsec", "nsec3"] {
+        let policy = format!("[policy.fast]\nalgorithm = \"ed25519\"\ndenial = \"{denial}\"\n");
+        let mut house = House::new(&format!("{}{}{policy}", zone_table("example.org.", &format!("sign = \"fast\"\n{UPDATED}")), keys()));
+        house.write("example.org.zone", ZONE);
+        house.start();
+        let server = house.addresses()[0];
+        let serial = house.serial("example.org");
+        let soa = format!("update add example.org 3600 SOA ns.example.org. mail.example.org. {} 3600 600 86400 77", serial + 5);
+        let output = run(&nsupdate, &[], server, Some(SECRET), "example.org", &format!("{soa}\nupdate add a.example.org 60 TXT a"));
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!((house.serial("example.org"), txt(&house, "a.example.org")), (serial + 5, vec!["a".to_owned()]));
+        for last in ["dumped", "dumped again"] {
+            let dump = house.tool_ok(&["zone", "dump", "example.org"]);
+            let fields = dump.lines().map(|line| line.split_whitespace().filter(|field| *field != "IN").collect::<Vec<_>>());
+            let links: Vec<Vec<&str>> =
+                fields.filter(|fields| fields.get(2).is_some_and(|rtype| rtype.eq_ignore_ascii_case(denial))).collect();
+            assert!(links.len() >= 3 && links.iter().all(|fields| fields[1] == "77"), "{dump}");
+            house.write(last, &dump);
+            let output = Command::new(&verify).arg(house.path(last)).output().expect("ldns-verify-zone");
+            assert!(output.status.success(), "{}", said(&output));
+            // It stays through a power cut, and changes go on from there.
+            house.kill();
+            house.start();
+            let output =
+                run(&nsupdate, &[], server, Some(SECRET), "example.org", &format!("update add {}.example.org 60 TXT b", last.len()));
+            assert!(output.status.success(), "{}", said(&output));
+        }
+    }
+}

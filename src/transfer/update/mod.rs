@@ -4,6 +4,7 @@
 
 mod message;
 mod refused;
+mod sound;
 mod wish;
 
 use std::collections::BTreeMap;
@@ -46,7 +47,9 @@ impl Default for Rules {
 /// caller raises the serial, if the change is not empty. Names come out in lower case.
 ///
 /// What the RFC leaves open or others have learned since: all records of a set get the TTL of the last one added (RFC 2181 §5.2); a DNAME
-/// takes the place of another, as a CNAME does; unknown types are types (RFC 3597); what stands below a zone cut is in the zone.
+/// takes the place of another, as a CNAME does; unknown types are types (RFC 3597); what stands below a zone cut is in the zone. An update
+/// that leaves the zone with an error which it had not (NS at a wildcard, names below a DNAME, a name server of the apex without address) is
+/// refused; one that mends such an error or leaves it is not.
 ///
 /// Cost: that of the records, and of what stands at the names they touch.
 ///
@@ -133,6 +136,10 @@ fn prescan(zone: &Zone, item: &Item, rules: &Rules) -> Result<(), Refused> {
     if rules.makes(*rtype, owner.as_ref() == zone.apex()) {
         return Err(Refused::Maintained(owner.clone(), *rtype));
     }
+    // A zone would seem signed of which nobody keeps the signatures right.
+    if *class == Class::IN && matches!(*rtype, Rtype::RRSIG | Rtype::NSEC | Rtype::NSEC3 | Rtype::NSEC3PARAM) {
+        return Err(Refused::OfSigner(owner.clone(), *rtype));
+    }
     Ok(())
 }
 
@@ -213,6 +220,9 @@ impl Draft<'_> {
             for row in &at_name.new {
                 new.push(name.as_ref(), row.rtype, row.ttl, &row.rdata).expect("less than the zone and a message");
             }
+        }
+        if let Some(fault) = sound::new_fault(self.zone, &self.names).expect("less than the zone and a message") {
+            return Err(Refused::Unsound(fault));
         }
         old.sort();
         new.sort();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::dns::{Name, Rtype};
+use crate::zone::Finding;
 
 /// Why an UPDATE is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +24,16 @@ pub enum Refused {
     SetThere(Name, Rtype),
     /// REFUSED: what the signer makes is not for others to change.
     Maintained(Name, Rtype),
+    /// REFUSED: a signer's record, in a zone that nobody signs.
+    OfSigner(Name, Rtype),
     /// REFUSED: the zone was signed elsewhere, and its signatures would not fit any more.
     SignedElsewhere,
     /// REFUSED: more records than are taken.
     TooMany(usize),
     /// REFUSED: a set would have more records than it may.
     SetTooLarge(Name, Rtype),
+    /// REFUSED: the zone would have this error.
+    Unsound(Finding),
 }
 
 impl Refused {
@@ -37,7 +42,12 @@ impl Refused {
         match self {
             Self::Malformed(_) => 1,
             Self::NameMissing(_) => 3,
-            Self::Maintained(..) | Self::SignedElsewhere | Self::TooMany(_) | Self::SetTooLarge(..) => 5,
+            Self::Maintained(..)
+            | Self::OfSigner(..)
+            | Self::SignedElsewhere
+            | Self::TooMany(_)
+            | Self::SetTooLarge(..)
+            | Self::Unsound(_) => 5,
             Self::NameThere(_) => 6,
             Self::SetThere(..) => 7,
             Self::SetMissing(..) => 8,
@@ -58,8 +68,12 @@ impl fmt::Display for Refused {
             Self::SetMissing(name, rtype) => write!(f, "prerequisite not met: '{name}' has no {rtype} set, or another one"),
             Self::SetThere(name, rtype) => write!(f, "prerequisite not met: '{name}' has a {rtype} set"),
             Self::Maintained(name, rtype) => write!(f, "{rtype} of '{name}' is made by the signer here and not changed by others"),
+            Self::OfSigner(name, rtype) => {
+                write!(f, "{rtype} of '{name}' is for a signer to make: give the zone a `policy` to have it signed here")
+            }
             Self::SignedElsewhere => f.write_str("the zone is signed elsewhere, and a change would leave its signatures wrong"),
             Self::TooMany(n) => write!(f, "it has {n} records, more than are taken at once"),
+            Self::Unsound(Finding { owner, fault }) => write!(f, "the zone would have an error at '{owner}': {fault}"),
             Self::SetTooLarge(name, rtype) => write!(f, "the {rtype} set of '{name}' would have more records than a set may"),
         }
     }

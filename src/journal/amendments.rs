@@ -1,0 +1,112 @@
+//! What has changed of the state since it was written as a whole: a zone a line, so that one of many zones costs one line.
+//!
+//! Each line is the first 16 octets of the SHA-256 of its rest, hexadecimal, a space, and the rest: in the first line `saola-amendments 1` and the SHA-256
+//! of the state that is amended, in the others JSON. A line counts once it is synced. Amendments of another state are none.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::SavedZone;
+use super::durable;
+use crate::disk;
+
+const HEADER: &str = "saola-amendments 1 ";
+
+/// The octets that may stand beside any state. Our choice: little to read.
+const ANY: u64 = 1 << 16;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    zone: &'a str,
+    saved: &'a SavedZone,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnedLine {
+    zone: String,
+    saved: SavedZone,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct Amendments {
+    file: File,
+    octets: u64,
+    most: u64,
+}
+
+impl Amendments {
+    /// Begins the amendments of the state with this checksum, of so many octets.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn begin(path: &Path, base: &str, state_octets: u64) -> io::Result<Self> {
+        let head = line(&format!("{HEADER}{base}"));
+        let mut file = durable::replace_open(path, 0o640, |out| out.write_all(head.as_bytes()))?;
+        io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+        Ok(Self { file, octets: head.len() as u64, most: state_octets.max(ANY) })
+    }
+
+    /// True when the state is to be written as a whole again: what is amended costs as much as that, over and over.
+    pub fn is_full(&self) -> bool {
+        self.octets > self.most
+    }
+
+    /// Adds what is in force of a zone from now on; it is durable when this returns.
+    ///
+    /// # Errors
+    /// Of the file system; the state is to be written as a whole then.
+    pub fn add(&mut self, zone: &str, saved: &SavedZone) -> io::Result<()> {
+        let json = serde_json::to_string(&Line { zone, saved }).map_err(io::Error::other)?;
+        let line = line(&json);
+        self.file.write_all(line.as_bytes())?;
+        self.file.sync_data()?;
+        self.octets += line.len() as u64;
+        Ok(())
+    }
+}
+
+fn line(rest: &str) -> String {
+    format!("{} {rest}\n", sum(rest))
+}
+
+/// The rest of a line that is whole.
+fn rest(line: &str) -> Option<&str> {
+    let (checksum, rest) = line.strip_suffix('\n')?.split_once(' ')?;
+    (checksum == sum(rest)).then_some(rest)
+}
+
+fn sum(rest: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(rest.as_bytes())[..16])
+}
+
+/// The amendments of the state with this checksum, first to last. What a crash left of a last line had not been in force.
+///
+/// # Errors
+/// `InvalidData` when they are damaged; of the file system.
+pub fn read(path: &Path, base: &str, most: u64) -> io::Result<Vec<(String, SavedZone)>> {
+    let text = match disk::read_text(path, most) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut lines = text.split_inclusive('\n').peekable();
+    // The first line is there from the first moment.
+    let head = lines.next().and_then(rest).and_then(|head| head.strip_prefix(HEADER)).ok_or_else(damaged)?;
+    let mut all = Vec::new();
+    while let Some(line) = lines.next().filter(|_| head == base) {
+        match rest(line).and_then(|json| serde_json::from_str(json).ok()) {
+            Some(OwnedLine { zone, saved }) => all.push((zone, saved)),
+            None if lines.peek().is_none() => break,
+            None => return Err(damaged()),
+        }
+    }
+    Ok(all)
+}
