@@ -73,10 +73,10 @@ impl Source {
     pub fn all(config: &Config, held: impl Fn(&Name) -> Option<(Soa, Kept)>) -> Vec<Self> {
         let key = |name: &Name| config.keys.iter().find(|key| key.name == *name).map(TsigKey::key);
         let primary = |peer: &Peer| Primary { address: peer.address, key: peer.key.as_ref().and_then(key), tls: peer.tls.clone() };
-        let limits = Limits { octets: config.server.transfer_in_size, ..Limits::default() };
         let source = |zone: &config::Zone| match &zone.source {
             config::Source::File(_) | config::Source::Generated => None,
-            config::Source::Primaries { primaries, .. } => {
+            config::Source::Primaries { primaries, transfer_in_size, .. } => {
+                let limits = Limits { octets: transfer_in_size.unwrap_or(config.server.transfer_in_size), ..Limits::default() };
                 let apex = zone.name.as_ref().to_lowercase();
                 let (primaries, held) = (primaries.iter().map(primary).collect(), held(&apex));
                 Some(Self { apex, primaries, limits, held })
