@@ -6,7 +6,7 @@ use saola::answer::Prepared;
 use saola::dns::{Records, Rtype, Serial, UnixTime};
 use saola::transfer::inward::{Ask, Fault, Incoming, Limits, Notice, Received, Wanted, ask, ask_soa};
 use saola::transfer::tsig::{self, Algorithm, Judged, Key, Keys};
-use streams::{letters, message, messages, name, piece, show, soa};
+use streams::{Piece, letters, message, messages, name, piece, show, soa};
 
 const NOW: UnixTime = UnixTime(1_795_305_600);
 
@@ -203,6 +203,32 @@ fn limits_hold() {
     assert_eq!(with(Limits { octets: octets - 1, ..exact }), Err(Fault::TooMuch("octets", octets - 1)));
     assert_eq!(with(Limits { records: 2, ..exact }), Err(Fault::TooMuch("records", 2)));
     assert_eq!(with(Limits { messages: 2, ..exact }), Err(Fault::TooMuch("messages", 2)));
+}
+
+/// A record of sixteen octets may be five hundred in memory: the limit is for both, in a zone and in changes.
+#[test]
+fn what_is_kept_is_limited_too() {
+    let long = format!("{0}.{0}.{0}.{1}.vn", "a".repeat(63), "b".repeat(58));
+    for (have, text) in [(None, "S5"), (Some(3), "S5 S3"), (Some(3), "S5 S3 a1 S4"), (Some(3), "S5 S3 a1 S4 c1 S4")] {
+        let rtype = if have.is_some() { Rtype::IXFR } else { Rtype::AXFR };
+        let mut pieces: Vec<_> = text.split(' ').map(piece).collect();
+        pieces.push(Piece { owner: name(&long), ..piece("a1") });
+        let mut octets = message(Some(rtype), &pieces);
+        let at = octets.len() - 14 - name(&long).as_ref().as_wire().len();
+        let [high, low] = (0xc000 | at as u16).to_be_bytes();
+        for _ in 0..1000 {
+            // MINFO, whose names are two.
+            octets.extend_from_slice(&[high, low, 0, 14, 0, 1, 0, 0, 0, 60, 0, 4, high, low, high, low]);
+        }
+        octets[6..8].copy_from_slice(&(pieces.len() as u16 + 1000).to_be_bytes());
+        let with = |octets_at_most| {
+            let limits = Limits { octets: octets_at_most, ..Limits::default() };
+            feed(incoming(have, limits), std::slice::from_ref(&octets)).map(|received| received.is_some())
+        };
+        assert!(octets.len() < 20_000);
+        assert_eq!(with(400_000), Err(Fault::TooMuch("octets of records", 400_000)), "{text}");
+        assert_eq!(with(600_000), Ok(false), "{text}");
+    }
 }
 
 /// What is asked, as another implementation reads it.

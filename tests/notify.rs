@@ -49,6 +49,8 @@ struct World {
     /// NOTIFY messages: when, to whom, of which serial.
     notifies: Vec<(u64, SocketAddr, u32)>,
     news: Vec<(Option<Name>, SocketAddr, News)>,
+    /// The same for the log.
+    lines: Vec<String>,
 }
 
 fn name(text: &str) -> Name {
@@ -88,6 +90,7 @@ impl World {
             ticks: BTreeMap::new(),
             notifies: Vec::new(),
             news: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
@@ -126,7 +129,9 @@ impl World {
                 *self.ticks.entry(self.now).or_default() += 1;
                 self.carry(to, &buffer);
             }
-            self.news.extend(self.notifier.events().into_iter().map(|event| (event.apex, event.address, event.news)));
+            let events = self.notifier.events(now);
+            self.lines.extend(events.iter().map(ToString::to_string));
+            self.news.extend(events.into_iter().map(|event| (event.apex, event.address, event.news)));
             let wake = self.notifier.wake().unwrap_or(u64::MAX);
             assert!(wake > self.now, "it would spin");
             let arrives = self.way.first_key_value().map_or(u64::MAX, |((at, _), _)| *at);
@@ -310,7 +315,7 @@ fn who_is_deaf_delays_nobody_and_is_told_when_it_hears_again() {
         let told = world.status("vn").iter().filter(|status| status.state == State::Current).count();
         assert_eq!(told, 5, "{serial}");
     }
-    world.check_news(&[(None, 2, News::Deaf(1))]);
+    world.check_news(&[(None, 2, News::Deaf)]);
     world.serve(&[("vn", 400), ("com.vn", 9)]);
     world.pass(300_000);
     world.check_news(&[]);
@@ -352,6 +357,38 @@ fn who_refuses_is_not_asked_again_for_this_serial() {
     world.pass(1000);
     assert_eq!(world.status("vn")[1].state, State::Current);
     world.check_news(&[(Some("vn"), 1, News::Good)]);
+}
+
+/// A secondary that has none of 80 zones is one line, however it says so; a second one when it is mended.
+#[test]
+fn many_zones_of_a_secondary_are_one_line() {
+    let mut world = World::new(6, 3);
+    world.peers.get_mut(&address(1)).expect("there").does = Does::Refuse(9);
+    world.peers.get_mut(&address(2)).expect("there").does = Does::DropNotify;
+    let names: Vec<_> = (0..80).map(|i| format!("z{i}.vn")).collect();
+    let zones = |serial| names.iter().map(|name| (name.as_str(), serial)).collect::<Vec<_>>();
+    world.serve(&zones(5));
+    world.pass(10 * HOUR);
+    let of = |world: &World, i: usize| {
+        let prefix = format!("secondary {} ", address(i));
+        world.lines.iter().filter_map(|line| Some(line.strip_prefix(&prefix)?.split(':').next()?.to_owned())).collect::<Vec<_>>()
+    };
+    let refused = "answers NOTIFY of 80 zones with NOTAUTH";
+    assert_eq!(of(&world, 1), [refused]);
+    let dropped = of(&world, 2);
+    assert_eq!(dropped[..2], ["gives no good answer, 80 zones wait for it ('saola zone status' says why)", "answers again"], "{dropped:?}");
+    assert_eq!(dropped[2..], ["does not answer NOTIFY of 80 zones, though it answers queries"], "{dropped:?}");
+    assert_eq!(world.lines.len(), 4, "{:?}", world.lines);
+    // Some of them are mended: nothing. All: one line.
+    world.peers.get_mut(&address(1)).expect("there").does = Does::Well(10);
+    for name in &names[..79] {
+        world.publish(name, 6);
+    }
+    world.pass(60_000);
+    assert_eq!(of(&world, 1), [refused]);
+    world.publish(&names[79], 6);
+    world.pass(60_000);
+    assert_eq!(of(&world, 1), [refused, "is well again"]);
 }
 
 #[test]

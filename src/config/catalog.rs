@@ -57,6 +57,7 @@ pub struct Membership {
 /// `[template.NAME]` as it is written, its peers understood.
 pub(super) struct Written {
     primaries: Option<(Vec<Peer>, Vec<Allow>)>,
+    transfer_in_size: Option<u64>,
     notify: Vec<Peer>,
     allow_transfer: Vec<Allow>,
     zonemd: Zonemd,
@@ -118,10 +119,11 @@ impl Reader<'_> {
                 }
                 (None, None) => None,
             };
+            let transfer_in_size = self.mebibytes(table.transfer_in_size, &key("transfer-in-size"))?;
             let notify = self.told(table.notify, &key("notify"), keys)?;
             let allow_transfer = self.allowed(table.allow_transfer, &key("allow-transfer"), keys)?;
             let zonemd = self.choice(table.zonemd, &key("zonemd"), &ZONEMD, Zonemd::Off)?;
-            Ok((name, Written { primaries, notify, allow_transfer, zonemd }))
+            Ok((name, Written { primaries, transfer_in_size, notify, allow_transfer, zonemd }))
         };
         tables.into_iter().map(template).collect()
     }
@@ -142,11 +144,14 @@ impl Reader<'_> {
             let key = "zone.catalog-template";
             let name = text.get_ref();
             let what = || format!("there is no template '{name}', add a table [template.{name}]");
-            let Written { primaries, notify, allow_transfer, zonemd } = templates.get(name).ok_or_else(|| self.error(text, key, what()))?;
-            let source = match primaries {
-                Some((primaries, allow_notify)) => Source::Primaries { primaries: primaries.clone(), allow_notify: allow_notify.clone() },
-                None if own.is_primaries() => own.clone(),
-                None => {
+            let written = templates.get(name).ok_or_else(|| self.error(text, key, what()))?;
+            let Written { primaries, transfer_in_size, notify, allow_transfer, zonemd } = written;
+            let source = match (primaries, own) {
+                (Some((primaries, allow_notify)), _) | (None, Source::Primaries { primaries, allow_notify, .. }) => {
+                    let (primaries, allow_notify) = (primaries.clone(), allow_notify.clone());
+                    Source::Primaries { primaries, allow_notify, transfer_in_size: *transfer_in_size }
+                }
+                (None, Source::File(_) | Source::Generated) => {
                     let what =
                         format!("the template '{name}' has no primaries, and the catalog has none that members could come from, add them");
                     return Err(self.error(text, key, what));

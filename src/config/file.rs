@@ -115,6 +115,7 @@ pub struct Zone {
     pub zonemd: Option<Spanned<String>>,
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
+    pub transfer_in_size: Option<Spanned<u32>>,
     pub allow_update: Option<Spanned<Vec<Allow>>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
@@ -131,6 +132,7 @@ pub struct Zone {
 pub struct Template {
     pub primaries: Option<Spanned<Vec<Peer>>>,
     pub allow_notify: Option<Spanned<Vec<Allow>>>,
+    pub transfer_in_size: Option<Spanned<u32>>,
     pub notify: Option<Spanned<Vec<Peer>>>,
     pub allow_transfer: Option<Spanned<Vec<Allow>>>,
     pub zonemd: Option<Spanned<String>>,

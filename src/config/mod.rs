@@ -98,7 +98,7 @@ pub struct Server {
     pub udp_limit: u16,
     /// Zones that are fetched from primaries at a time.
     pub transfers_in: usize,
-    /// The most octets that a zone may have on its way from a primary.
+    /// The most octets that a zone may have on its way from a primary, and as records in memory.
     pub transfer_in_size: u64,
     /// How long that may take.
     pub transfer_in_time: Duration,
@@ -192,6 +192,8 @@ pub enum Source {
         primaries: Vec<Peer>,
         /// Who beside them may say that the zone has changed.
         allow_notify: Vec<Allow>,
+        /// The most octets of an answer of theirs; `None` = as the server has it.
+        transfer_in_size: Option<u64>,
     },
     /// The configuration itself: a catalog of the zones that name it (RFC 9432).
     Generated,

@@ -108,7 +108,7 @@ impl Reader<'_> {
         // Our choice: a transfer waits for its peer more than it works, and a primary that hangs must not keep the zones of others waiting.
         let transfers_in = self.number(table.transfers_in, "server.transfers-in", 8, 1..=1000)? as usize;
         // Our choices: above any zone but a few, and time enough for one over any line. A primary that has no end must have one here.
-        let transfer_in_size = u64::from(self.number(table.transfer_in_size, "server.transfer-in-size", 1024, 1..=1 << 20)?) << 20;
+        let transfer_in_size = self.mebibytes(table.transfer_in_size, "server.transfer-in-size")?.unwrap_or(1 << 30);
         let transfer_in_time = self.duration(table.transfer_in_time, "server.transfer-in-time", Duration::from_secs(7200), 1..=86_400)?;
         let workers = self.number(table.workers, "server.workers", 0, 0..=1024)? as usize;
         let state = self.path(table.state, "server.state", "var")?;
@@ -312,7 +312,9 @@ impl Reader<'_> {
             (Some(file), None) => Source::File(self.path(Some(file), "zone.file", "")?),
             (None, Some(list)) => {
                 let primaries = self.primaries(&list, "zone.primaries", keys, tls)?;
-                Source::Primaries { primaries, allow_notify: self.allowed(table.allow_notify.clone(), "zone.allow-notify", keys)? }
+                let allow_notify = self.allowed(table.allow_notify.clone(), "zone.allow-notify", keys)?;
+                let transfer_in_size = self.mebibytes(table.transfer_in_size.clone(), "zone.transfer-in-size")?;
+                Source::Primaries { primaries, allow_notify, transfer_in_size }
             }
             (Some(file), Some(_)) => {
                 let what = format!("'{name}' has a file and primaries, remove one: a zone comes from one place");
@@ -336,6 +338,10 @@ impl Reader<'_> {
         if let (Source::File(_) | Source::Generated, Some(list)) = (&source, &table.allow_notify) {
             let what = format!("'{name}' comes from a file, of which nobody can say that it has changed, remove allow-notify");
             return Err(self.error(list, "zone.allow-notify", what));
+        }
+        if let (Source::File(_) | Source::Generated, Some(size)) = (&source, &table.transfer_in_size) {
+            let what = format!("'{name}' does not come from primaries, remove transfer-in-size");
+            return Err(self.error(size, "zone.transfer-in-size", what));
         }
         let sign = self.policy_name(table.sign, "zone.sign", policies)?;
         let zonemd = self.choice(table.zonemd, "zone.zonemd", &ZONEMD, Zonemd::Off)?;
@@ -511,6 +517,13 @@ impl Reader<'_> {
             }
             value => Ok(value.map_or(default, Spanned::into_inner)),
         }
+    }
+
+    /// A number of MiB, as octets.
+    pub(super) fn mebibytes(&self, value: Option<Spanned<u32>>, key: &str) -> Result<Option<u64>, ConfigError> {
+        let is_there = value.is_some();
+        let n = self.number(value, key, 1, 1..=1 << 20)?;
+        Ok(is_there.then_some(u64::from(n) << 20))
     }
 
     fn duration(

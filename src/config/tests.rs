@@ -119,6 +119,11 @@ fn mistakes_name_line_and_key() {
         "line 6: zone.allow-notify.key: there is no key 'k', add a [[key]] with this name",
     );
     refused(
+        &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\ntransfer-in-size = 1"),
+        "line 6: zone.transfer-in-size: 'a.vn.' does not come from primaries, remove transfer-in-size",
+    );
+    refused(&with(&format!("{primaries}transfer-in-size = 0")), "line 6: zone.transfer-in-size: 0 is out of range, write 1 to 1048576");
+    refused(
         &with("[[zone]]\nname = \"a.vn\"\nfile = \"x\"\nallow-notify = []"),
         "line 6: zone.allow-notify: 'a.vn.' comes from a file, of which nobody can say that it has changed, remove allow-notify",
     );
@@ -346,7 +351,10 @@ fn catalogs_are_understood() {
                 from("192.0.2.2")
             ),
         ),
-        format!("[template.x]\n[template.y]\n{}[template.z]\nallow-transfer = [{{ prefix = \"::2\" }}]\n", from("192.0.2.3")),
+        format!(
+            "[template.x]\ntransfer-in-size = 7\n[template.y]\n{}[template.z]\nallow-transfer = [{{ prefix = \"::2\" }}]\n",
+            from("192.0.2.3")
+        ),
     ];
     let config = parse(&with(&text.concat())).expect("good");
     let name = |text: &str| Name::parse(text).expect("a name");
@@ -363,6 +371,11 @@ fn catalogs_are_understood() {
         let Source::Primaries { primaries, .. } = &template.source else { panic!("primaries") };
         (primaries[0].address.to_string(), template.allow_transfer.len())
     };
+    for (groups, expected) in [(None, Some(7 << 20)), (Some("y"), None)] {
+        let groups: Vec<_> = groups.into_iter().map(group).collect();
+        let Source::Primaries { transfer_in_size, .. } = &rules.template(&groups).source else { panic!("primaries") };
+        assert_eq!(*transfer_in_size, expected);
+    }
     for (groups, expected) in [
         (&[][..], ("192.0.2.2:53", 0)),
         (&["Y"], ("192.0.2.2:53", 0)),

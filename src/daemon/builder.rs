@@ -371,7 +371,14 @@ impl Builder {
                     0
                 }
                 Err(not_changed) => {
-                    log::warn!("[{apex}] update refused, of {who}: {not_changed}");
+                    // A prerequisite that is not met is an answer to the client's question, and as usual as a change.
+                    let level = match &not_changed {
+                        NotChanged::Asked(
+                            Refused::NameMissing(_) | Refused::NameThere(_) | Refused::SetMissing(..) | Refused::SetThere(..),
+                        ) => log::Level::Info,
+                        NotChanged::Asked(_) | NotChanged::Fixed | NotChanged::Unavailable | NotChanged::Failed(_) => log::Level::Warn,
+                    };
+                    log::log!(level, "[{apex}] update refused, of {who}: {not_changed}");
                     match not_changed {
                         NotChanged::Asked(refused) => refused.rcode(),
                         NotChanged::Fixed => REFUSED,

@@ -86,7 +86,7 @@ pub fn face(config: &Config, hostname: String, cookie_secrets: Vec<[u8; 16]>) ->
 pub fn access(config: &Config) -> Access {
     let notifiers = |zone: &Zone| match &zone.source {
         Source::File(_) | Source::Generated => None,
-        Source::Primaries { primaries, allow_notify } => {
+        Source::Primaries { primaries, allow_notify, .. } => {
             // By its address alone, whatever key is spoken with it: some primaries sign no notices, and one is only a reason to ask.
             let by_address = primaries.iter().map(|peer| Allow { prefix: peer.address.ip().into(), key: None, tls: Demand::None });
             Some((zone.name.as_ref().to_lowercase(), by_address.chain(allow_notify.iter().cloned()).collect()))

@@ -73,10 +73,10 @@ impl Source {
     pub fn all(config: &Config, held: impl Fn(&Name) -> Option<(Soa, Kept)>) -> Vec<Self> {
         let key = |name: &Name| config.keys.iter().find(|key| key.name == *name).map(TsigKey::key);
         let primary = |peer: &Peer| Primary { address: peer.address, key: peer.key.as_ref().and_then(key), tls: peer.tls.clone() };
-        let limits = Limits { octets: config.server.transfer_in_size, ..Limits::default() };
         let source = |zone: &config::Zone| match &zone.source {
             config::Source::File(_) | config::Source::Generated => None,
-            config::Source::Primaries { primaries, .. } => {
+            config::Source::Primaries { primaries, transfer_in_size, .. } => {
+                let limits = Limits { octets: transfer_in_size.unwrap_or(config.server.transfer_in_size), ..Limits::default() };
                 let apex = zone.name.as_ref().to_lowercase();
                 let (primaries, held) = (primaries.iter().map(primary).collect(), held(&apex));
                 Some(Self { apex, primaries, limits, held })
@@ -133,7 +133,7 @@ struct Zone {
     /// Tells the answers to this machine's questions from those to the one before it.
     epoch: u64,
     /// Why each primary failed, as it was said in the log.
-    said: BTreeMap<usize, String>,
+    said: BTreeMap<usize, Problem>,
 }
 
 /// A question that waits for a thread.
@@ -234,7 +234,7 @@ impl Secondaries {
     pub fn lines(&self) -> Vec<Line> {
         let line = |(apex, zone): (&Name, &Zone)| {
             let status = zone.secondary.status();
-            let problem = zone.said.get(&status.primary).cloned();
+            let problem = zone.said.get(&status.primary).map(Problem::to_string);
             Line { apex: apex.clone(), primary: zone.primaries[status.primary].address, status, problem }
         };
         self.0.state().zones.iter().map(line).collect()
@@ -378,7 +378,7 @@ impl Watch {
         let Some(zone) = state.zones.get_mut(apex).filter(|zone| zone.epoch == job.epoch) else { return };
         let (outcome, problem) = match fetched {
             Ok(outcome) => (outcome, None),
-            Err(problem) => (Outcome::Failed, Some(problem)),
+            Err(problem) => (Outcome::Failed, Some(Problem::Failed(problem))),
         };
         let problem = problem.or_else(|| behind(&outcome, job.have.as_ref()));
         let is_taken = matches!(outcome, Outcome::Taken { .. });
@@ -390,7 +390,7 @@ impl Watch {
         let kept = zone.secondary.kept().filter(|kept| problem.is_none() && kept.checked == now);
         drop(state);
         match (&problem, before) {
-            (Some(problem), before) if before.as_ref() != Some(problem) => log::warn!("[{apex}] transfer from {address} failed: {problem}"),
+            (Some(problem), before) if problem.is_news(before.as_ref()) => log::warn!("[{apex}] transfer from {address} failed: {problem}"),
             (None, Some(_)) if !is_taken => log::info!("[{apex}] {address} answers again, the zone is what it has"),
             _ => {}
         }
@@ -401,11 +401,40 @@ impl Watch {
     }
 }
 
+/// Why a primary gives nothing.
+#[derive(Clone, Debug, PartialEq)]
+enum Problem {
+    /// It has less than we have: its serial, ours.
+    Behind(Serial, Serial),
+    /// Anything else, in words.
+    Failed(String),
+}
+
+impl Problem {
+    /// True if it is to be said: not when the same was said before. Who is behind goes on to be so while both serials move, as often as it is
+    /// looked at.
+    fn is_news(&self, before: Option<&Self>) -> bool {
+        match (self, before) {
+            (Self::Behind(..), Some(Self::Behind(..))) => false,
+            (problem, before) => before != Some(problem),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Behind(theirs, ours) => write!(f, "it has serial {theirs}, and ours is {ours}: it is behind, or its serial went back"),
+            Self::Failed(what) => f.write_str(what),
+        }
+    }
+}
+
 /// What is wrong with a primary that has less than we have.
-fn behind(outcome: &Outcome, have: Option<&Soa>) -> Option<String> {
+fn behind(outcome: &Outcome, have: Option<&Soa>) -> Option<Problem> {
     match (outcome, have) {
         (Outcome::Current { serial, .. }, Some(have)) if *serial != Serial(have.serial) => {
-            Some(format!("it has serial {serial}, and ours is {}: it is behind, or its serial went back", have.serial))
+            Some(Problem::Behind(*serial, Serial(have.serial)))
         }
         _ => None,
     }
@@ -439,5 +468,28 @@ impl State {
             }
         }
         expired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stays_behind_is_no_news() {
+        let behind = |theirs, ours| Problem::Behind(Serial(theirs), Serial(ours));
+        let failed = |what: &str| Problem::Failed(what.into());
+        for (problem, before, expected) in [
+            (behind(3, 5), None, true),
+            (behind(3, 5), Some(behind(3, 5)), false),
+            (behind(4, 6), Some(behind(3, 5)), false),
+            (behind(3, 5), Some(failed("a")), true),
+            (failed("a"), Some(behind(3, 5)), true),
+            (failed("a"), Some(failed("a")), false),
+            (failed("b"), Some(failed("a")), true),
+            (failed("a"), None, true),
+        ] {
+            assert_eq!(problem.is_news(before.as_ref()), expected, "{problem} after {before:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::builder::Work;
+use crate::dns::NameRef;
 use crate::transport::{Later, Updater};
 
 /// What waits, the first that came first.
@@ -15,6 +16,8 @@ pub struct Updates {
 
 /// Changes that may wait: our choice, some seconds of work. Who comes then gets SERVFAIL and tries again.
 const MOST: usize = 1000;
+/// Those of them that one key may have: however many it sends, there is room for others. Our choice.
+const MOST_OF_KEY: usize = MOST / 2;
 
 impl Updates {
     /// With nothing yet; `work` is where the builder is told that there is something.
@@ -46,7 +49,7 @@ impl Updater for Updates {
         if waiting.iter().any(|other| other.is_again(&later)) {
             return later.forget();
         }
-        if waiting.len() >= MOST {
+        if !has_room(waiting.iter().map(|other| other.wish().key()), later.wish().key()) {
             drop(waiting);
             // It answers itself, and not while others wait for the lock.
             return drop(later);
@@ -54,5 +57,28 @@ impl Updater for Updates {
         waiting.push_back(later);
         drop(waiting);
         self.ring();
+    }
+}
+
+/// True if one more of this key may wait; `waiting` are the keys of those that do.
+fn has_room<'a>(waiting: impl ExactSizeIterator<Item = NameRef<'a>>, key: NameRef<'_>) -> bool {
+    waiting.len() < MOST && waiting.filter(|other| *other == key).count() < MOST_OF_KEY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Name;
+
+    #[test]
+    fn one_key_leaves_room_for_others() {
+        let [a, b, c] = ["a", "b", "c"].map(|text| Name::parse(text).expect("a name"));
+        let with = |n_a: usize, n_b: usize, key: &Name| {
+            let waiting: Vec<_> = std::iter::repeat_n(a.as_ref(), n_a).chain(std::iter::repeat_n(b.as_ref(), n_b)).collect();
+            has_room(waiting.into_iter(), key.as_ref())
+        };
+        assert!(with(0, 0, &a) && with(499, 500, &a) && with(500, 499, &c));
+        assert!(!with(500, 0, &a) && with(500, 0, &b));
+        assert!(!with(500, 500, &a) && !with(500, 500, &c));
     }
 }

@@ -130,6 +130,11 @@ impl Records {
         self.entries.len()
     }
 
+    /// Octets that the records take: names, RDATA and 16 a record. Room that is kept for more is not in it.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
     /// The owner of the record added last; of sorted records, the last in order.
     pub fn last_owner(&self) -> Option<NameRef<'_>> {
         self.entries.last().map(|entry| self.owner_at(entry.owner))

@@ -33,6 +33,16 @@ impl Access {
         self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.lets_in(client, now))
     }
 
+    /// What `client` is told of in the log that may not transfer the zone `apex`.
+    pub fn why_no_transfer(&self, apex: &Name, client: &Client<'_>) -> &'static str {
+        let named = self.zones.get(apex).unwrap_or(&self.others).iter().any(|allow| allow.names(client));
+        match client.channel {
+            Channel::Plain if named => "allow-transfer lets it in over TLS (ALPN dot) alone, and it came without",
+            Channel::Tls(_) if named => "it came over TLS and did not prove to be who allow-transfer asks for: look at its certificate",
+            Channel::Plain | Channel::Tls(_) => "allow-transfer does not name it with this key",
+        }
+    }
+
     /// Says whether `client` may change the zone `apex`, which is served here.
     ///
     /// # Errors
@@ -146,10 +156,13 @@ pub enum Demand {
 
 impl Allow {
     fn lets_in(&self, client: &Client<'_>, now: UnixTime) -> bool {
-        self.prefix.contains(client.address)
-            && self.key.as_ref().is_none_or(|asked| client.key.is_some_and(|key| asked.as_ref() == key))
-            // Last, for it may cost something.
-            && self.tls.is_met_by(client.channel, now)
+        // The channel last, for it may cost something.
+        self.names(client) && self.tls.is_met_by(client.channel, now)
+    }
+
+    /// True if it is about this client, however it came.
+    fn names(&self, client: &Client<'_>) -> bool {
+        self.prefix.contains(client.address) && self.key.as_ref().is_none_or(|asked| client.key.is_some_and(|key| asked.as_ref() == key))
     }
 }
 
@@ -253,6 +266,22 @@ mod tests {
             ("com.vn", "::1", Some("all"), false),
         ] {
             assert_eq!(may(&access, apex, client, key), expected, "{apex} {client} {key:?}");
+        }
+    }
+
+    #[test]
+    fn who_should_come_over_tls_is_told_so() {
+        let mut access = Access::default();
+        access.zones.insert(name("vn"), vec![Allow { tls: Demand::Tls, ..allow("192.0.2.0/24", Some("xfr")) }]);
+        for (key, channel, expected) in [
+            ("xfr", Channel::Plain, "over TLS (ALPN dot) alone"),
+            ("xfr", Channel::Tls(None), "look at its certificate"),
+            ("other", Channel::Plain, "does not name it with this key"),
+            ("other", Channel::Tls(None), "does not name it with this key"),
+        ] {
+            let key = name(key);
+            let why = access.why_no_transfer(&name("vn"), &client("192.0.2.1", Some(&key), channel));
+            assert!(why.contains(expected), "{why}");
         }
     }
 }

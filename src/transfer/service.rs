@@ -174,10 +174,8 @@ impl Special<'_> {
         if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {
             // Strangers are only counted; who holds a key may wonder.
             if let Some(key) = key {
-                log::warn!(
-                    "[{apex}] transfer refused, to {}, key {key}: allow-transfer does not name it with this key as it came",
-                    client.address
-                );
+                let why = self.site.access.why_no_transfer(&apex, &client);
+                log::warn!("[{apex}] transfer refused, to {}, key {key}: {why}", client.address);
             }
             return Err(REFUSED);
         }

@@ -12,7 +12,8 @@ use ring::hmac;
 use crate::dns::message::{self, RawRecord};
 use crate::dns::{Class, Name, NameRef, Rtype, UnixTime};
 
-/// How far the clocks of both sides may be apart, in seconds (RFC 8945 §10 recommends it).
+/// How far the clocks of both sides may be apart, in seconds (RFC 8945 §10 recommends it). It is what we write, and the most we take of
+/// others: a message says itself how long it is good, and one with 65,535 could be sent again for 18 hours.
 pub const FUDGE: u16 = 300;
 
 /// How many messages of a sequence may stand between signed ones (RFC 8945 §5.3.1).
@@ -240,7 +241,8 @@ impl Signed {
         Some(Self { stamp, mac: mac.to_vec(), message })
     }
 
-    /// Judges MAC and time, in this order (RFC 8945 §5.2); gives the MAC as it stood there.
+    /// Judges MAC and time, in this order (RFC 8945 §5.2). A fudge above [`FUDGE`] counts as that one, in requests and in answers: §5.2.3
+    /// lets the sender choose it, and §10 says why it should be small.
     fn judge(&self, key: &Key, digest: hmac::Context, in_full: bool, now: UnixTime) -> Result<(), Fault> {
         let whole = key.algorithm.hmac().digest_algorithm().output_len();
         // A MAC may be shortened, but not to nothing (RFC 8945 §5.2.2.1).
@@ -250,7 +252,7 @@ impl Signed {
         let expected = self.stamp.mac(key, digest, &self.message, in_full);
         // In a time that does not depend on how much of it is right.
         verify_slices_are_equal(&self.mac, &expected.as_ref()[..self.mac.len()]).map_err(|_| Fault::BadSig)?;
-        if now.0.abs_diff(self.stamp.time) > u64::from(self.stamp.fudge) {
+        if now.0.abs_diff(self.stamp.time) > u64::from(self.stamp.fudge.min(FUDGE)) {
             return Err(Fault::BadTime);
         }
         // Nobody we speak with shortens MACs: who does is not let in.
@@ -549,6 +551,41 @@ mod tests {
             ],
         ),
     ];
+
+    /// A message is not good for longer than five minutes, whatever it says; for less, where it says so.
+    #[test]
+    fn a_large_fudge_is_cut() {
+        let key = key(Algorithm::HmacSha256);
+        let keys = Keys::from_iter([key.clone()]);
+        for (fudge, late, is_good) in
+            [(65_535, 300, true), (65_535, 301, false), (300, 300, true), (300, 301, false), (10, 10, true), (10, 11, false)]
+        {
+            let stamp = Stamp { fudge, ..Stamp::new(&key, THEN) };
+            let mut request = question(false);
+            let mac = stamp.mac(&key, hmac::Context::with_key(&key.secret), &request, true);
+            stamp.append(&mut request, mac.as_ref());
+            for now in [THEN.0 + late, THEN.0 - late] {
+                let found = match keys.judge(&request, UnixTime(now)) {
+                    Judged::Good(_) => true,
+                    Judged::Refused(refusal) => {
+                        assert_eq!(refusal.fault, Fault::BadTime);
+                        false
+                    }
+                    Judged::Unsigned | Judged::Malformed => panic!("it is signed"),
+                };
+                assert_eq!(found, is_good, "{fudge} {late}");
+            }
+            // Of a primary.
+            let mut request = question(false);
+            let mut verifier = key.sign_request(&mut request, THEN);
+            let mut answer = question(true);
+            let prior = Signed::read(&request).expect("whole").expect("signed").mac;
+            let mac = stamp.mac(&key, started(&key, &prior), &answer, true);
+            stamp.append(&mut answer, mac.as_ref());
+            let expected = if is_good { Ok(()) } else { Err(Fault::BadTime) };
+            assert_eq!(verifier.take(&answer, UnixTime(THEN.0 + late)), expected, "{fudge} {late}");
+        }
+    }
 
     fn mac_of(message: &[u8]) -> String {
         HEXLOWER.encode(&Signed::read(message).expect("whole").expect("signed").mac)

@@ -35,14 +35,25 @@ pub struct Times {
     pub connect: Duration,
     /// For the next octets of an answer.
     pub idle: Duration,
+    /// For the next [`LEAST`] octets.
+    pub least: Duration,
     /// For the whole of it.
     pub total: Duration,
 }
 
+/// The octets that have to come within [`Times::least`], while there is no end: who sends a record now and then would hold a thread for as
+/// long as a transfer may take. A zone that is smaller has five minutes for all of it, at 34 octets a second. As BIND has it.
+pub const LEAST: u64 = 10_240;
+
 impl Default for Times {
     /// Our choices: a primary that does not take a connection in five seconds is gone, and two hours are enough for any zone over any line.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), idle: Duration::from_secs(30), total: Duration::from_secs(7200) }
+        Self {
+            connect: Duration::from_secs(5),
+            idle: Duration::from_secs(30),
+            least: Duration::from_secs(300),
+            total: Duration::from_secs(7200),
+        }
     }
 }
 
@@ -86,6 +97,8 @@ pub enum Failure {
     Broken(io::Error),
     /// There was no more for this long.
     Idle(Duration),
+    /// There was little for this long.
+    Slow(Duration),
     /// It took too long.
     TooLong(Duration),
     /// The answer is none that can be taken.
@@ -101,6 +114,7 @@ impl fmt::Display for Failure {
             }
             Self::Broken(error) => write!(f, "the connection failed: {error}"),
             Self::Idle(time) => write!(f, "the primary sent nothing for {} s", time.as_secs()),
+            Self::Slow(time) => write!(f, "the primary sent less than {LEAST} octets in {} s", time.as_secs()),
             Self::TooLong(time) => write!(f, "the transfer took longer than {} s", time.as_secs()),
             Self::Answer(fault) => fault.fmt(f),
         }
@@ -167,6 +181,7 @@ impl Asking<'_> {
         let mut stream = open(self.primary, self.times, deadline)?;
         let broken = |error: io::Error| match error.kind() {
             io::ErrorKind::WouldBlock if Instant::now() < deadline => Failure::Idle(self.times.idle),
+            io::ErrorKind::TimedOut if Instant::now() < deadline => Failure::Slow(self.times.least),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::TooLong(self.times.total),
             _ => Failure::Broken(error),
         };
@@ -221,7 +236,7 @@ impl Asking<'_> {
 /// Opens the stream on which a transfer comes. Every transport of transfers begins here, and nobody behind it knows which one it is.
 fn open(primary: &Primary, times: Times, deadline: Instant) -> Result<Stream, Failure> {
     let stream = TcpStream::connect_timeout(&primary.address, times.connect).map_err(Failure::Connect)?;
-    let stream = Timed { stream, idle: times.idle, deadline };
+    let stream = Timed { stream, times, deadline, since: Instant::now(), n_since: 0 };
     match &primary.tls {
         None => Ok(Stream::Plain(stream)),
         Some(peer) => connect(stream, peer).map(|stream| Stream::Tls(Box::new(stream))).map_err(Failure::Connect),
@@ -259,24 +274,35 @@ impl Write for Stream {
     }
 }
 
-/// A connection whose reads and writes end in time: `WouldBlock` after too long without anything, `TimedOut` behind the end.
+/// A connection whose reads and writes end in time: `WouldBlock` after too long without anything, `TimedOut` behind the end, and when too
+/// little came.
 struct Timed {
     stream: TcpStream,
-    idle: Duration,
+    times: Times,
     deadline: Instant,
+    /// When octets were counted from, and how many came since.
+    since: Instant,
+    n_since: u64,
 }
 
 impl Timed {
     fn wait(&self) -> io::Result<Option<Duration>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left.min(self.idle))) }
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left.min(self.times.idle))) }
     }
 }
 
 impl Read for Timed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.wait()?)?;
-        self.stream.read(buffer)
+        let n = self.stream.read(buffer)?;
+        self.n_since += n as u64;
+        if self.n_since >= LEAST {
+            (self.since, self.n_since) = (Instant::now(), 0);
+        } else if n > 0 && self.since.elapsed() > self.times.least {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(n)
     }
 }
 

@@ -153,7 +153,8 @@ impl Worker {
                 return;
             }
             self.send(&mut buffer);
-            for event in self.notifier.events() {
+            let now = self.now();
+            for event in self.notifier.events(now) {
                 let level = if event.news.is_good() { log::Level::Info } else { log::Level::Warn };
                 log::log!(level, "{event}");
             }

@@ -57,7 +57,7 @@ pub fn answer(octets: &[u8]) {
             n += 1;
         }
         assert!(n <= 2, "{n} datagrams to two secondaries");
-        notifier.events();
+        notifier.events(now);
     }
 }
 

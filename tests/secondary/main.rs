@@ -29,6 +29,8 @@ enum Play {
     Cut(Rtype, &'static str),
     /// Refuses with a response code.
     Refuse(u8),
+    /// Says so, an octet every few milliseconds.
+    Drip(Rtype, &'static str),
     /// Says nothing.
     Hang,
 }
@@ -93,7 +95,7 @@ fn read(stream: &mut TcpStream) -> Vec<u8> {
 
 fn perform(play: Play, request: &[u8], stream: &mut TcpStream) {
     let mut all = match play {
-        Play::Say(rtype, text) | Play::Cut(rtype, text) => messages(rtype, text),
+        Play::Say(rtype, text) | Play::Cut(rtype, text) | Play::Drip(rtype, text) => messages(rtype, text),
         Play::Refuse(rcode) => {
             let mut message = request[..18 + 2].to_vec();
             (message[2], message[3]) = (0x80, rcode);
@@ -111,12 +113,19 @@ fn perform(play: Play, request: &[u8], stream: &mut TcpStream) {
     if matches!(play, Play::Cut(..)) {
         octets.truncate(octets.len() - 3);
     }
+    if matches!(play, Play::Drip(..)) {
+        let mut drops = octets.chunks(1);
+        while drops.next().is_some_and(|drop| stream.write_all(drop).is_ok()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        return;
+    }
     // Who has seen enough closes before the end.
     let _ = stream.write_all(&octets);
 }
 
 fn times() -> Times {
-    Times { connect: Duration::from_secs(5), idle: Duration::from_millis(300), total: Duration::from_secs(60) }
+    Times { connect: Duration::from_secs(5), idle: Duration::from_millis(300), ..Times::default() }
 }
 
 fn notice(serial: u32) -> Notice {
@@ -210,6 +219,19 @@ fn who_hangs_holds_nobody_else() {
     site.wait_for_zone("vn", "S3 a1");
     hangs.wait_for(1);
     assert_eq!(hangs.asked().len(), 2, "half of the threads");
+}
+
+/// A primary that is never idle and never done is given up; one that has little to say is not.
+#[test]
+fn who_sends_next_to_nothing_is_given_up() {
+    for (least, expected) in [(Duration::from_millis(50), Err("the primary sent less than 10240 octets in 0 s")), (times().least, Ok(()))] {
+        let actor = Actor::new(&[Play::Drip(AXFR, "S3 a1 b1 S3")]);
+        let (primary, apex) = (actor.primary(), name("vn"));
+        let times = Times { least, idle: Duration::from_secs(60), ..times() };
+        let asking = Asking { primary: &primary, apex: apex.as_ref(), times, limits: Limits::default() };
+        let found = asking.whole().map(drop).map_err(|failure| failure.to_string());
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
 }
 
 /// What is taken out of the configuration is let go; what stays goes on.

@@ -42,6 +42,7 @@ impl<'k> Incoming<'k> {
             self.counted.records += 1;
             check(self.counted.records, self.limits.records, "records")?;
             self.record(octets, &record)?;
+            check(self.stream.size() as u64, self.limits.octets, "octets of records")?;
         }
         if is_empty {
             return Err(Fault::Empty);

@@ -51,7 +51,7 @@ pub enum Fault {
     Twice(Serial, Serial),
     /// Records behind the last SOA.
     BehindEnd,
-    /// More octets, records or messages than are taken.
+    /// More octets, octets of records in memory, records or messages than are taken.
     TooMuch(&'static str, u64),
 }
 
@@ -113,7 +113,9 @@ impl fmt::Display for Fault {
             Self::Backwards(from, to) => write!(f, "a change leads from serial {from} to {to}, which is not forward"),
             Self::Twice(from, to) => write!(f, "the change from serial {from} to {to} has a record twice"),
             Self::BehindEnd => f.write_str("there are records behind the last SOA"),
-            Self::TooMuch(what, most) => write!(f, "the answer has more than {most} {what}"),
+            Self::TooMuch(what, most) => {
+                write!(f, "the answer has more than {most} {what}: if the zone is as large as that, raise transfer-in-size")
+            }
         }
     }
 }

@@ -55,7 +55,8 @@ pub struct Ask<'a> {
 /// How much of one answer is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Octets of all messages.
+    /// Octets of all messages; and once more, octets that the records of them take in memory, where a pointer of two octets becomes a name
+    /// of 255: the worst there is takes fifty times what it has on its way.
     pub octets: u64,
     /// Records in all answer sections.
     pub records: u64,

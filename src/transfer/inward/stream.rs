@@ -45,8 +45,20 @@ enum State {
 /// Changes that are complete, and the one that is not.
 struct Changes {
     done: Vec<Diff>,
+    /// Octets that those take.
+    done_size: usize,
     open: Diff,
     from: Serial,
+}
+
+impl Changes {
+    fn size(&self) -> usize {
+        self.done_size + size(&self.open)
+    }
+}
+
+fn size(diff: &Diff) -> usize {
+    size_of::<Diff>() + diff.removed.size() + diff.added.size()
 }
 
 impl Stream {
@@ -58,6 +70,15 @@ impl Stream {
     /// True when the last record was seen.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done(_))
+    }
+
+    /// Octets that what is kept takes in memory, until the last record is seen; that one adds nothing.
+    pub fn size(&self) -> usize {
+        match &self.state {
+            State::Whole(records) => records.size(),
+            State::Removing(changes) | State::Adding(changes, _) => changes.size(),
+            State::Start | State::Open | State::Done(_) | State::Over => 0,
+        }
     }
 
     /// The first SOA.
@@ -143,7 +164,7 @@ impl Stream {
     fn second(&self, record: &Record<'_>, serial: Serial) -> Result<State, Fault> {
         let have = self.have.unwrap_or(serial);
         if serial == have {
-            let mut changes = Changes { done: Vec::new(), open: Diff::default(), from: serial };
+            let mut changes = Changes { done: Vec::new(), done_size: 0, open: Diff::default(), from: serial };
             record.push(&mut changes.open.removed)?;
             return Ok(State::Removing(changes));
         }
@@ -183,6 +204,7 @@ impl Stream {
         if diff.removed.len() + diff.added.len() < n {
             return Err(Fault::Twice(changes.from, to));
         }
+        changes.done_size += size(&diff);
         changes.done.push(diff);
         if to == self.last_serial() {
             self.last(record)?;

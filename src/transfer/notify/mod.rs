@@ -53,6 +53,13 @@ const SLOW_LOOK: u64 = 3_600_000;
 /// After which time without a published serial an operator hears of it. Our choice: above a transfer of any zone.
 const BEHIND: u64 = 300_000;
 
+/// How long what goes wrong with zones of one secondary is gathered, for one line about all of them.
+const GATHER: u64 = 5_000;
+
+/// The least time from one such line to the next, about the same secondary: a zone or two more that go wrong meanwhile are seen in `zone
+/// status`. Our choice.
+const SAY_AGAIN: u64 = 600_000;
+
 /// Ids tried for one that is not in use with the same secondary.
 const ID_TRIES: usize = 16;
 
@@ -129,6 +136,20 @@ struct Peer {
     /// When something of it last came that was what it should be.
     heard: Option<u64>,
     is_deaf: bool,
+    is_deaf_said: bool,
+    /// When what was gathered is said, and when something was last.
+    say_at: Option<u64>,
+    said: Option<u64>,
+    /// Zones that something was said of since all was well with all of them.
+    n_said: usize,
+}
+
+impl Peer {
+    /// Something is wrong: it is said with what comes in a moment, and not soon after something else was.
+    fn gather(&mut self, now: Moment) {
+        let again = self.said.map_or(0, |said| said + SAY_AGAIN);
+        self.say_at.get_or_insert(again.max(now.ms + GATHER));
+    }
 }
 
 impl Notifier {
@@ -216,13 +237,43 @@ impl Notifier {
 
     /// When [`next_datagram`](Self::next_datagram) should be asked again, in milliseconds of the clock that never jumps.
     pub fn wake(&self) -> Option<u64> {
-        let first = self.due.first()?.0;
-        Some(if self.n_in_tick < PER_TICK { first } else { first.max(self.tick + 1) })
+        let due = self.due.first().map(|(first, ..)| if self.n_in_tick < PER_TICK { *first } else { (*first).max(self.tick + 1) });
+        let say = self.peers.values().filter_map(|peer| peer.say_at).min();
+        due.into_iter().chain(say).min()
     }
 
-    /// What has begun or ended since this was last asked.
-    pub fn events(&mut self) -> Vec<Event> {
+    /// What has begun or ended since this was last asked: what goes wrong with many zones of a secondary at one time is one event.
+    pub fn events(&mut self, now: Moment) -> Vec<Event> {
+        let is_due = |(from, peer): (&SocketAddr, &Peer)| peer.say_at.is_some_and(|at| at <= now.ms).then_some(*from);
+        for from in self.peers.iter().filter_map(is_due).collect::<Vec<_>>() {
+            self.say(from, now);
+        }
         std::mem::take(&mut self.events)
+    }
+
+    /// Says what is wrong with a secondary and with its zones, and was not said: one event for each kind.
+    fn say(&mut self, from: SocketAddr, now: Moment) {
+        let mut gathered: Vec<Event> = Vec::new();
+        for pair in self.pairs.values_mut().filter(|pair| !pair.is_said && pair.from() == from) {
+            let Some(news) = pair.trouble else { continue };
+            pair.is_said = true;
+            match gathered.iter_mut().find(|event| event.news.is_same_kind(news)) {
+                Some(event) => (event.apex, event.n_zones) = (None, event.n_zones + 1),
+                None => gathered.push(Event { apex: Some(pair.apex.clone()), address: pair.address, n_zones: 1, news }),
+            }
+        }
+        let n_pairs = self.pairs.values().filter(|pair| pair.from() == from).count();
+        let peer = self.peers.entry(from).or_default();
+        peer.say_at = None;
+        if peer.is_deaf && !std::mem::replace(&mut peer.is_deaf_said, true) {
+            peer.said = Some(now.ms);
+            self.events.push(Event { apex: None, address: from, n_zones: n_pairs, news: News::Deaf });
+        }
+        if !gathered.is_empty() {
+            peer.said = Some(now.ms);
+            peer.n_said += gathered.iter().map(|event| event.n_zones).sum::<usize>();
+        }
+        self.events.append(&mut gathered);
     }
 
     /// How the secondaries stand: those of one zone, or all.
@@ -321,7 +372,8 @@ impl Notifier {
             self.give_up(id, now);
             return None;
         }
-        let (n_sent, from) = (ask.n_sent, self.pair(id).from());
+        let (n_sent, ask_since, ask_patience) = (ask.n_sent, ask.since, ask.patience());
+        let from = self.pair(id).from();
         if n_sent == 0 {
             let Some(new) = self.free_id(from) else {
                 self.schedule(id, now.ms + RETRY);
@@ -331,7 +383,9 @@ impl Notifier {
             let ask = self.pair(id).ask.as_mut().expect("looked at above");
             (ask.id, ask.signed) = (new, now.unix);
         }
-        let wait = self.spread(RETRY << n_sent.min(7));
+        // Those that were asked at one time are given up at one time: together they are one event.
+        let patience = (ask_since + ask_patience).saturating_sub(now.ms);
+        let wait = self.spread(RETRY << n_sent.min(7)).min(patience);
         self.schedule(id, now.ms + wait.max(1));
         let pair = self.pairs.get_mut(&id).expect("looked at above");
         let ask = pair.ask.as_mut().expect("looked at above");
@@ -365,10 +419,9 @@ impl Notifier {
         (pair.answer, pair.fault) = (Answer::Silence, Some(fault));
         let peer = self.peers.entry(from).or_default();
         if peer.heard.is_some_and(|heard| heard >= since) {
-            self.trouble(id, News::Unanswered);
+            self.trouble(id, News::Unanswered, now);
         } else if !std::mem::replace(&mut peer.is_deaf, true) {
-            let n_zones = self.pairs.values().filter(|pair| pair.from() == from).count();
-            self.events.push(Event { apex: None, address: from, news: News::Deaf(n_zones) });
+            peer.gather(now);
         }
         self.rest_from(id, LATER_LOOK, now);
     }
@@ -378,7 +431,9 @@ impl Notifier {
         let peer = self.peers.entry(from).or_default();
         peer.heard = Some(now.ms);
         if std::mem::take(&mut peer.is_deaf) {
-            self.events.push(Event { apex: None, address: from, news: News::Answers });
+            if std::mem::take(&mut peer.is_deaf_said) {
+                self.events.push(Event { apex: None, address: from, n_zones: 0, news: News::Answers });
+            }
             let waiting = |(id, pair): (&PairId, &Pair)| (pair.from() == from && !pair.is_current()).then_some(*id);
             for id in self.pairs.iter().filter_map(waiting).collect::<Vec<_>>() {
                 self.schedule(id, now.ms);
@@ -400,7 +455,7 @@ impl Notifier {
         let pair = self.pair(id);
         pair.answer = Answer::Refused;
         pair.fault = Some(format!("NOTIFY is answered with {}", crate::telemetry::rcode_name(rcode.into())));
-        self.trouble(id, News::Refused(rcode));
+        self.trouble(id, News::Refused(rcode), now);
         self.rest_from(id, LATER_LOOK, now);
     }
 
@@ -414,7 +469,7 @@ impl Notifier {
         if seen.is_newer_than(serial) {
             pair.owed = None;
             pair.fault = Some(format!("it serves a newer serial than {serial}"));
-            self.trouble(id, News::Ahead(seen, serial));
+            self.trouble(id, News::Ahead(seen, serial), now);
             self.rest(id, SLOW_LOOK, now);
         } else if seen == serial {
             self.good(id);
@@ -442,7 +497,7 @@ impl Notifier {
             && pair.trouble.is_none()
             && !self.peers.get(&from).is_some_and(|peer| peer.is_deaf)
         {
-            self.trouble(id, News::Behind(serial, seen, (now.ms - since) / 1000));
+            self.trouble(id, News::Behind(serial, seen, (now.ms - since) / 1000), now);
         }
         self.rest_from(id, FIRST_LOOK, now);
     }
@@ -459,20 +514,23 @@ impl Notifier {
         self.schedule(id, now.ms + wait);
     }
 
-    fn trouble(&mut self, id: PairId, news: News) {
+    fn trouble(&mut self, id: PairId, news: News, now: Moment) {
         let pair = self.pair(id);
-        let is_same = |before: News| std::mem::discriminant(&before) == std::mem::discriminant(&news);
-        if !pair.trouble.replace(news).is_some_and(is_same) {
-            let event = Event { apex: Some(pair.apex.clone()), address: pair.address, news };
-            self.events.push(event);
+        let from = pair.from();
+        if !pair.trouble.replace(news).is_some_and(|before| before.is_same_kind(news)) {
+            pair.is_said = false;
+            self.peers.entry(from).or_default().gather(now);
         }
     }
 
+    /// Nothing is wrong with a zone any more: that is said when nothing is that was said of any zone of this secondary.
     fn good(&mut self, id: PairId) {
         let pair = self.pair(id);
-        if pair.trouble.take().is_some() {
-            let event = Event { apex: Some(pair.apex.clone()), address: pair.address, news: News::Good };
-            self.events.push(event);
+        let (from, address, apex) = (pair.from(), pair.address, pair.apex.clone());
+        pair.trouble = None;
+        if std::mem::take(&mut pair.is_said) && !self.pairs.values().any(|pair| pair.is_said && pair.from() == from) {
+            let n_zones = std::mem::take(&mut self.peers.entry(from).or_default().n_said);
+            self.events.push(Event { apex: (n_zones == 1).then_some(apex), address, n_zones, news: News::Good });
         }
     }
 }

@@ -24,8 +24,9 @@ pub struct Pair {
     pub answer: Answer,
     /// The oldest published serial that it has not shown, and since when.
     pub owed: Option<(Serial, u64)>,
-    /// What was said of it to the operator and is still so.
+    /// What is wrong with it, and that the operator heard of it.
     pub trouble: Option<News>,
+    pub is_said: bool,
     pub notified: Option<(Serial, UnixTime)>,
     pub acknowledged: Option<(Serial, UnixTime)>,
     pub seen: Option<(Serial, UnixTime)>,
@@ -88,6 +89,7 @@ impl Pair {
             answer: Answer::None,
             owed: None,
             trouble: None,
+            is_said: false,
             notified: None,
             acknowledged: None,
             seen: None,

@@ -56,19 +56,21 @@ impl State {
 /// Something to act on, or the end of it. Given once when it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The zone; `None` = all of this secondary's.
+    /// The zone, where it is about one.
     pub apex: Option<Name>,
     /// The secondary.
     pub address: SocketAddr,
-    /// What is so now.
+    /// How many zones it is about, where something is wrong.
+    pub n_zones: usize,
+    /// What is so now; where it is about several, with the serials of one of them.
     pub news: News,
 }
 
 /// What an [`Event`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It answers nothing, or nothing that its key proves; so many zones wait for it.
-    Deaf(usize),
+    /// It answers nothing, or nothing that its key proves.
+    Deaf,
     /// It answers again.
     Answers,
     /// It answers other questions, but no NOTIFY for the zone.
@@ -84,6 +86,11 @@ pub enum News {
 }
 
 impl News {
+    /// True if both are the same but for codes and serials.
+    pub fn is_same_kind(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
     /// True for the end of what was wrong.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Answers | Self::Good)
@@ -96,23 +103,28 @@ impl fmt::Display for Event {
             write!(f, "[{apex}] ")?;
         }
         write!(f, "secondary {} ", self.address)?;
+        let is_one = self.apex.is_some();
+        let zones = count(self.n_zones, "zone");
+        let (of, s) = if is_one { (String::new(), "") } else { (format!(" of {zones}"), "s") };
         match self.news {
-            News::Deaf(n) => write!(f, "gives no good answer, {} wait for it ('saola zone status' says why)", count(n, "zone")),
+            News::Deaf => write!(f, "gives no good answer, {zones} wait for it ('saola zone status' says why)"),
             News::Answers => f.write_str("answers again"),
             News::Unanswered => {
-                f.write_str("does not answer NOTIFY, though it answers queries: does it drop what it is not configured for?")
+                write!(f, "does not answer NOTIFY{of}, though it answers queries: does it drop what it is not configured for?")
             }
             News::Refused(rcode) => {
                 let rcode = rcode_name(rcode.into());
-                write!(f, "answers NOTIFY with {rcode}: has it the zone, and does it let this address and key notify?")
+                write!(f, "answers NOTIFY{of} with {rcode}: has it the zone{s}, and does it let this address and key notify?")
             }
-            News::Behind(serial, seen, secs) => {
+            News::Behind(serial, seen, secs) if is_one => {
                 let seen = seen.map_or("nothing".to_owned(), |seen| seen.to_string());
                 write!(f, "has not shown serial {serial} for {secs} s, last seen {seen}: may it transfer the zone?")
             }
-            News::Ahead(seen, serial) => {
+            News::Behind(_, _, secs) => write!(f, "has not shown the serials{of} for {secs} s and more: may it transfer them?"),
+            News::Ahead(seen, serial) if is_one => {
                 write!(f, "serves serial {seen}, newer than {serial} here: it takes no change until the serial here is past it")
             }
+            News::Ahead(..) => write!(f, "serves newer serials{of} than there are here: it takes no change until those here are past them"),
             News::Good => f.write_str("is well again"),
         }
     }

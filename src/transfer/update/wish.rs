@@ -36,6 +36,11 @@ impl Wish {
         &self.update
     }
 
+    /// The key that it was signed with.
+    pub fn key(&self) -> NameRef<'_> {
+        self.signer.key()
+    }
+
     /// Who asks, as logs have it.
     pub fn who(&self) -> Who {
         Who { client: self.client, key: self.signer.key().to_owned() }
