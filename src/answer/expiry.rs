@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use crate::dns::{Name, UnixTime};
+use crate::dns::{Name, NameRef, UnixTime};
 use crate::zone::Zone;
 
 /// When zones expire, by apex in lower case. Whoever looks after them changes it while it is answered from.
@@ -27,5 +27,22 @@ impl Expiry {
         let most = zone.soa().expire;
         let until = if all.is_empty() { None } else { all.get(&zone.apex().to_lowercase()) };
         until.map_or(most, |until| u32::try_from(until.0.saturating_sub(now.0)).unwrap_or(most).min(most))
+    }
+
+    /// True if the zone that encloses `name` most closely, of those that were had from others, is good no more.
+    pub(super) fn is_over(&self, name: NameRef<'_>, now: UnixTime) -> bool {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            return false;
+        }
+        let name = name.to_lowercase();
+        let mut above = Some(name.as_ref());
+        while let Some(name) = above {
+            if let Some(until) = all.get(&name.to_owned()) {
+                return *until <= now;
+            }
+            above = name.parent();
+        }
+        false
     }
 }

@@ -113,6 +113,9 @@ const PROHIBITED: u16 = 18;
 /// EDE: not authoritative for the name (RFC 8914 §4.21).
 const NOT_AUTHORITATIVE: u16 = 20;
 
+/// EDE: the zone is ours, and what is here of it has expired (RFC 8914 §4.25).
+const INVALID_DATA: u16 = 24;
+
 /// The most octets of a message without EDNS over UDP (RFC 1035 §4.2.1).
 const PLAIN_UDP: usize = 512;
 
@@ -303,6 +306,7 @@ fn answer(zones: &ZoneSet, exchange: &Exchange<'_>, request: &Request<'_>, reply
             describe(zone, exchange, request, reply);
             resolve::answer(zone, sought, question.rtype, request.edns.is_some_and(|edns| edns.dnssec_ok), reply)
         }
+        Found::Unavailable if exchange.face.expiry.is_over(question.name, exchange.now) => error(reply, SERVFAIL, INVALID_DATA),
         Found::Unavailable => error(reply, SERVFAIL, NOT_READY),
         Found::None => error(reply, REFUSED, NOT_AUTHORITATIVE),
     }

@@ -23,6 +23,8 @@ pub enum ClientError {
     Connect(PathBuf, io::Error),
     /// The connection broke.
     Broken(PathBuf, io::Error),
+    /// The text of the reply cannot be written.
+    Text(io::Error),
     /// The daemon refused, with what it said.
     Refused(String),
 }
@@ -34,6 +36,7 @@ impl fmt::Display for ClientError {
                 write!(f, "no daemon answers on '{}' ({error}), start saolad or name its socket with --control", path.display())
             }
             Self::Broken(path, error) => write!(f, "the daemon on '{}' broke off: {error}", path.display()),
+            Self::Text(error) => write!(f, "output: {error}"),
             Self::Refused(error) => f.write_str(error),
         }
     }
@@ -70,7 +73,9 @@ impl Client {
             }
             let reply: Reply = serde_json::from_str(&line).map_err(io::Error::other)?;
             if let Some(part) = &reply.text {
-                text.write_all(part.as_bytes())?;
+                if let Err(error) = text.write_all(part.as_bytes()) {
+                    return Ok(Err(ClientError::Text(error)));
+                }
             }
             match reply.ok {
                 None => {}

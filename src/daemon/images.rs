@@ -66,7 +66,7 @@ fn run(images: &Images, work: &Receiver<Work>) {
         }
         waiting = later;
         if n_written > 0 {
-            log::info!("{} written", count(n_written, "image"));
+            log::debug!("{} written", count(n_written, "image"));
         }
     }
 }

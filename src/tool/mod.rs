@@ -33,6 +33,15 @@ pub enum Failure {
     Refused(String),
     /// Asked wrongly: exit code 2.
     Usage(String),
+    /// Who read the output wants no more of it: not a word, and exit code 141, as of what ends by SIGPIPE.
+    Unread,
+}
+
+impl Failure {
+    /// What standard output failed with.
+    fn output(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe { Self::Unread } else { Self::Refused(format!("output: {error}")) }
+    }
 }
 
 /// The operator's tool of Saola, the authoritative DNS of the .VN registry.
@@ -138,6 +147,7 @@ pub fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unread) => ExitCode::from(141),
         Err(Failure::Refused(text)) => {
             complain(&text);
             ExitCode::from(1)
@@ -152,7 +162,7 @@ pub fn main() -> ExitCode {
 /// Writes a line to standard output, which may be a closed pipe or a full disk.
 fn say(line: std::fmt::Arguments<'_>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::Refused(format!("output: {error}")))
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
 }
 
 /// Writes a line for the operator to standard error, as far as there is one.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::Failure;
-use crate::control::{Client, Request};
+use crate::control::{Client, ClientError, Request};
 
 /// Arguments of every verb that talks to a daemon.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,10 @@ impl Online {
     /// # Errors
     /// When no daemon answers, or it refuses.
     pub fn ask(&self, request: &Request, text: &mut dyn Write) -> Result<Value, Failure> {
-        let refused = |error: crate::control::ClientError| Failure::Refused(error.to_string());
+        let refused = |error: ClientError| match error {
+            ClientError::Text(error) => Failure::output(&error),
+            error => Failure::Refused(error.to_string()),
+        };
         Client::connect(&self.control).map_err(refused)?.ask(request, text).map_err(refused)
     }
 
@@ -46,7 +49,7 @@ impl Online {
 /// When nobody takes it.
 pub fn write(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::Refused(format!("output: {error}")))
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::output(&error))
 }
 
 /// One `key value` a line, tables within with their key in front, lists by their length; what is null is left out.

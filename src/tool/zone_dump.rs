@@ -32,5 +32,5 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     args.online.ask(&request, &mut out)?;
-    out.flush().map_err(|error| Failure::Refused(format!("output: {error}")))
+    out.flush().map_err(|error| Failure::output(&error))
 }

@@ -126,9 +126,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     match &out {
         Some(path) => write_file(&signed, args.threads, path).map_err(|error| refused(&format!("{}: {error}", path.display())))?,
-        None => {
-            master::write(&signed, args.threads, &mut io::stdout().lock()).map_err(|error| Failure::Refused(format!("output: {error}")))?
-        }
+        None => master::write(&signed, args.threads, &mut io::stdout().lock()).map_err(|error| Failure::output(&error))?,
     }
     let write_ms = begun.elapsed().as_millis();
     let n_signatures = signed.iter().filter(|record| record.rtype == Rtype::RRSIG).count();

@@ -52,8 +52,51 @@ pub struct Certificate {
     judged: RefCell<Vec<(Arc<Authority>, bool)>>,
 }
 
+/// Why a certificate is not of the one that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has this key, and another is pinned.
+    OtherKey(Pin),
+    /// The authority vouches for it, but not for the name that is meant.
+    OtherName {
+        /// The name that is meant.
+        wanted: String,
+        /// Names that it is for: the first few domain names.
+        shown: Vec<String>,
+    },
+    /// It, or one that vouches for it, was good until then.
+    Expired(UnixTime),
+    /// It, or one that vouches for it, is good from then on.
+    NotYet(UnixTime),
+    /// The authority does not vouch for it.
+    Stranger,
+    /// It is no certificate.
+    Unreadable,
+    /// It may not be used for this, or breaks another rule of certificates: what the library calls that.
+    Unfit(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherKey(shown) => write!(f, "its key is {shown}, and another is pinned"),
+            Self::OtherName { wanted, shown } if shown.is_empty() => write!(f, "it is for no domain name, and '{wanted}' is wanted"),
+            Self::OtherName { wanted, shown } => write!(f, "it is for '{}', and '{wanted}' is wanted", shown.join("', '")),
+            Self::Expired(until) => write!(f, "it, or one that vouches for it, expired at {until}"),
+            Self::NotYet(from) => write!(f, "it, or one that vouches for it, is good only from {from} on"),
+            Self::Stranger => f.write_str("no authority that is configured for it vouches for it"),
+            Self::Unreadable => f.write_str("it cannot be read"),
+            Self::Unfit(what) => write!(f, "it breaks a rule of certificates ({what})"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// Certificates that a peer may show beside its own; more would only be work. Our choice.
 const MOST_SHOWN: usize = 8;
+/// Names of a certificate that an operator is told. Our choice.
+const MOST_NAMED: usize = 4;
 /// Verdicts kept of one certificate. Our choice: above the authorities of any configuration, and after some reloads the first of them.
 const MOST_JUDGED: usize = 64;
 
@@ -97,16 +140,27 @@ impl Authority {
         &self.name
     }
 
-    fn vouches_for(&self, certificate: &Certificate, now: UnixTime) -> bool {
-        let Some((own, others)) = certificate.chain.split_first() else { return false };
-        let Ok(own) = EndEntityCert::try_from(own) else { return false };
+    fn check(&self, certificate: &Certificate, now: UnixTime) -> Result<(), Refusal> {
+        let (own, others) = certificate.chain.split_first().ok_or(Refusal::Unreadable)?;
+        let own = EndEntityCert::try_from(own).map_err(|_| Refusal::Unreadable)?;
         let usage = match certificate.side {
             Side::Server => KeyUsage::server_auth(),
             Side::Client => KeyUsage::client_auth(),
         };
         let now = pki_types::UnixTime::since_unix_epoch(Duration::from_secs(now.0));
-        own.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &self.anchors, others, now, usage, None, None).is_ok()
-            && own.verify_is_valid_for_subject_name(&self.name).is_ok()
+        own.verify_for_usage(webpki::ALL_VERIFICATION_ALGS, &self.anchors, others, now, usage, None, None).map_err(
+            |error| match error {
+                webpki::Error::CertExpired { not_after, .. } => Refusal::Expired(UnixTime(not_after.as_secs())),
+                webpki::Error::CertNotValidYet { not_before, .. } => Refusal::NotYet(UnixTime(not_before.as_secs())),
+                webpki::Error::UnknownIssuer => Refusal::Stranger,
+                other => Refusal::Unfit(format!("{other:?}")),
+            },
+        )?;
+        own.verify_is_valid_for_subject_name(&self.name).map_err(|_| {
+            // Text of a certificate that an authority vouches for; still it goes into a log.
+            let shown = own.valid_dns_names().take(MOST_NAMED).map(|name| name.escape_default().to_string()).collect();
+            Refusal::OtherName { wanted: self.name.to_str().into_owned(), shown }
+        })
     }
 }
 
@@ -125,10 +179,22 @@ impl Trust {
                 if judged.len() == MOST_JUDGED {
                     judged.remove(0);
                 }
-                let good = authority.vouches_for(certificate, now);
+                let good = authority.check(certificate, now).is_ok();
                 judged.push((Arc::clone(authority), good));
                 good
             }
+        }
+    }
+
+    /// As [`Self::is_proved_by`], and says what is wrong; nothing is kept of it.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self, certificate: &Certificate, now: UnixTime) -> Result<(), Refusal> {
+        match self {
+            Self::Pin(pin) if certificate.pin == *pin => Ok(()),
+            Self::Pin(_) => Err(Refusal::OtherKey(certificate.pin)),
+            Self::Authority(authority) => authority.check(certificate, now),
         }
     }
 }

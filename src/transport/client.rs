@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
-use super::tls::{TlsPeer, connect};
+use super::tls::{self, TlsPeer, connect};
 use crate::dns::rdata::Soa;
 use crate::dns::{NameRef, Rtype, Serial, UnixTime};
 use crate::transfer::inward::{self, Ask, Counted, Fault, Limits, Received, Wanted};
@@ -95,6 +95,8 @@ pub enum Failure {
     Connect(io::Error),
     /// The connection failed, or was closed in the middle of the answer.
     Broken(io::Error),
+    /// Inside TLS, the connection was closed in place of an answer.
+    TurnedAway,
     /// There was no more for this long.
     Idle(Duration),
     /// There was little for this long.
@@ -113,6 +115,9 @@ impl fmt::Display for Failure {
                 f.write_str("the primary closed the connection before the end of the answer")
             }
             Self::Broken(error) => write!(f, "the connection failed: {error}"),
+            Self::TurnedAway => {
+                f.write_str("the primary closed the connection in place of an answer, does it want a certificate of this server ([tls]), or another one?")
+            }
             Self::Idle(time) => write!(f, "the primary sent nothing for {} s", time.as_secs()),
             Self::Slow(time) => write!(f, "the primary sent less than {LEAST} octets in {} s", time.as_secs()),
             Self::TooLong(time) => write!(f, "the transfer took longer than {} s", time.as_secs()),
@@ -179,22 +184,28 @@ impl Asking<'_> {
         let ask = Ask { apex: self.apex, id: fresh_id(), edns };
         let (request, mut incoming) = inward::ask(&ask, wanted, self.limits, self.primary.key.as_ref(), UnixTime::now());
         let mut stream = open(self.primary, self.times, deadline)?;
-        let broken = |error: io::Error| match error.kind() {
+        let mut may_be_turned_away = self.primary.tls.is_some();
+        let broken = |error: io::Error, may_be_turned_away| match error.kind() {
             io::ErrorKind::WouldBlock if Instant::now() < deadline => Failure::Idle(self.times.idle),
             io::ErrorKind::TimedOut if Instant::now() < deadline => Failure::Slow(self.times.least),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failure::TooLong(self.times.total),
-            _ => Failure::Broken(error),
+            // A certificate is judged once the handshake is done for us, and not every server says what it did not like.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe if may_be_turned_away => {
+                Failure::TurnedAway
+            }
+            _ => Failure::Broken(tls::explain(error)),
         };
         // In one piece: the length alone would be a packet of its own.
         let len = u16::try_from(request.len()).expect("names, a SOA and a signature are far shorter");
-        stream.write_all(&[&len.to_be_bytes(), &request[..]].concat()).map_err(broken)?;
+        stream.write_all(&[&len.to_be_bytes(), &request[..]].concat()).map_err(|error| broken(error, may_be_turned_away))?;
         let mut stream = BufReader::with_capacity(1 << 16, stream);
         let mut message = Vec::new();
         let received = loop {
             let mut len = [0; 2];
-            stream.read_exact(&mut len).map_err(broken)?;
+            stream.read_exact(&mut len).map_err(|error| broken(error, may_be_turned_away))?;
+            may_be_turned_away = false;
             message.resize(u16::from_be_bytes(len).into(), 0);
-            stream.read_exact(&mut message).map_err(broken)?;
+            stream.read_exact(&mut message).map_err(|error| broken(error, false))?;
             if let Some(received) = incoming.take(&message, UnixTime::now()).map_err(Failure::Answer)? {
                 break received;
             }

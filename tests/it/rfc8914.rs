@@ -1,8 +1,8 @@
 //! RFC 8914: extended errors.
 
-use saola::dns::Name;
+use saola::dns::{Name, UnixTime};
 
-use crate::ask::unsigned;
+use crate::ask::{NOW, unsigned};
 
 /// §4.21: not authoritative; §4.15: not ready. The code is told to who speaks EDNS.
 #[test]
@@ -16,6 +16,23 @@ fn errors_say_why() {
     let reply = world.ask("www.later. A");
     assert_eq!((reply.rcode, reply.opt.is_none()), (2, true));
     assert!(!reply.authoritative);
+}
+
+/// §4.25: what expired is something else than what is not there yet.
+#[test]
+fn what_expired_is_told_from_what_was_never_there() {
+    let mut world = unsigned("vn.zone", "vn.");
+    let name = |text| Name::parse(text).expect("a name");
+    for apex in ["later.", "old.", "new.old.", "x."] {
+        world.zones.insert_unavailable(name(apex));
+    }
+    world.face.expiry.set(&name("old."), NOW);
+    // Good still, and not served all the same.
+    world.face.expiry.set(&name("new.old."), UnixTime(NOW.0 + 1));
+    for (question, code) in [("www.OLD. A", 24), ("old. SOA", 24), ("www.new.old. A", 14), ("www.later. A", 14), ("x. NS", 14)] {
+        let reply = world.ask(&format!("{question} edns"));
+        assert_eq!((reply.rcode, reply.option(15)), (2, Some(&[0, code][..])), "{question}");
+    }
 }
 
 /// §2: nothing is wrong with good answers.

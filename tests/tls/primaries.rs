@@ -7,7 +7,7 @@ use std::process::Command;
 
 use saola::dns::Rtype;
 use saola::transfer::trust::Trust;
-use saola::transport::tls::{TlsPeer, connect};
+use saola::transport::tls::{TlsPeer, connect, explain};
 
 use super::papers::{Paper, Papers};
 use super::peers::{Peer, find_all, free_port};
@@ -72,8 +72,8 @@ fn what_is_no_primary_over_tls_is_not_spoken_to() {
     for (options, expected) in [
         (&["-tls1_3", "-alpn", "dot"][..], None),
         (&["-tls1_3"], Some("does not say that it speaks DNS over TLS")),
-        (&["-tls1_3", "-alpn", "h2"], Some("")),
-        (&["-tls1_2", "-alpn", "dot"], Some("")),
+        (&["-tls1_3", "-alpn", "h2"], Some("does not say that it speaks DNS over TLS")),
+        (&["-tls1_2", "-alpn", "dot"], Some("does not speak TLS 1.3")),
     ] {
         let port = free_port();
         let mut command = Command::new(&openssl);
@@ -87,5 +87,52 @@ fn what_is_no_primary_over_tls_is_not_spoken_to() {
             (Err(error), Some(expected)) => assert!(error.to_string().contains(expected), "{options:?}: {error}"),
             (result, _) => panic!("{options:?}: {:?}", result.map(drop)),
         }
+    }
+}
+
+/// Whose certificate is refused, and why, is said of either side.
+#[test]
+fn who_does_not_trust_whom_is_said() {
+    let Some([openssl]) = find_all(["openssl"]) else { return };
+    let papers = Papers::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    papers.server.write(folder.path(), "server");
+    papers.expired.write(folder.path(), "expired");
+    papers.authority.write(folder.path(), "authority");
+    let serve = |paper: &str, more: &[&str]| {
+        let port = free_port();
+        let mut command = Command::new(&openssl);
+        command.args(["s_server", "-accept", &format!("127.0.0.1:{port}"), "-rev", "-tls1_3", "-alpn", "dot"]).args(more);
+        command.args(["-cert", &format!("{paper}.pem"), "-key", &format!("{paper}.key")]).current_dir(folder.path());
+        (start(&mut command, folder.path(), port), port)
+    };
+    let refused = |port, trust, shown: Option<&Paper>| {
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("connected");
+        tcp.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let connected = connect(tcp, &TlsPeer::new(trust, shown.map(Paper::credentials).as_ref()));
+        // The server judges us when all is done for us.
+        let failed = connected.and_then(|mut stream| read_message(&mut stream)).map_err(explain);
+        failed.expect_err("nobody is trusted").to_string()
+    };
+    let (_one, port) = serve("server", &[]);
+    let Trust::Pin(key) = papers.server.pin() else { unreachable!("a pin is one") };
+    for (trust, expected) in [
+        (papers.edge.pin(), format!("its key is {key}, and another is pinned")),
+        (papers.authority.for_name("ns1.example"), "it is for 'ns0.example', and 'ns1.example' is wanted".into()),
+        (papers.stranger.for_name("ns0.example"), "no authority that is configured".into()),
+    ] {
+        let error = refused(port, trust, None);
+        assert!(error.contains(&expected), "{expected}: {error}");
+    }
+    let (_old, port) = serve("expired", &[]);
+    let error = refused(port, papers.authority.for_name("edge1.example"), None);
+    assert!(error.contains("expired at 2021-01-01T00:00:00Z"), "{error}");
+    let (_strict, port) = serve("server", &["-Verify", "2", "-verify_return_error", "-CAfile", "authority.pem"]);
+    for (shown, expected) in [
+        (None, "wants a certificate of this one"),
+        (Some(&papers.expired), "does not take the certificate of this one, that of [tls] (CertificateExpired)"),
+    ] {
+        let error = refused(port, papers.server.pin(), shown);
+        assert!(error.contains(expected), "{expected}: {error}");
     }
 }

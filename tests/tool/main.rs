@@ -235,3 +235,16 @@ fn the_help_of_every_verb_explains_every_option() {
     }
     assert!(n_options > 60, "{n_options}");
 }
+
+/// `head` had enough: that is no failure to speak of.
+#[test]
+fn who_reads_no_more_hears_no_more() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("zone");
+    fs::write(&file, APEX).expect("written");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_saola"));
+    let output = command.args(["zone", "check", "--origin", "vn", text(&file)]).stdout(writer).output().expect("the tool runs");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
+}

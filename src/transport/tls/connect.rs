@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    StreamOwned,
+};
 
 use super::{ALPN, Credentials, Possession, VERSIONS, provider, too_old};
 use crate::dns;
@@ -67,14 +70,56 @@ impl PartialEq for TlsPeer {
 pub fn connect<S: Read + Write>(mut stream: S, peer: &TlsPeer) -> io::Result<StreamOwned<ClientConnection, S>> {
     let mut tls = ClientConnection::new(Arc::clone(&peer.config), peer.name()).map_err(io::Error::other)?;
     while tls.is_handshaking() {
-        if tls.complete_io(&mut stream)? == (0, 0) {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        let left = |error: io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), LEFT),
+            _ => explain(error),
+        };
+        if tls.complete_io(&mut stream).map_err(left)? == (0, 0) {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, LEFT));
         }
     }
     if tls.alpn_protocol() != Some(ALPN) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the server does not say that it speaks DNS over TLS (ALPN 'dot')"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, NO_DOT));
     }
     Ok(StreamOwned::new(tls, stream))
+}
+
+const LEFT: &str = "the server closed the connection in the middle of the TLS handshake and does not say why, does it speak TLS 1.3 there?";
+const NO_DOT: &str = "the server does not say that it speaks DNS over TLS (ALPN 'dot')";
+
+/// True for what a server says of a certificate that it does not take; some say that they could not decrypt.
+fn is_of_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            | A::DecryptError
+    )
+}
+
+/// Says in the words of an operator why TLS failed, where TLS is why; other errors stay as they are.
+pub fn explain(error: io::Error) -> io::Error {
+    let Some(failed) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else { return error };
+    let text = match failed {
+        Error::InvalidCertificate(CertificateError::Other(OtherError(why))) => format!("the certificate of the server is refused: {why}"),
+        Error::AlertReceived(AlertDescription::ProtocolVersion) => "the server does not speak TLS 1.3".into(),
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => NO_DOT.into(),
+        Error::AlertReceived(AlertDescription::CertificateRequired) => "the server wants a certificate of this one, [tls] has it".into(),
+        Error::AlertReceived(alert) if is_of_certificate(*alert) => {
+            format!("the server does not take the certificate of this one, that of [tls] ({alert:?})")
+        }
+        Error::AlertReceived(alert) => format!("the server ends TLS ({alert:?})"),
+        Error::PeerIncompatible(what) => format!("the server does not speak TLS 1.3 as this one does ({what:?})"),
+        Error::InvalidMessage(what) => format!("the server does not speak TLS ({what:?})"),
+        other => other.to_string(),
+    };
+    io::Error::new(error.kind(), text)
 }
 
 /// Takes the certificates of one server alone.
@@ -95,8 +140,8 @@ impl ServerCertVerifier for Meant {
     ) -> Result<ServerCertVerified, Error> {
         let shown = [own].into_iter().chain(others).map(|certificate| certificate.clone().into_owned()).collect();
         let shown = Certificate::new(shown, Side::Server).ok_or(CertificateError::BadEncoding)?;
-        let is_meant = self.trust.is_proved_by(&shown, dns::UnixTime(now.as_secs()));
-        if is_meant { Ok(ServerCertVerified::assertion()) } else { Err(CertificateError::ApplicationVerificationFailure.into()) }
+        let judged = self.trust.check(&shown, dns::UnixTime(now.as_secs()));
+        judged.map(|()| ServerCertVerified::assertion()).map_err(|why| CertificateError::Other(OtherError(Arc::new(why))).into())
     }
 
     fn verify_tls12_signature(

@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme, SupportedProtocolVersion};
 
 pub use accept::{Accepted, Acceptor};
-pub use connect::{TlsPeer, connect};
+pub use connect::{TlsPeer, connect, explain};
 pub use credentials::{Credentials, CredentialsError, read_certificates};
 
 /// The protocol inside TLS (RFC 7858, RFC 9103 §7.1).
