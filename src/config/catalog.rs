@@ -50,8 +50,10 @@ pub struct Membership {
     pub catalog: Name,
     /// The group that it is given there.
     pub group: Option<String>,
-    /// The catalog that may take it over; where that one is made here, it is listed there too.
+    /// The catalog that may take it over, which does not list it yet.
     pub coo: Option<Name>,
+    /// The catalog that it comes from, which lists it still, and gives it to this one.
+    pub from: Option<Name>,
 }
 
 /// `[template.NAME]` as it is written, its peers understood.
@@ -68,6 +70,7 @@ pub(super) struct Listing {
     pub zone: Option<Text>,
     pub group: Option<Text>,
     pub coo: Option<Text>,
+    pub from: Option<Text>,
 }
 
 /// The keys of a zone that say that it is a catalog.
@@ -182,21 +185,29 @@ impl Reader<'_> {
             let without = |text: &Text, rest: &str| {
                 self.error(text, &key(rest), "is for a zone that a catalog lists, add catalog-zone, or remove it")
             };
-            return match (&listing.group, &listing.coo) {
-                (Some(text), _) => Err(without(text, "catalog-group")),
-                (None, Some(text)) => Err(without(text, "catalog-coo")),
-                (None, None) => Ok(None),
+            let keys = [(&listing.group, "catalog-group"), (&listing.coo, "catalog-coo"), (&listing.from, "catalog-from")];
+            return match keys.into_iter().find_map(|(text, rest)| Some((text.as_ref()?, rest))) {
+                Some((text, rest)) => Err(without(text, rest)),
+                None => Ok(None),
             };
         };
         let catalog = self.name(&zone, &key("catalog-zone"))?.as_ref().to_lowercase();
         self.named.push((zone.span(), key("catalog-zone"), catalog.clone()));
-        let coo = listing.coo.as_ref().map(|text| Ok((text, self.name(text, &key("catalog-coo"))?.as_ref().to_lowercase())));
-        let coo = coo.transpose()?;
-        if let Some((text, _)) = coo.as_ref().filter(|(_, coo)| *coo == catalog) {
-            return Err(self.error(text, &key("catalog-coo"), "is the catalog that it is in, write the one that takes it over"));
+        if let (Some(text), Some(_)) = (&listing.from, &listing.coo) {
+            return Err(self.error(text, &key("catalog-from"), "and catalog-coo are two steps of a move, remove one of them"));
+        }
+        let other = |text: &Option<Text>, rest: &str, what: &str| {
+            let Some(text) = text else { return Ok(None) };
+            let name = self.name(text, &key(rest))?.as_ref().to_lowercase();
+            if name == catalog { Err(self.error(text, &key(rest), what)) } else { Ok(Some(name)) }
+        };
+        let coo = other(&listing.coo, "catalog-coo", "is the catalog that it is in, write the one that takes it over")?;
+        let from = other(&listing.from, "catalog-from", "is the catalog that it is in, write the one that it comes from")?;
+        if let (Some(text), Some(from)) = (&listing.from, &from) {
+            self.named.push((text.span(), key("catalog-from"), from.clone()));
         }
         let group = self.short_text(listing.group, &key("catalog-group"))?;
-        Ok(Some(Membership { catalog, group, coo: coo.map(|(_, coo)| coo) }))
+        Ok(Some(Membership { catalog, group, coo, from }))
     }
 
     /// Catalogs that zones are listed in have to be made here.

@@ -86,6 +86,7 @@ pub struct Registry {
     pub catalog_zone: Option<Spanned<String>>,
     pub catalog_group: Option<Spanned<String>>,
     pub catalog_coo: Option<Spanned<String>>,
+    pub catalog_from: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,6 +126,7 @@ pub struct Zone {
     pub catalog_zone: Option<Spanned<String>>,
     pub catalog_group: Option<Spanned<String>>,
     pub catalog_coo: Option<Spanned<String>>,
+    pub catalog_from: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

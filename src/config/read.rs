@@ -269,7 +269,7 @@ impl Reader<'_> {
         let deposit_keys = deposit_keys.map(|text| self.path(Some(text), "registry.deposit-keys", "")).collect::<Result<_, _>>()?;
         let notify = self.told(table.notify, "registry.notify", keys)?;
         let allow_transfer = self.allowed(table.allow_transfer, "registry.allow-transfer", keys)?;
-        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo };
+        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo, from: table.catalog_from };
         let member = self.membership(listing, "registry")?;
         let max_shrink_percent =
             self.number(table.max_shrink_percent, "registry.max-shrink-percent", DEFAULT_MAX_SHRINK_PERCENT, 0..=100)?;
@@ -304,7 +304,7 @@ impl Reader<'_> {
     ) -> Result<Zone, ConfigError> {
         let name = self.name(&table.name, "zone.name")?;
         let role = Role { role: table.catalog_role, template: table.catalog_template, scope: table.catalog_scope };
-        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo };
+        let listing = Listing { zone: table.catalog_zone, group: table.catalog_group, coo: table.catalog_coo, from: table.catalog_from };
         let source = match (table.file, table.primaries) {
             (None, None) if role.is_generated(self)? => Source::Generated,
             (Some(at), _) if role.is_generated(self)? => return Err(self.error(&at, "zone.file", MADE_HERE)),

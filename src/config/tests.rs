@@ -360,7 +360,7 @@ fn catalogs_are_understood() {
     let name = |text: &str| Name::parse(text).expect("a name");
     let [made, a, plain, by] = &config.zones[..] else { panic!("four zones") };
     assert_eq!((&made.source, &made.interpret), (&Source::Generated, &None));
-    assert_eq!(a.member, Some(Membership { catalog: name("made"), group: Some("G".into()), coo: Some(name("other")) }));
+    assert_eq!(a.member, Some(Membership { catalog: name("made"), group: Some("G".into()), coo: Some(name("other")), from: None }));
     let group = crate::transfer::catalog::Group::new;
     let same = plain.interpret.as_ref().expect("a catalog").template(&[group("x")]);
     assert_eq!((&same.source, &same.allow_transfer), (&plain.source, &plain.allow_transfer));
@@ -428,6 +428,19 @@ fn what_makes_no_sense_of_catalogs_is_refused() {
     check(
         "file = \"c\"\ncatalog-zone = \"x\"\ncatalog-coo = \"X.\"",
         "line 7: zone.catalog-coo: is the catalog that it is in, write the one that takes it over",
+    );
+    check("file = \"c\"\ncatalog-from = \"x\"", &format!("line 6: zone.catalog-from: {alone}"));
+    check(
+        "file = \"c\"\ncatalog-zone = \"x\"\ncatalog-from = \"X.\"",
+        "line 7: zone.catalog-from: is the catalog that it is in, write the one that it comes from",
+    );
+    check(
+        "file = \"c\"\ncatalog-zone = \"x\"\ncatalog-coo = \"y\"\ncatalog-from = \"z\"",
+        "line 8: zone.catalog-from: and catalog-coo are two steps of a move, remove one of them",
+    );
+    check(
+        "file = \"c\"\ncatalog-zone = \"b\"\ncatalog-from = \"y\"\n[[zone]]\nname = \"b\"\ncatalog-role = \"generate\"",
+        "line 7: zone.catalog-from: no catalog 'y.' is made here, add a [[zone]] with this name and catalog-role = \"generate\"",
     );
     check(
         "file = \"c\"\ncatalog-zone = \"x\"",

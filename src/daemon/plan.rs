@@ -50,12 +50,13 @@ pub fn plan(config: &Config) -> Plan {
 /// The catalogs that are made here, with what they list.
 fn catalogs(config: &Config) -> Vec<CatalogPlan> {
     let properties = |of: &Membership, catalog: &Name| {
-        let (group, coo) = (of.group.clone(), of.coo.clone());
-        if of.catalog == *catalog {
-            return Some(Properties { group, coo });
-        }
-        // The one that takes over has it as it will be.
-        (of.coo.as_ref() == Some(catalog)).then_some(Properties { group, coo: None })
+        let coo = match &of.from {
+            _ if of.catalog == *catalog => of.coo.clone(),
+            // The one that it comes from keeps it, and says where to, until all followers have moved it.
+            Some(from) if from == catalog => Some(of.catalog.clone()),
+            _ => return None,
+        };
+        Some(Properties { group: of.group.clone(), coo })
     };
     let made = config.zones.iter().filter(|zone| zone.source == Source::Generated).map(|zone| zone.name.as_ref().to_lowercase());
     let plan = |apex: Name| {
@@ -166,6 +167,30 @@ mod tests {
             ("[server]\nlisten = [\"127.0.0.1:5300\"]\nudp-receive-buffer = 8192", &["server.udp-receive-buffer"]),
         ] {
             assert_eq!(needs_restart(&old, &config(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_moves_from_one_catalog_to_another_in_steps() {
+        for (keys, expected) in [
+            ("catalog-zone = \"a\"", ["a: m.", "b:"]),
+            ("catalog-zone = \"a\"\ncatalog-coo = \"B\"", ["a: m. > b.", "b:"]),
+            ("catalog-zone = \"b\"\ncatalog-from = \"A\"", ["a: m. > b.", "b: m."]),
+            ("catalog-zone = \"b\"", ["a:", "b: m."]),
+        ] {
+            let catalog = |name: &str| format!("[[zone]]\nname = \"{name}\"\ncatalog-role = \"generate\"\n");
+            let text = format!(
+                "[server]\nlisten = [\"127.0.0.1:5300\"]\n{}{}[[zone]]\nname = \"m\"\nfile = \"m\"\n{keys}\n",
+                catalog("a"),
+                catalog("b")
+            );
+            let show = |plan: &CatalogPlan| {
+                let coo = |of: &Properties| of.coo.as_ref().map_or(String::new(), |coo| format!(" > {coo}"));
+                let listed: Vec<String> = plan.members.iter().map(|(name, of)| format!(" {name}{}", coo(of))).collect();
+                format!("{}:{}", plan.apex.to_string().trim_end_matches('.'), listed.concat())
+            };
+            let shown: Vec<String> = catalogs(&config(&text)).iter().map(show).collect();
+            assert_eq!(shown, expected, "{keys}");
         }
     }
 

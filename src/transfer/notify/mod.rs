@@ -47,6 +47,11 @@ const FIRST_LOOK: u64 = 100;
 /// When the SOA is asked for after NOTIFY was refused, or not answered to the end.
 const LATER_LOOK: u64 = 120_000;
 
+/// How long a refusal by a secondary that was never seen to have the zone is no news: a zone that has just come into a catalog is told of at
+/// once, and the secondary may not have read the catalog yet. Meanwhile it is told again, after this time and ever more slowly. Our choice.
+const PATIENCE_WITH_NEW: u64 = 60_000;
+const TELL_AGAIN: u64 = 2_000;
+
 /// The longest time between two looks.
 const SLOW_LOOK: u64 = 3_600_000;
 
@@ -364,8 +369,10 @@ impl Notifier {
     }
 
     fn turn(&mut self, id: PairId, now: Moment, buffer: &mut Vec<u8>) -> Option<SocketAddr> {
-        let Some(ask) = &self.pair(id).ask else {
-            self.ask(id, Kind::Soa, now.ms, now);
+        let pair = self.pair(id);
+        let Some(ask) = &pair.ask else {
+            let kind = if pair.is_told_again() { Kind::Notify } else { Kind::Soa };
+            self.ask(id, kind, now.ms, now);
             return None;
         };
         if ask.n_sent > 0 && now.ms - ask.since >= ask.patience() {
@@ -455,6 +462,14 @@ impl Notifier {
         let pair = self.pair(id);
         pair.answer = Answer::Refused;
         pair.fault = Some(format!("NOTIFY is answered with {}", crate::telemetry::rcode_name(rcode.into())));
+        let first = *pair.refused.get_or_insert(now.ms);
+        let left = (first + PATIENCE_WITH_NEW).saturating_sub(now.ms);
+        if pair.is_told_again() && left > 0 {
+            pair.rest = (2 * pair.rest).max(TELL_AGAIN);
+            // Those that were refused at one time are news at one time: together they are one event.
+            let wait = self.spread(self.pairs[&id].rest).min(left);
+            return self.schedule(id, now.ms + wait);
+        }
         self.trouble(id, News::Refused(rcode), now);
         self.rest_from(id, LATER_LOOK, now);
     }

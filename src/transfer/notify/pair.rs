@@ -24,6 +24,8 @@ pub struct Pair {
     pub answer: Answer,
     /// The oldest published serial that it has not shown, and since when.
     pub owed: Option<(Serial, u64)>,
+    /// When it first refused to be told.
+    pub refused: Option<u64>,
     /// What is wrong with it, and that the operator heard of it.
     pub trouble: Option<News>,
     pub is_said: bool,
@@ -88,6 +90,7 @@ impl Pair {
             serial: None,
             answer: Answer::None,
             owed: None,
+            refused: None,
             trouble: None,
             is_said: false,
             notified: None,
@@ -114,6 +117,11 @@ impl Pair {
     pub fn is_current(&self) -> bool {
         let shows = |(seen, serial): (Serial, Serial)| seen == serial || seen.is_newer_than(serial);
         self.seen.map(|(seen, _)| seen).zip(self.serial).is_some_and(shows)
+    }
+
+    /// True while it refuses to be told of a zone that it was never seen to have, and that is no news.
+    pub fn is_told_again(&self) -> bool {
+        self.answer == Answer::Refused && self.trouble.is_none() && self.acknowledged.is_none() && self.seen.is_none()
     }
 
     pub fn status(&self) -> Status {
