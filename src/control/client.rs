@@ -72,10 +72,8 @@ impl Client {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let reply: Reply = serde_json::from_str(&line).map_err(io::Error::other)?;
-            if let Some(part) = &reply.text {
-                if let Err(error) = text.write_all(part.as_bytes()) {
-                    return Ok(Err(ClientError::Text(error)));
-                }
+            if let Some(Err(error)) = reply.text.as_ref().map(|part| text.write_all(part.as_bytes())) {
+                return Ok(Err(ClientError::Text(error)));
             }
             match reply.ok {
                 None => {}

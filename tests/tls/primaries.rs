@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use saola::dns::Rtype;
+use saola::dns::{Name, Rtype};
+use saola::transfer::inward;
 use saola::transfer::trust::Trust;
+use saola::transport::client::{Asking, Failure, Primary, Times};
 use saola::transport::tls::{TlsPeer, connect, explain};
 
 use super::papers::{Paper, Papers};
@@ -56,6 +58,12 @@ fn bind_is_a_primary_when_it_proves_to_be_the_one() {
     // With ca-file it demands a certificate; one by nobody that it knows is turned away.
     assert_eq!(ask(port, papers.authority.for_name("ns0.example"), Some(&papers.edge), Rtype::AXFR).expect("a zone"), 4);
     assert!(ask(port, papers.authority.for_name("ns0.example"), Some(&papers.stranger), Rtype::AXFR).is_err());
+    // It closes without an alert; what it wants can only be guessed.
+    let tls = TlsPeer::new(papers.authority.for_name("ns0.example"), Some(&papers.stranger.credentials()));
+    let primary = Primary { address: (Ipv4Addr::LOCALHOST, port).into(), key: None, tls: Some(tls) };
+    let apex = Name::parse("example").expect("a name");
+    let asking = Asking { primary: &primary, apex: apex.as_ref(), times: Times::default(), limits: inward::Limits::default() };
+    assert!(matches!(asking.whole(), Err(Failure::TurnedAway)));
     for trust in [papers.authority.for_name("ns1.example"), papers.edge.pin(), papers.stranger.for_name("ns0.example")] {
         let error = ask(port, trust, None, Rtype::AXFR).expect_err("another one");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");

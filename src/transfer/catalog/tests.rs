@@ -260,6 +260,10 @@ fn a_member_changes_its_owner_where_both_say_so() {
     world.check("c: - | d: a 1", "a. c.1", &[clash]);
     world.check("c: a 1 >d | d: -", "a. c.1", &[]);
     world.check("c: a 1 >d | d: a 1 x", "a. d.1 x", &["[a.] moved from the catalog c. to d."]);
+    // One that was turned down is looked at again when the owner lets go.
+    let mut late = World::default();
+    late.check("c: a 1 | d: a 1", "a. c.1", &["[a.] added by the catalog c.", clash]);
+    late.check("c: | d: a 1", "a. d.1", &["[a.] moved from the catalog c. to d., begins anew"]);
     // It stays there, whatever the old owner says, and goes on without it.
     world.check("c: a 1 >d | d: a 1 x", "a. d.1 x", &[]);
     world.check("c: | d: a 1 x", "a. d.1 x", &[]);
