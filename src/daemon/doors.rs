@@ -197,15 +197,16 @@ impl Shared {
             None => "registry".into(),
         };
         let followed = catalogs.followed();
-        // Members that nobody has given yet are seen as well.
-        let wanted = config.zones.iter().map(|zone| &zone.name).filter(|apex| catalogs.member(apex).is_some());
+        // Those that nobody has given yet are seen as well.
+        let wanted = config.zones.iter().filter(|zone| zone.source.is_primaries()).map(|zone| &zone.name);
         let mut apexes: Vec<&Name> = pipeline.live().keys().chain(pipeline.problems().keys()).chain(wanted).collect();
         apexes.sort();
         apexes.dedup();
         let line = |apex: &Name| {
             let (n_members, broken) = followed.get(apex).cloned().map_or((None, None), |(n_members, broken)| (Some(n_members), broken));
             let line = ZoneLine { source: source(apex), n_members, ..ZoneLine::new(apex, pipeline, catalogs) };
-            ZoneLine { problem: line.problem.clone().or(broken), ..line }
+            let never = (line.serial.is_none() && line.source == PRIMARIES).then(|| "no primary has given it yet".to_owned());
+            ZoneLine { problem: line.problem.clone().or(broken).or(never), ..line }
         };
         let zones = apexes.into_iter().map(line).collect();
         let mut board = self.board();

@@ -1,7 +1,7 @@
 //! What has changed of the state since it was written as a whole: a zone a line, so that one of many zones costs one line.
 //!
-//! Each line is the first 16 octets of the SHA-256 of its rest, hexadecimal, a space, and the rest: in the first line `saola-amendments 1` and the SHA-256
-//! of the state that is amended, in the others JSON. A line counts once it is synced. Amendments of another state are none.
+//! Each line is the length of its rest and the first 16 octets of the SHA-256 of it, both hexadecimal, and the rest: in the first line `saola-amendments 1`
+//! and the SHA-256 of the state that is amended, in the others JSON. A line counts once it is synced. Amendments of another state are none.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -73,13 +73,20 @@ impl Amendments {
 }
 
 fn line(rest: &str) -> String {
-    format!("{} {rest}\n", sum(rest))
+    format!("{:08x} {} {rest}\n", rest.len(), sum(rest))
 }
 
 /// The rest of a line that is whole.
 fn rest(line: &str) -> Option<&str> {
-    let (checksum, rest) = line.strip_suffix('\n')?.split_once(' ')?;
-    (checksum == sum(rest)).then_some(rest)
+    let (length, line) = line.strip_suffix('\n')?.split_once(' ')?;
+    let (checksum, rest) = line.split_once(' ')?;
+    (length == format!("{:08x}", rest.len()) && checksum == sum(rest)).then_some(rest)
+}
+
+/// True if behind a line that is not whole there may be another, whose beginning is not seen.
+fn hides_another(line: &str) -> bool {
+    let length = line.get(..8).and_then(|length| usize::from_str_radix(length, 16).ok());
+    length.is_some_and(|length| line.len() > 8 + 1 + 32 + 1 + length + 1)
 }
 
 fn sum(rest: &str) -> String {
@@ -104,7 +111,7 @@ pub fn read(path: &Path, base: &str, most: u64) -> io::Result<Vec<(String, Saved
     while let Some(line) = lines.next().filter(|_| head == base) {
         match rest(line).and_then(|json| serde_json::from_str(json).ok()) {
             Some(OwnedLine { zone, saved }) => all.push((zone, saved)),
-            None if lines.peek().is_none() => break,
+            None if lines.peek().is_none() && !hides_another(line) => break,
             None => return Err(damaged()),
         }
     }

@@ -29,6 +29,9 @@ pub struct Saved {
     pub compiled: Option<Compiled>,
     /// The zones whose versions are kept here, by apex in presentation form, lower case.
     pub zones: BTreeMap<String, SavedZone>,
+    /// Zones that are not served any more and of which a file may not tell all: what they were, should they come back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parked: BTreeMap<String, SavedZone>,
 }
 
 /// The account of one compile.
@@ -82,6 +85,9 @@ pub struct SavedZone {
     /// Its primary has records of it that have no place in what is served, and are not kept.
     #[serde(default)]
     pub placeless: bool,
+    /// Clients have changed it since it was read from its file.
+    #[serde(default)]
+    pub changed: bool,
     /// The snapshot's file name within `zones/`.
     pub file: String,
     /// Its checksum, hexadecimal.
@@ -232,7 +238,7 @@ impl Journal {
         let written = Written { octets: json.len() as u64, checksum };
         let newest = self.serials();
         let zones = self.folder.join("zones");
-        let named: BTreeSet<&str> = saved.zones.values().map(|zone| &zone.file[..]).collect();
+        let named: BTreeSet<&str> = saved.zones.values().chain(saved.parked.values()).map(|zone| &zone.file[..]).collect();
         for file in std::fs::read_dir(&zones)?.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
             let Some((stem, serial)) = file.strip_suffix(".snapshot").and_then(|rest| rest.rsplit_once('.')) else { continue };
             let is_newest = newest.get(stem).is_some_and(|newest| newest.to_string() == serial);
@@ -359,6 +365,7 @@ mod tests {
             good: None,
             proven: false,
             placeless: false,
+            changed: false,
             file,
             checksum,
         };

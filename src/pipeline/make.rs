@@ -175,6 +175,7 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     let apex = job.apex.as_ref();
     let signing_digest = job.signing.as_ref().map_or("", |signing| &signing.digest);
     let makes_digest = job.signing.as_ref().is_some_and(|signing| signing.policy.zonemd);
+    let is_changed = job.content.is_none() && job.before.and_then(|before| before.saved.as_ref()).is_some_and(|saved| saved.changed);
     let mut content = job.content;
     let digest = match &mut content {
         Some(records) => {
@@ -206,8 +207,8 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         (Some(records), _) => records,
         (None, Some(before)) => {
             let mut records = before.zone.records();
-            // A file may hold keys of other signers (RFC 8901); the registry's zones have ours alone.
-            if job.serials == Serials::Dated {
+            // A file may hold keys of other signers (RFC 8901); the registry's zones have ours alone. Where nobody signs any more, there are none.
+            if job.serials == Serials::Dated || job.signing.is_none() && !before.signing.is_empty() {
                 content::strip(&mut records, apex);
                 content::strip_digest(&mut records, apex);
             }
@@ -215,7 +216,11 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
         }
         (None, None) => return Err(ZoneError::Soa.into()),
     };
-    let previous = before.map(|before| before.serial).or(job.last_serial);
+    // A zone that was served as it stands may have gone back meanwhile.
+    let previous = match (before.map(|before| before.serial), job.last_serial) {
+        (Some(served), Some(last)) if last.is_newer_than(served) => Some(last),
+        (served, last) => served.or(last),
+    };
     let written = content::serial(&records, apex).ok_or(ZoneError::Soa)?;
     let serial = match job.serials {
         Serials::Dated => decide::dated_serial(previous, now),
@@ -255,8 +260,14 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     };
     let ds = content::ds_of(&zone.records_at(apex), apex);
     let signing = signing_digest.to_owned();
-    let saved =
-        SavedZone { made: serial.0, content: digest.clone(), signing: signing.clone(), refresh_at: refresh_at.map(|at| at.0), ..saved };
+    let saved = SavedZone {
+        made: serial.0,
+        content: digest.clone(),
+        signing: signing.clone(),
+        refresh_at: refresh_at.map(|at| at.0),
+        changed: is_changed,
+        ..saved
+    };
     // What is made one meanwhile can be taken over where the changes lead on from it; so can the image, which is of the snapshot.
     let (upkeep, imaged) = live.filter(|_| change.is_some()).map_or((None, false), |live| (live.upkeep, live.imaged));
     let live = Live { upkeep, imaged, ..Live::new(Arc::new(zone), digest, signing, refresh_at, ds, Some(saved)) };
@@ -419,6 +430,7 @@ pub fn save(journal: &Journal, apex: NameRef<'_>, serial: Serial, records: &Reco
         good: None,
         proven: false,
         placeless: false,
+        changed: false,
         file,
         checksum,
     })

@@ -135,33 +135,8 @@ impl Pipeline {
         });
         let mut live = BTreeMap::new();
         for (apex, saved, result, damage) in resumed {
-            let problem = |what| Problem { zone: Some(apex.clone()), what };
-            problems.extend(damage.map(problem));
-            let (log, mut last) = match press.resume(&apex, &saved) {
-                Ok(resumed) => (Ok(resumed), None),
-                Err(lost) => (Err(lost.what), lost.last),
-            };
-            let result = result.and_then(|zone| {
-                let Resumed { change, n_cut } = log?;
-                if n_cut > 0 {
-                    problems.push(problem(format!("{n_cut} octets of a change that was never in force are cut off its log")));
-                }
-                change.map_or(Ok(zone.clone()), |change| zone.resumed(&change))
-            });
-            match result {
-                Ok(zone) => {
-                    live.insert(apex, zone);
-                }
-                Err(what) => {
-                    // The state knows the serial also when the snapshot that bears it is gone, and the log what was published since.
-                    let newer = |a: Serial, b: Serial| if a.is_newer_than(b) { a } else { b };
-                    last = Some(newer(Serial(saved.made), last.or(press.last_serial(&apex)).unwrap_or(Serial(saved.serial))));
-                    let known = serials.entry(stem(apex.as_ref())).or_insert(Serial(saved.made));
-                    *known = newer(*known, last.unwrap_or(*known));
-                    let aside = press.forget(&apex).map(|path| format!(", its log of changes is put aside as '{}'", path.display()));
-                    problems.push(problem(format!("{what}, the zone is made anew{}", aside.unwrap_or_default())));
-                }
-            }
+            problems.extend(damage.map(|what| Problem { zone: Some(apex.clone()), what }));
+            live.extend(revived(&mut press, &mut serials, &apex, &saved, result, &mut problems).map(|zone| (apex, zone)));
         }
         let (set, expired, withheld, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), BTreeSet::new(), 0, Vec::new());
         let (confirmed_at, of_zones) = (UnixTime(0), BTreeMap::new());
@@ -176,12 +151,14 @@ impl Pipeline {
     ///
     /// What fails is in the report, and the zone's old version is in the set; where there is none, the set has the zone as unavailable.
     pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) -> Report {
+        let revived = self.revive(plan);
         let mut run = Run::new(self, plan, scope, now);
         run.make_registry();
         run.make_files();
         run.make_catalogs();
         run.prove_secondaries();
         let mut next = run.finish();
+        next.report.problems.extend(revived);
         if *scope == Scope::Start {
             let is_over = |live: &Live| live.saved.as_ref().and_then(|saved| saved.good).is_some_and(|[_, until]| until <= now.0);
             self.expired = plan.secondaries.iter().filter(|apex| self.live.get(apex).is_some_and(is_over)).cloned().collect();
@@ -221,16 +198,40 @@ impl Pipeline {
         let is_news = |apex: &Name, what: &String| !scope.is_by_itself() || self.problems.get(apex) != Some(what);
         let news = problems.iter().filter(|(apex, what)| is_news(apex, what));
         report.problems.extend(news.map(|(apex, what)| Problem { zone: Some(apex.clone()), what: what.clone() }));
-        // A zone that comes back one day goes on from the serial it had.
-        for apex in &report.removed {
+        // A zone that comes back one day, or is signed here again, goes on from the serial it had.
+        let gone_back =
+            report.published.iter().filter(|zone| zone.from.is_some_and(|from| from.is_newer_than(zone.to))).map(|zone| &zone.apex);
+        for apex in report.removed.iter().chain(gone_back) {
+            let Some(serial) = self.live.get(apex).map(|live| live.zone.serial()) else { continue };
+            let known = self.serials.entry(stem(apex.as_ref())).or_insert(serial);
+            *known = newer(*known, serial);
+        }
+        for apex in report.removed.iter().filter(|apex| self.press.saved().parked.get(&key(apex)).is_some_and(|saved| saved.changed)) {
             let serial = self.live[apex].zone.serial();
-            self.serials.insert(stem(apex.as_ref()), serial);
+            report
+                .warnings
+                .push(format!("[{apex}] what clients have made of it, serial {serial}, is kept, and is there again with the zone"));
         }
         self.live = live;
         self.problems = problems;
         self.export_problem = export_problem;
         self.trim(&mut report);
         report
+    }
+
+    /// Brings back the zones of the plan that were served once and then were not; says what of them could not be brought back.
+    fn revive(&mut self, plan: &Plan) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.press.saved().parked.is_empty() {
+            return problems;
+        }
+        for apex in plan.apexes().filter(|apex| !self.live.contains_key(*apex)).cloned().collect::<Vec<_>>() {
+            let Some(saved) = self.press.saved().parked.get(&key(&apex)).cloned() else { continue };
+            let snapshot = make::resume(&apex, &saved, self.press.journal());
+            let zone = revived(&mut self.press, &mut self.serials, &apex, &saved, snapshot, &mut problems);
+            self.live.extend(zone.map(|zone| (apex, zone)));
+        }
+        problems
     }
 
     /// True if nothing keeps a zone that is known from being served.
@@ -271,8 +272,16 @@ impl Pipeline {
     fn commit(&mut self, next: &mut Next) -> std::io::Result<()> {
         let whole: Vec<(Name, Serial)> =
             next.whole.iter().filter_map(|apex| Some((apex.clone(), next.live.get(apex)?.zone.serial()))).collect();
-        let zones = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
-        let saved = Saved { compiled: next.compiled.clone(), zones };
+        let zones: BTreeMap<_, _> = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
+        let before = self.press.saved();
+        let mut parked = before.parked.clone();
+        let of_registry: BTreeSet<Name> = zones_of(before.compiled.as_ref()).collect();
+        // What a primary or an export has is had from there again.
+        let gone = self.live.iter().filter(|(apex, _)| !next.live.contains_key(*apex) && !of_registry.contains(*apex));
+        let gone = gone.filter_map(|(apex, live)| Some((key(apex), live.saved.clone().filter(|saved| saved.good.is_none())?)));
+        parked.extend(gone);
+        parked.retain(|apex, _| !zones.contains_key(apex));
+        let saved = Saved { compiled: next.compiled.clone(), zones, parked };
         match self.press.commit(saved, &whole) {
             Ok(problems) => {
                 let problem =
@@ -349,6 +358,45 @@ impl Pipeline {
     pub fn compiled(&self) -> Option<&Compiled> {
         self.press.saved().compiled.as_ref()
     }
+}
+
+/// A zone from its snapshot and the changes in its log; `None` and why, where it cannot be had so and has to be made anew.
+fn revived(
+    press: &mut Press,
+    serials: &mut BTreeMap<String, Serial>,
+    apex: &Name,
+    saved: &SavedZone,
+    snapshot: Result<Live, String>,
+    problems: &mut Vec<Problem>,
+) -> Option<Live> {
+    let problem = |what| Problem { zone: Some(apex.clone()), what };
+    let (log, last) = match press.resume(apex, saved) {
+        Ok(resumed) => (Ok(resumed), None),
+        Err(lost) => (Err(lost.what), lost.last),
+    };
+    let result = snapshot.and_then(|zone| {
+        let Resumed { change, n_cut } = log?;
+        if n_cut > 0 {
+            problems.push(problem(format!("{n_cut} octets of a change that was never in force are cut off its log")));
+        }
+        change.map_or(Ok(zone.clone()), |change| zone.resumed(&change))
+    });
+    match result {
+        Ok(zone) => Some(zone),
+        Err(what) => {
+            // The state knows the serial also when the snapshot that bears it is gone, and the log what was published since.
+            let last = newer(Serial(saved.made), last.or(press.last_serial(apex)).unwrap_or(Serial(saved.serial)));
+            let known = serials.entry(stem(apex.as_ref())).or_insert(Serial(saved.made));
+            *known = newer(*known, last);
+            let aside = press.forget(apex).map(|path| format!(", its log of changes is put aside as '{}'", path.display()));
+            problems.push(problem(format!("{what}, the zone is made anew{}", aside.unwrap_or_default())));
+            None
+        }
+    }
+}
+
+fn newer(a: Serial, b: Serial) -> Serial {
+    if a.is_newer_than(b) { a } else { b }
 }
 
 fn zones_of(compiled: Option<&Compiled>) -> impl Iterator<Item = Name> {

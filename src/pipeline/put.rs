@@ -184,7 +184,7 @@ impl Pipeline {
         } else {
             self.confirmed_at = checked;
             let zones = self.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
-            let all = Saved { compiled: self.press.saved().compiled.clone(), zones };
+            let all = Saved { zones, ..self.press.saved().clone() };
             // Without it, zones expire earlier after a crash.
             let _ = self.press.commit(all, &[]);
         }

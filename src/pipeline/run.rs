@@ -10,7 +10,7 @@ use crate::compile::Ttls;
 use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, Records, Rtype, UnixTime, master};
-use crate::journal::{Compiled, stem};
+use crate::journal::{Compiled, SavedZone, stem};
 use crate::parallel;
 use crate::sign;
 use crate::transfer::catalog;
@@ -235,7 +235,9 @@ impl<'a> Run<'a> {
     /// `None` when the zone is not asked for.
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let mut damage = None;
-        let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic;
+        let before = self.pipeline.live.get(&file.apex);
+        let is_changed = before.and_then(|before| before.saved.as_ref()).is_some_and(|saved| saved.changed);
+        let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic || is_changed;
         let zonemd = self.plan.zonemd(&file.apex);
         if *self.scope == Scope::Start && !is_kept {
             let (live, what) = image::of_files(file, self.pipeline.press.journal());
@@ -245,7 +247,6 @@ impl<'a> Run<'a> {
             }
             damage = what;
         }
-        let before = self.pipeline.live.get(&file.apex);
         let (mut files, mut judged) = (Vec::new(), None);
         let content = match self.scope {
             Scope::Members => return None,
@@ -296,13 +297,20 @@ impl<'a> Run<'a> {
             }
         };
         let (policy, rsa_bits) = (file.policy.as_ref(), file.rsa_bits);
-        let serials = if policy.is_some() { Serials::Edited } else { Serials::AsItStands };
+        // What clients change has no serial of the file's.
+        let serials = if policy.is_some() || file.is_dynamic { Serials::Edited } else { Serials::AsItStands };
+        let is_back = before.filter(|_| content.is_some() && is_changed);
+        if let (Some(before), Some(records)) = (is_back, &content)
+            && let Some(what) = would_be_lost(file, before, records)
+        {
+            return Some(Err(what));
+        }
         let is_new = content.is_some();
         let made = self.make(Task { apex: file.apex.clone(), content, serials, is_kept, policy, rsa_bits, threads });
         Some(made.map(|(made, mut notes)| {
             let files = if is_new { files } else { before.map(|before| before.files.clone()).unwrap_or_default() };
             notes.extend(damage);
-            let made = with_files(made, files, before);
+            let made = with_files(made, files, before).or_else(|| is_back.map(as_in_file));
             let made = match judged {
                 Some((proven, note)) => {
                     notes.extend(note.clone());
@@ -466,6 +474,31 @@ fn with_files(made: Option<Made>, files: Vec<Stamp>, before: Option<&Live>) -> O
         }
         (None, _) => None,
     }
+}
+
+/// Why a zone that clients have changed is not to be what its file says now.
+fn would_be_lost(file: &FilePlan, before: &Live, records: &Records) -> Option<String> {
+    let (apex, served) = (file.apex.as_ref(), before.zone.serial());
+    let written = content::serial(records, apex)?;
+    let mut old = before.zone.records();
+    if !before.signing.is_empty() {
+        content::strip(&mut old, apex);
+        content::strip_digest(&mut old, apex);
+    }
+    if written.is_newer_than(served) || content::digest(&old, apex) == content::digest(records, apex) {
+        return None;
+    }
+    Some(format!(
+        "clients have changed it up to serial {served}, which '{}' of serial {written} would undo: to go on with the file, write the zone into it \
+         (`saola zone dump {apex}`) and edit that, or give what is in it a newer serial; to go on with clients, set `allow-update` again",
+        file.file.display()
+    ))
+}
+
+/// A zone that is what its file says, whatever clients have done before.
+fn as_in_file(before: &Live) -> Made {
+    let saved = before.saved.clone().map(|saved| SavedZone { changed: false, ..saved });
+    Made { live: Live { saved, ..before.clone() }, why: Why::Touched, change: None }
 }
 
 /// What was made, or else what was there before, with what was found out about the digest of its file.

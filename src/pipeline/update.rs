@@ -11,7 +11,7 @@ use super::signing::Past;
 use super::{Pipeline, Plan, Published, Why, content, signing};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
-use crate::journal::Log;
+use crate::journal::{Log, SavedZone};
 use crate::sign::ChangeError;
 use crate::zone::{Diff, Zone, ZoneSet};
 
@@ -86,6 +86,13 @@ impl Pipeline {
         if let Some(saved) = &mut next.saved {
             saved.refresh_at = refresh_at.map(|at| at.0);
             saved.signing.clone_from(&next.signing);
+        }
+        // No start may take its file for the zone from now on.
+        if let Some(saved) = next.saved.as_mut().filter(|saved| !saved.changed) {
+            saved.changed = true;
+            let before = live.saved.clone().map(|before| SavedZone { changed: true, ..before });
+            let kept = before.map_or(Ok(None), |before| self.press.commit_zone(apex, before, None));
+            kept.map_err(|error| failed(format!("it cannot be saved: {error}")))?;
         }
         self.press.append(apex, &change, now).map_err(failed)?;
         Ok(Some(self.take_over(apex, next, Why::Update, swap).0))

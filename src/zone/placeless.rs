@@ -1,6 +1,7 @@
-//! Records that a zone may have and that have no place in what is answered: links of another chain than the one in use, and signatures of nothing.
+//! Records that a zone may have and that have no place in what is answered: links of another chain than the one in use, NSEC or NSEC3, and
+//! signatures of nothing.
 //!
-//! A signer that goes from one NSEC3 chain to another has both for a while (RFC 5155 §10.4, RFC 4641 §4.2); whoever follows it has to know of both.
+//! A signer that goes from one chain to another has both for a while (RFC 5155 §10.4, RFC 4641 §4.2); whoever follows it has to know of both.
 
 use super::build::{is_of, params_of};
 use super::chain::Nsec3Params;
@@ -18,6 +19,8 @@ impl Zone {
     /// When there is too much.
     pub fn take_placeless(apex: NameRef<'_>, records: &mut Records) -> Result<Records, ZoneError> {
         let params = records.name(apex).and_then(|name| params_of(&name));
+        // Without a link of it, the chain is one that is told of and not there.
+        let params = params.filter(|params| records.names().any(|name| link(&name, Some(params)).is_some()));
         let mut placeless = Records::new();
         for name in records.names() {
             append(&name, params.as_ref(), &mut placeless).map_err(|_| ZoneError::TooBig)?;
@@ -59,18 +62,23 @@ impl Zone {
 
 /// What of a name has no place.
 fn append(name: &NameRecords<'_>, params: Option<&Nsec3Params>, to: &mut Records) -> Result<(), crate::dns::records::Full> {
-    let is_used = |rdata: &&[u8]| params.is_some_and(|params| is_of(rdata, params));
-    let link = name.rrset(Rtype::NSEC3).and_then(|set| set.rdata().find(is_used));
+    let link = link(name, params);
     for set in name.rrsets() {
         let (rtype, covered) = (set.rtype(), set.covered());
-        let stays = |rdata: &[u8]| match covered {
-            Some(Rtype::NSEC3) => link.is_some(),
-            Some(covered) => name.rrset(covered).is_some(),
-            None => rtype != Rtype::NSEC3 || link == Some(rdata),
+        let stays = |rdata: &[u8]| match covered.unwrap_or(rtype) {
+            Rtype::NSEC if params.is_some() => false,
+            Rtype::NSEC3 if covered.is_some() => link.is_some(),
+            Rtype::NSEC3 => link == Some(rdata),
+            of => covered.is_none() || name.rrset(of).is_some(),
         };
         for (ttl, rdata) in set.ttls().zip(set.rdata()).filter(|(_, rdata)| !stays(rdata)) {
             to.push(name.owner(), rtype, ttl, rdata)?;
         }
     }
     Ok(())
+}
+
+/// The link of the chain in use that a name has.
+fn link<'a>(name: &NameRecords<'a>, params: Option<&Nsec3Params>) -> Option<&'a [u8]> {
+    name.rrset(Rtype::NSEC3)?.rdata().find(|rdata| params.is_some_and(|params| is_of(rdata, params)))
 }

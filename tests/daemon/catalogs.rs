@@ -307,6 +307,10 @@ fn members_change_their_owner_and_begin_anew() {
     wait_had(&pair.edge, "a.example. c2. 7; b.example. c2. 8");
     pair.edge.wait_for("[a.example.] moved from the catalog c1. to c2.\n");
     pair.edge.wait_for("[b.example.] moved from the catalog c1. to c2., begins anew");
+    // It is told of after it is served.
+    while pair.n_transferred("b.example") < 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_eq!([pair.n_transferred("a.example"), pair.n_transferred("b.example")], [1, 2]);
     // The old owner lets go.
     pair.publish(0, "");

@@ -135,10 +135,10 @@ fn a_change_of_the_minimum_signs_the_zone_anew() {
         let mut house = House::new(&format!("{}{}{policy}", zone_table("example.org.", &format!("sign = \"fast\"\n{UPDATED}")), keys()));
         house.write("example.org.zone", ZONE);
         house.start();
-        let server = house.addresses()[0];
         let serial = house.serial("example.org");
         let soa = format!("update add example.org 3600 SOA ns.example.org. mail.example.org. {} 3600 600 86400 77", serial + 5);
-        let output = run(&nsupdate, &[], server, Some(SECRET), "example.org", &format!("{soa}\nupdate add a.example.org 60 TXT a"));
+        let output =
+            run(&nsupdate, &[], house.addresses()[0], Some(SECRET), "example.org", &format!("{soa}\nupdate add a.example.org 60 TXT a"));
         assert!(output.status.success(), "{}", said(&output));
         assert_eq!((house.serial("example.org"), txt(&house, "a.example.org")), (serial + 5, vec!["a".to_owned()]));
         for last in ["dumped", "dumped again"] {
@@ -153,9 +153,88 @@ fn a_change_of_the_minimum_signs_the_zone_anew() {
             // It stays through a power cut, and changes go on from there.
             house.kill();
             house.start();
-            let output =
-                run(&nsupdate, &[], server, Some(SECRET), "example.org", &format!("update add {}.example.org 60 TXT b", last.len()));
+            let output = run(
+                &nsupdate,
+                &[],
+                house.addresses()[0],
+                Some(SECRET),
+                "example.org",
+                &format!("update add {}.example.org 60 TXT b", last.len()),
+            );
             assert!(output.status.success(), "{}", said(&output));
         }
     }
+}
+
+/// A zone that clients have changed is taken out and comes back, is given back to its file, is signed and no longer signed: nothing is lost unasked.
+#[test]
+fn what_clients_have_changed_outlives_its_configuration() {
+    let Some([nsupdate, verify]) = find_all(["nsupdate", "ldns-verify-zone"]) else { return };
+    let policy = "[policy.fast]\nalgorithm = \"ed25519\"\n";
+    let with = |rest: &str| format!("{}{policy}{}", zone_table("example.org.", rest), keys());
+    let without = format!("{}{policy}{}", zone_table("other.example.", ""), keys());
+    let mut house = House::new(&with(UPDATED));
+    house.write("example.org.zone", ZONE);
+    house.write("other.example.zone", ZONE);
+    house.start();
+    let add = |house: &House, name: &str| {
+        let add = format!("update add {name}.example.org 60 TXT {name}");
+        let output = run(&nsupdate, &[], house.addresses()[0], Some(SECRET), "example.org", &add);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(txt(house, &format!("{name}.example.org")), [name]);
+    };
+    let reload = |house: &House, rest: &str| {
+        house.configure(rest);
+        house.tool(&["server", "reload"])
+    };
+    add(&house, "a");
+    // Out and in again, with a start between them and without.
+    for is_restarted in [false, true] {
+        let serial = house.serial("example.org");
+        let output = reload(&house, &without);
+        let kept = format!("[example.org.] what clients have made of it, serial {serial}, is kept, and is there again with the zone");
+        assert!(output.status.success() && said(&output).contains(&kept), "{}", said(&output));
+        assert_eq!(house.rcode("a.example.org"), ResponseCode::Refused);
+        if is_restarted {
+            house.kill();
+            house.start();
+        }
+        let output = reload(&house, &with(UPDATED));
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!((house.serial("example.org"), txt(&house, "a.example.org")), (serial, vec!["a".to_owned()]));
+        add(&house, if is_restarted { "c" } else { "b" });
+    }
+    // Signed, and no longer: nothing of the signer stays, and clients go on.
+    let serial = house.serial("example.org");
+    assert!(reload(&house, &with(&format!("sign = \"fast\"\n{UPDATED}"))).status.success());
+    add(&house, "d");
+    house.write("dumped", &house.tool_ok(&["zone", "dump", "example.org"]));
+    assert!(Command::new(&verify).arg(house.path("dumped")).status().expect("ldns-verify-zone").success());
+    let output = reload(&house, &with(UPDATED));
+    assert!(output.status.success(), "{}", said(&output));
+    let dump = house.tool_ok(&["zone", "dump", "example.org"]);
+    for rtype in ["RRSIG", "NSEC", "DNSKEY"] {
+        assert!(!dump.contains(rtype), "{dump}");
+    }
+    assert_eq!(house.serial("example.org"), serial + 3);
+    add(&house, "e");
+    // The file would undo all of it.
+    let serial = house.serial("example.org");
+    for _ in 0..2 {
+        let output = reload(&house, &with(""));
+        let refused = format!("clients have changed it up to serial {serial}, which '");
+        assert!(!output.status.success() && said(&output).contains(&refused), "{}", said(&output));
+        assert_eq!((house.serial("example.org"), txt(&house, "a.example.org")), (serial, vec!["a".to_owned()]));
+        house.stop();
+        house.start();
+    }
+    // With the zone in it, it is the zone again, and is edited from then on.
+    let dump = house.tool_ok(&["zone", "dump", "example.org"]);
+    house.write("example.org.zone", &dump);
+    let output = reload(&house, &with(""));
+    assert!(output.status.success(), "{}", said(&output));
+    house.write("example.org.zone", &dump.replace("192.0.2.2", "192.0.2.3").replace(&serial.to_string(), &(serial + 1).to_string()));
+    let output = reload(&house, &with(""));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(house.serial("example.org"), serial + 1);
 }

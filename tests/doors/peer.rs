@@ -131,7 +131,7 @@ pub fn change_seeds() -> Vec<Vec<u8>> {
     vec![
         message(&[record("c1.vn", 255, 255, 0, b""), record("new.vn", 255, 254, 0, b"")], &[record("new.vn", 1, 1, 60, &[192, 0, 2, 1])]),
         message(&[record("mail.vn", 15, 255, 0, b""), record("mail.vn", 1, 254, 0, b"")], &[record("mail.vn", 15, 255, 0, b"")]),
-        message(&[record("a.dns.vn", 1, 1, 0, &[192, 0, 2, 1])], &[record("a.dns.vn", 255, 255, 0, b"")]),
+        message(&[record("a.dns.vn", 1, 1, 0, &[192, 0, 2, 1])], &[record("mail.vn", 255, 255, 0, b"")]),
         message(&[], &[record("vn", 255, 255, 0, b""), record("vn", 2, 254, 0, b"\x01a\x03dns\x02vn\0"), record("vn", 6, 1, 60, soa)]),
         message(
             &[],
