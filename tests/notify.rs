@@ -345,7 +345,7 @@ fn who_refuses_is_not_asked_again_for_this_serial() {
     world.serve(&[("vn", 5)]);
     let told = |world: &World| world.notifies.iter().filter(|(_, to, _)| *to == address(1)).count();
     // But for the time in which the zone may be new to it.
-    world.pass(55_000);
+    world.pass(15_000);
     world.check_news(&[]);
     world.pass(60_000);
     let n_told = told(&world);

@@ -49,7 +49,7 @@ const LATER_LOOK: u64 = 120_000;
 
 /// How long a refusal by a secondary that was never seen to have the zone is no news: a zone that has just come into a catalog is told of at
 /// once, and the secondary may not have read the catalog yet. Meanwhile it is told again, after this time and ever more slowly. Our choice.
-const PATIENCE_WITH_NEW: u64 = 60_000;
+const PATIENCE_WITH_NEW: u64 = 20_000;
 const TELL_AGAIN: u64 = 2_000;
 
 /// The longest time between two looks.
