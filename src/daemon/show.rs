@@ -45,6 +45,9 @@ fn export(compiled: &Compiled) -> String {
     format!("export {deposit} of {watermark}: {in_zone} in, {excluded} excluded, {rejected} rejected\n")
 }
 
+/// Zones without anything to serve that are shown; our choice: what is read at a glance.
+const SHOWN: usize = 10;
+
 fn made(zones: &[ZoneLine], start: &Start) -> String {
     let records: usize = zones.iter().map(|zone| zone.counts[0]).sum();
     let served = zones.iter().filter(|zone| zone.serial.is_some()).count();
@@ -57,8 +60,13 @@ fn made(zones: &[ZoneLine], start: &Start) -> String {
         (false, n) => text.push_str(&format!("{} made with {signatures}", count(n, "zone"))),
     }
     text.push_str(&format!(", {ms} ms\n"));
-    for zone in zones.iter().filter(|zone| zone.serial.is_none()) {
+    let unavailable = || zones.iter().filter(|zone| zone.serial.is_none());
+    for zone in unavailable().take(SHOWN) {
         text.push_str(&format!("zone {} is unavailable: {}\n", zone.apex, zone.problem.as_deref().unwrap_or("nothing to serve")));
+    }
+    let rest = unavailable().skip(SHOWN).count();
+    if rest > 0 {
+        text.push_str(&format!("and {} more, see `saola zone status`\n", count(rest, "zone")));
     }
     text
 }

@@ -137,10 +137,16 @@ fn an_operator_has_the_primary_asked() {
     primary.write("example.org.zone", &version(7));
     primary.start();
     let zone = format!("[[zone]]\nname = \"example.org.\"\nprimaries = [{{ address = \"{}\", key = \"xfr\" }}]\n", primary.addresses()[0]);
-    let mut edge = House::new(&format!("{zone}{}{}", zone_table("own.example.", ""), keys()));
+    let dead = format!("[[zone]]\nname = \"dead.example.\"\nprimaries = [{{ address = \"127.0.0.1:{}\" }}]\n", free_port());
+    let mut edge = House::new(&format!("{zone}{dead}{}{}", zone_table("own.example.", ""), keys()));
     edge.write("own.example.zone", ZONE);
     edge.start();
     wait_for(&edge, 7);
+    // What nobody has given is seen.
+    assert!(edge.read("out").contains("zone dead.example. is unavailable: no primary has given it yet"), "{}", edge.read("out"));
+    let status = edge.tool_ok(&["zone", "status", "dead.example"]);
+    assert!(status.contains("no primary has given it yet"), "{status}");
+    assert_eq!(edge.status().map(|status| status["zones"]["unavailable"].clone()), Some(1.into()));
     primary.write("example.org.zone", &version(8));
     primary.tool_ok(&["zone", "reload", "example.org"]);
     assert!(edge.tool_ok(&["zone", "refresh", "example.org"]).contains("its primaries are asked"));
