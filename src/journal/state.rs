@@ -222,7 +222,7 @@ impl Journal {
         Ok((name, HEXLOWER.encode(&checksum)))
     }
 
-    /// Puts `saved` in force and removes the snapshots of its zones that it no longer names. What it was written as is what [`Self::amend`] goes on
+    /// Puts `saved` in force and removes the snapshots of its zones that it no longer names. What it was written as is what [`Self::begin_amendments`] goes on
     /// from.
     ///
     /// The newest snapshot of a zone that is no longer served stays: it keeps the zone's serial, should it come back.
