@@ -479,3 +479,42 @@ fn a_catalog_follows_what_is_planned() {
     assert_eq!(run(&[], true), (Some(first + 2), "a. b.".into(), format!("{unknown}; the zone served before stays")));
     assert_eq!(run(&[], false), said(first + 3, ""));
 }
+
+/// What a primary has takes the place of what was made here, whatever its serial; from then on only what is newer does.
+#[test]
+fn what_was_made_here_gives_way_to_a_primary() {
+    let dir = tempfile::tempdir().expect("dir");
+    let model: Model = (0..9).map(|i| (i, 0)).collect();
+    let file = dir.path().join("zone");
+    let text = "$ORIGIN vn.\n@ 60 SOA a.dns h.dns 2026112300 1 1 1 1\n@ 60 NS a.dns\na.dns 60 A 192.0.2.1\n";
+    std::fs::write(&file, text).expect("written");
+    let (mut pipeline, _) = Pipeline::open(Journal::open(&dir.path().join("state")).expect("free"));
+    let own = FilePlan { apex: name("vn"), file, policy: None, rsa_bits: 0, is_kept: true, is_dynamic: false };
+    let plan = |files: Vec<FilePlan>, secondaries: Vec<Name>| Plan {
+        registry: None,
+        files,
+        catalogs: Vec::new(),
+        secondaries,
+        zonemd: BTreeMap::new(),
+        keys: dir.path().join("keys"),
+    };
+    let run = |pipeline: &mut Pipeline, plan: &Plan| {
+        let report = pipeline.run(plan, &Scope::All, NOW, |_, _| ());
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
+        pipeline.live().get(&name("vn")).map(|live| live.zone.serial())
+    };
+    // At once, and after it was out.
+    for is_out in [false, true] {
+        assert_eq!(run(&mut pipeline, &plan(vec![own.clone()], Vec::new())), Some(Serial(2_026_112_300)));
+        if is_out {
+            assert_eq!(run(&mut pipeline, &plan(Vec::new(), Vec::new())), None);
+        }
+        let before = run(&mut pipeline, &plan(Vec::new(), vec![name("vn")]));
+        assert_eq!(before.is_none(), is_out);
+        let mut put = |serial: u32| pipeline.put(&name("vn"), Version::Whole(records(&model, serial)), Zonemd::Off, NOW).map(drop);
+        assert_eq!(put(5), Ok(()));
+        assert!(matches!(put(4), Err(NotTaken::Refused(_))));
+        assert_eq!(put(6), Ok(()));
+        assert_eq!(run(&mut pipeline, &plan(Vec::new(), Vec::new())), None);
+    }
+}

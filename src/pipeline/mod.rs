@@ -171,7 +171,7 @@ impl Pipeline {
         for apex in &self.withheld {
             next.problems.entry(apex.clone()).or_insert_with(|| put::UNPROVEN.to_owned());
         }
-        if let Err(error) = self.commit(&mut next) {
+        if let Err(error) = self.commit(&mut next, plan) {
             let what = format!("the journal in '{}' cannot be written: {error}", self.press.journal().folder().display());
             if next.report.published.is_empty() {
                 let what = format!("nothing is published, {what}");
@@ -219,13 +219,13 @@ impl Pipeline {
         report
     }
 
-    /// Brings back the zones of the plan that were served once and then were not; says what of them could not be brought back.
+    /// Brings back the zones from files that were served once and then were not; says what of them could not be brought back.
     fn revive(&mut self, plan: &Plan) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.press.saved().parked.is_empty() {
             return problems;
         }
-        for apex in plan.apexes().filter(|apex| !self.live.contains_key(*apex)).cloned().collect::<Vec<_>>() {
+        for apex in plan.files.iter().map(|file| &file.apex).filter(|apex| !self.live.contains_key(*apex)).cloned().collect::<Vec<_>>() {
             let Some(saved) = self.press.saved().parked.get(&key(&apex)).cloned() else { continue };
             let snapshot = make::resume(&apex, &saved, self.press.journal());
             let zone = revived(&mut self.press, &mut self.serials, &apex, &saved, snapshot, &mut problems);
@@ -269,7 +269,7 @@ impl Pipeline {
     }
 
     /// Writes the state. Where that fails, zones that would have come as a whole stay as they were.
-    fn commit(&mut self, next: &mut Next) -> std::io::Result<()> {
+    fn commit(&mut self, next: &mut Next, plan: &Plan) -> std::io::Result<()> {
         let whole: Vec<(Name, Serial)> =
             next.whole.iter().filter_map(|apex| Some((apex.clone(), next.live.get(apex)?.zone.serial()))).collect();
         let zones: BTreeMap<_, _> = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
@@ -280,7 +280,9 @@ impl Pipeline {
         let gone = self.live.iter().filter(|(apex, _)| !next.live.contains_key(*apex) && !of_registry.contains(*apex));
         let gone = gone.filter_map(|(apex, live)| Some((key(apex), live.saved.clone().filter(|saved| saved.good.is_none())?)));
         parked.extend(gone);
-        parked.retain(|apex, _| !zones.contains_key(apex));
+        // Nor is what was here before one begins to have it.
+        let secondaries: BTreeSet<String> = plan.secondaries.iter().map(key).collect();
+        parked.retain(|apex, _| !zones.contains_key(apex) && !secondaries.contains(apex));
         let saved = Saved { compiled: next.compiled.clone(), zones, parked };
         match self.press.commit(saved, &whole) {
             Ok(problems) => {

@@ -122,7 +122,9 @@ impl Pipeline {
         let is_newer = |from: Serial| to.is_newer_than(from);
         // Whatever a primary has is better than a zone that is no longer good; its history begins anew.
         let change = change.filter(|_| before.is_none_or(|before| is_newer(before.zone.serial())));
-        let is_free = (is_anew || self.expired.contains(apex)) && change.is_none();
+        // So is it better than what a file or clients made of a zone that is now had from others.
+        let was_own = before.is_some_and(|before| before.saved.as_ref().is_none_or(|saved| saved.good.is_none()));
+        let is_free = (is_anew || was_own || self.expired.contains(apex)) && change.is_none();
         if let Some(from) = before.map(|before| before.zone.serial()).filter(|from| !is_newer(*from) && !is_free) {
             return Err(refused(format!("serial {to} is not newer than {from}")));
         }
@@ -135,11 +137,14 @@ impl Pipeline {
             let saved = SavedZone { proven, placeless: is_placeless, ..saved };
             self.press.commit_zone(apex, saved, None).map_err(|error| refused(format!("it cannot be saved: {error}")))?;
         }
+        // Until more is known.
+        let good = Some([now.0, now.0 + u64::from(zone.soa().expire)]);
         let next = match (before, change.filter(|_| self.press.has_log(apex))) {
             (Some(before), Some(change)) => {
                 self.press.append(apex, &change, now).map_err(NotTaken::Refused)?;
                 let had_more = before.saved.as_ref().is_some_and(|saved| saved.placeless);
-                let saved = before.saved.clone().map(|saved| SavedZone { proven, placeless: is_placeless, ..saved });
+                let saved = before.saved.clone();
+                let saved = saved.map(|saved| SavedZone { proven, placeless: is_placeless, good: saved.good.or(good), ..saved });
                 if let Some(saved) = saved.clone().filter(|_| had_more && !is_placeless) {
                     // Without it, the first change after a start is fetched whole.
                     let _ = self.press.commit_zone(apex, saved, None);
@@ -149,7 +154,7 @@ impl Pipeline {
             _ => {
                 let saved =
                     make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
-                let saved = SavedZone { proven, placeless: is_placeless, ..saved };
+                let saved = SavedZone { proven, placeless: is_placeless, good, ..saved };
                 let problem = self.press.commit_zone(apex, saved.clone(), Some(to));
                 let problem = problem.map_err(|error| refused(format!("it cannot be saved: {error}")))?;
                 notes.extend(problem.map(|what| format!("{what}; until it comes as a whole again, its changes cannot be kept")));
