@@ -39,9 +39,13 @@ fn run(images: &Images, work: &Receiver<Work>) {
     loop {
         let received = if waiting.is_empty() { work.recv().map_err(|_| RecvTimeoutError::Disconnected) } else { work.recv_timeout(REST) };
         match received {
-            Ok(Work { jobs, keep }) => {
+            Ok(first) => {
+                // What has come meanwhile is written together, and said in one line.
+                let keep = std::iter::once(first).chain(work.try_iter()).fold(BTreeSet::new(), |_, Work { jobs, keep }| {
+                    waiting.extend(jobs);
+                    keep
+                });
                 images.keep(&keep);
-                waiting.extend(jobs);
                 rests = 0;
             }
             Err(RecvTimeoutError::Timeout) => rests += 1,
@@ -66,7 +70,7 @@ fn run(images: &Images, work: &Receiver<Work>) {
         }
         waiting = later;
         if n_written > 0 {
-            log::debug!("{} written", count(n_written, "image"));
+            log::info!("{} written", count(n_written, "image"));
         }
     }
 }
