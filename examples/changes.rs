@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 
 use saola::dns::{Name, Serial};
 use saola::journal::{Diffs, Journal, Log};
-use saola::pipeline::{Pipeline, Plan, Scope, Upkept, Version, Zonemd};
+use saola::pipeline::{Pipeline, Plan, Scope, Touched, Upkept, Version, Zonemd};
 use saola::sign::{self, Denial, Policy};
-use saola::zone::{Zone, ZoneSet};
+use saola::zone::{NameMap, Zone, ZoneSet};
 use tld::NOW;
 
 #[path = "../benches/tld/mod.rs"]
@@ -40,7 +40,7 @@ fn main() {
         zonemd: BTreeMap::new(),
         keys: folder.into(),
     };
-    let mut served: (ZoneSet, BTreeMap<Name, Log>) = Default::default();
+    let mut served: (ZoneSet, NameMap<Log>) = Default::default();
     pipeline.run(&plan, &Scope::Start, NOW, |zones, logs| served = (zones, logs));
     let mut put = |pipeline: &mut Pipeline, version| {
         let begin = Instant::now();
@@ -72,7 +72,7 @@ fn main() {
             upkeeps.push(begin.elapsed());
         }
         times.push(late.elapsed() + put(&mut pipeline, Version::Changes(vec![change])));
-        for job in pipeline.due_upkeep() {
+        for job in pipeline.due_upkeep(&Touched::All) {
             merging += 1;
             let give = give.clone();
             std::thread::spawn(move || drop(give.send(job.carry_out())));

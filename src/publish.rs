@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Amendments, Bounds, Diffs, DiffsError, Fault, Journal, Log, Saved, SavedZone, Store, Trimmed};
-use crate::zone::Diff;
+use crate::zone::{Diff, NameMap};
 
 /// Entries of a log before its oldest ones go. Our choice: the index of so many takes 400 kB, and a secondary that was away for as many
 /// changes is as well off with the whole zone.
@@ -25,7 +25,17 @@ pub struct Press {
     saved: Saved,
     /// What is added to the state since it was written as a whole, by this process.
     amendments: Option<Amendments>,
-    logs: BTreeMap<Name, Diffs>,
+    logs: BTreeMap<Name, Changes>,
+    /// The logs among them, for those who send changes.
+    shown: NameMap<Log>,
+}
+
+/// What is known of the changes of a zone.
+enum Changes {
+    /// None since the snapshot of this serial: there is no file until there is one to write.
+    None(Serial),
+    /// Some.
+    Log(Diffs),
 }
 
 /// What the log of a zone gives at a start.
@@ -53,7 +63,8 @@ impl Press {
             Ok(saved) => (saved, None),
             Err(error) => (Saved::default(), Some(error.to_string())),
         };
-        (Self { journal: Arc::new(journal), saved, amendments: None, logs: BTreeMap::new() }, problem)
+        let (logs, shown) = (BTreeMap::new(), NameMap::new());
+        (Self { journal: Arc::new(journal), saved, amendments: None, logs, shown }, problem)
     }
 
     /// The state folder.
@@ -79,7 +90,8 @@ impl Press {
         let Some(log) = log else {
             // The state was written after the newest change.
             return if made == snapshot {
-                self.start(apex, snapshot).map(|()| Resumed { change: None, n_cut: 0 }).map_err(|error| lost(error.to_string(), None))
+                self.keep_changes(apex, Changes::None(snapshot));
+                Ok(Resumed { change: None, n_cut: 0 })
             } else {
                 Err(lost("the log of its changes is gone".into(), Some(made)))
             };
@@ -99,7 +111,7 @@ impl Press {
         if !steps.is_empty() {
             change = Some(Diff::joined(steps).map_err(|error| unfit(&error))?);
         }
-        self.logs.insert(apex.clone(), log);
+        self.keep_changes(apex, Changes::Log(log));
         Ok(Resumed { change, n_cut })
     }
 
@@ -114,6 +126,7 @@ impl Press {
     /// Closes the log of a zone that could not be resumed and puts it aside, for who wants to look at it. Says where it is.
     pub fn forget(&mut self, apex: &Name) -> Option<PathBuf> {
         self.logs.remove(apex);
+        self.shown.remove(apex.as_ref());
         let log = self.journal.diffs(apex.as_ref());
         let aside = log.path().with_extension("log.damaged");
         std::fs::rename(log.path(), &aside).ok().map(|()| aside)
@@ -127,10 +140,30 @@ impl Press {
     /// Writes a change; it is durable when this returns.
     ///
     /// # Errors
-    /// [`DiffsError`]; nothing changed.
+    /// [`DiffsError`], in words; nothing changed.
     pub fn append(&mut self, apex: &Name, change: &Diff, now: UnixTime) -> Result<(), String> {
-        let log = self.logs.get_mut(apex).ok_or("it has no log of changes")?;
-        log.append(change, now).map_err(|error| error.to_string())
+        let changes = self.logs.get_mut(apex).ok_or("it has no log of changes")?;
+        if let Changes::None(serial) = changes {
+            let log = Diffs::start(self.journal.diffs(apex.as_ref()), apex.as_ref(), *serial).map_err(|error| error.to_string())?;
+            *changes = Changes::Log(log);
+        }
+        let Changes::Log(log) = changes else { unreachable!("it was begun") };
+        let appended = log.append(change, now).map_err(|error| error.to_string());
+        self.show(apex);
+        appended
+    }
+
+    fn keep_changes(&mut self, apex: &Name, changes: Changes) {
+        self.logs.insert(apex.clone(), changes);
+        self.show(apex);
+    }
+
+    /// Shows the log of a zone as it is now.
+    fn show(&mut self, apex: &Name) {
+        match self.logs.get(apex) {
+            Some(Changes::Log(log)) => self.shown.insert(apex.as_ref(), log.log()),
+            Some(Changes::None(_)) | None => self.shown.remove(apex.as_ref()),
+        }
     }
 
     /// Puts `next` in force, if it differs; the zones in `whole` begin new logs at these serials.
@@ -154,25 +187,36 @@ impl Press {
     /// # Errors
     /// When the state cannot be written; what was in force still is.
     pub fn commit_zone(&mut self, apex: &Name, next: SavedZone, whole: Option<Serial>) -> io::Result<Option<String>> {
-        let key = key(apex);
-        if self.saved.zones.get(&key) != Some(&next) {
-            match self.amendments.take().filter(|amendments| !amendments.is_full()) {
-                Some(mut amendments) => {
-                    amendments.add(&key, &next)?;
-                    self.amendments = Some(amendments);
-                    if let Some(before) = self.saved.zones.get(&key) {
-                        self.journal.supersede(before, &next);
-                    }
-                    self.saved.zones.insert(key, next);
-                }
-                None => {
-                    let mut all = self.saved.clone();
-                    all.zones.insert(key, next);
-                    self.write(all)?;
-                }
-            }
-        }
+        self.amend(vec![(key(apex), next)])?;
         Ok(whole.and_then(|serial| Some(self.start(apex, serial).err()?.to_string())))
+    }
+
+    /// Puts these in force as the states of zones, by their [keys](key).
+    ///
+    /// Cost: that of a line each, and now and then that of all zones.
+    ///
+    /// # Errors
+    /// When the state cannot be written; what was in force still is, or the first of these are.
+    pub fn amend(&mut self, mut next: Vec<(String, SavedZone)>) -> io::Result<()> {
+        next.retain(|(key, zone)| self.saved.zones.get(key) != Some(zone));
+        if next.is_empty() {
+            return Ok(());
+        }
+        let Some(mut amendments) = self.amendments.take().filter(|amendments| !amendments.is_full()) else {
+            let mut all = self.saved.clone();
+            all.zones.extend(next);
+            return self.write(all);
+        };
+        self.journal.sync()?;
+        amendments.add(next.iter().map(|(key, zone)| (&key[..], zone)))?;
+        self.amendments = Some(amendments);
+        for (key, zone) in next {
+            if let Some(before) = self.saved.zones.get(&key) {
+                self.journal.supersede(before, &zone);
+            }
+            self.saved.zones.insert(key, zone);
+        }
+        Ok(())
     }
 
     fn write(&mut self, next: Saved) -> io::Result<()> {
@@ -184,21 +228,27 @@ impl Press {
         Ok(())
     }
 
-    fn start(&mut self, apex: &Name, serial: Serial) -> Result<(), DiffsError> {
+    /// Lets the changes of a zone begin anew at the serial of its snapshot.
+    fn start(&mut self, apex: &Name, serial: Serial) -> io::Result<()> {
         self.logs.remove(apex);
-        let log = Diffs::start(self.journal.diffs(apex.as_ref()), apex.as_ref(), serial)?;
-        self.logs.insert(apex.clone(), log);
+        self.show(apex);
+        self.journal.diffs(apex.as_ref()).remove()?;
+        self.keep_changes(apex, Changes::None(serial));
         Ok(())
     }
 
     /// Closes the logs of all zones but these.
     pub fn keep(&mut self, is_kept: impl Fn(&Name) -> bool) {
-        self.logs.retain(|apex, _| is_kept(apex));
+        let gone: Vec<Name> = self.logs.keys().filter(|apex| !is_kept(apex)).cloned().collect();
+        for apex in gone {
+            self.logs.remove(&apex);
+            self.show(&apex);
+        }
     }
 
-    /// The logs as they are now, for those who send changes.
-    pub fn logs(&self) -> BTreeMap<Name, Log> {
-        self.logs.iter().map(|(apex, log)| (apex.as_ref().to_lowercase(), log.log())).collect()
+    /// The logs as they are now, for those who send changes; none of a zone without a change. Costs next to nothing.
+    pub fn logs(&self) -> NameMap<Log> {
+        self.shown.clone()
     }
 
     /// The changes of a zone since version `from`, made one.
@@ -206,7 +256,7 @@ impl Press {
     /// # Errors
     /// When the log does not have them.
     pub fn since(&self, apex: &Name, from: Serial) -> Result<Diff, String> {
-        let log = self.logs.get(apex).ok_or("it has no log of changes")?;
+        let Some(Changes::Log(log)) = self.logs.get(apex) else { return Err("it has no log of changes".into()) };
         let steps = log.after_snapshot(from).map_err(|error| error.to_string())?;
         let steps = steps.map(|step| step.map(|step| step.diff)).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         Diff::joined(steps).map_err(|error| error.to_string())
@@ -218,16 +268,16 @@ impl Press {
     /// When it cannot be; it grows then.
     pub fn trim(&mut self, apex: &Name, zone_octets: u64) -> Result<Option<Trimmed>, DiffsError> {
         let snapshot = self.snapshot(apex);
-        match (self.logs.get_mut(apex), snapshot) {
-            (Some(log), Some(snapshot)) => log.trim(bounds(zone_octets), snapshot),
-            _ => Ok(None),
-        }
+        let (Some(Changes::Log(log)), Some(snapshot)) = (self.logs.get_mut(apex), snapshot) else { return Ok(None) };
+        let trimmed = log.trim(bounds(zone_octets), snapshot);
+        self.show(apex);
+        trimmed
     }
 
     /// True when so much has changed since the snapshot of a zone of so many octets that there should be a new one.
     pub fn wants_snapshot(&self, apex: &Name, zone_octets: u64) -> bool {
         let bounds = bounds(zone_octets);
-        let (Some(log), Some(snapshot)) = (self.logs.get(apex), self.snapshot(apex)) else { return false };
+        let (Some(Changes::Log(log)), Some(snapshot)) = (self.logs.get(apex), self.snapshot(apex)) else { return false };
         let log = log.log();
         log.octets_from(snapshot).is_some_and(|n| n > bounds.octets / 2) || log.len_from(snapshot).is_some_and(|n| n > bounds.entries / 2)
     }

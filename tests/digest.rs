@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use saola::dns::{Name, Records, Rtype, UnixTime, master};
 use saola::journal::Journal;
-use saola::pipeline::{DigestJob, Digested, FilePlan, NotTaken, Pipeline, Plan, Scope, Version, Why, Zonemd};
+use saola::pipeline::{DigestJob, Digested, FilePlan, NotTaken, Pipeline, Plan, Scope, Touched, Version, Why, Zonemd};
 use saola::sign::{self, Algorithm, Denial, Policy};
 use saola::zone::{Diff, Zone, ZoneSet};
 
@@ -189,7 +189,7 @@ fn changes_and_digests(n_names: u32, denial: Denial, is_dynamic: bool, seed: u64
                 assert_eq!((world.lacks(), world.zone().expect("served").serial()), (lacked, serial), "a start makes nothing anew");
             }
             _ => {
-                for job in world.pipeline.due_upkeep() {
+                for job in world.pipeline.due_upkeep(&Touched::All) {
                     let set = &mut world.set;
                     let problems = world.pipeline.upkept(job.carry_out(), |zones, _| *set = zones);
                     assert!(problems.is_empty(), "{problems:?}");

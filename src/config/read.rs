@@ -1,6 +1,6 @@
 //! From the file's tables to the values of [`super::Config`]: every rule and every default, once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,10 +77,11 @@ impl Reader<'_> {
         let registry = file.registry.map(|table| self.registry(table, &policies, &keys)).transpose()?;
         let templates = self.templates(file.template, &keys, tls.as_ref())?;
         let mut zones: Vec<Zone> = Vec::new();
+        let mut names = BTreeSet::new();
         for table in file.zone {
             let span = table.name.span();
             let zone = self.zone(table, &policies, &templates, &keys, tls.as_ref())?;
-            if zones.iter().any(|other| other.name == zone.name) {
+            if !names.insert(zone.name.clone()) {
                 return Err(self.source.error(span, "zone.name", format!("the zone '{}' is there twice, remove one", zone.name)));
             }
             zones.push(zone);

@@ -19,7 +19,7 @@ use crate::answer::{Expiry, Face};
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{self, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Upkept, Version};
+use crate::pipeline::{self, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Touched, Upkept, Version, Zonemd};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
 use crate::transfer::inward::Received;
@@ -32,7 +32,7 @@ use crate::transfer::{
 use crate::transport::client::Times;
 use crate::transport::tls::Acceptor;
 use crate::transport::{self, Served};
-use crate::zone::{Zone, ZoneSet};
+use crate::zone::{NameMap, Zone, ZoneSet};
 
 /// Requests that may wait; our choice, far above what operators do.
 pub const QUEUE: usize = 32;
@@ -81,6 +81,8 @@ pub struct Builder {
     catalogs: Catalogs,
     /// The same with the members of catalogs among its zones.
     serving: Config,
+    /// The zones of it that are had from others, and what is asked of their digests.
+    from_others: BTreeMap<Name, Zonemd>,
     face: Face,
     access: Arc<Access>,
     secondaries: Box<plan::SecondariesOf>,
@@ -101,7 +103,22 @@ impl Builder {
         let tls = config.tls.as_ref().map(Acceptor::new);
         let (catalogs, serving) = (Catalogs::open(&config.server.state), config.clone());
         let secondaries = Box::new(plan::secondaries(&config));
-        Self { config, catalogs, serving, secondaries, face, access, tls, pipeline, shared, updates, images, digests: Pace::default() }
+        let from_others = BTreeMap::new();
+        Self {
+            config,
+            catalogs,
+            serving,
+            from_others,
+            secondaries,
+            face,
+            access,
+            tls,
+            pipeline,
+            shared,
+            updates,
+            images,
+            digests: Pace::default(),
+        }
     }
 
     /// Makes everything for the first time.
@@ -278,6 +295,8 @@ impl Builder {
     /// Carries the plan out, without these members, and logs what came of it.
     fn carry_out(&mut self, scope: &Scope, without: &BTreeSet<Name>, now: UnixTime) -> Result<Report, String> {
         self.serving = self.catalogs.with_members(&self.config, without);
+        let from_others = self.serving.zones.iter().filter(|zone| zone.source.is_primaries());
+        self.from_others = from_others.map(|zone| (zone.name.as_ref().to_lowercase(), zone.zonemd)).collect();
         self.access = Arc::new(plan::access(&self.serving));
         self.secondaries = Box::new(plan::secondaries(&self.serving));
         let plan = plan::plan(&self.serving);
@@ -299,8 +318,7 @@ impl Builder {
         }
         self.shared.update(&self.serving, &self.pipeline, &self.catalogs);
         self.shared.replace_sources(self.sources());
-        self.tell_secondaries();
-        self.look_after();
+        self.follow_up();
         Ok(report)
     }
 
@@ -332,8 +350,7 @@ impl Builder {
             let (zones, logs) = self.pipeline.served();
             swap(&self.shared, &self.face, &self.access, &self.tls, zones, logs);
             taken.iter().for_each(|apex| self.looked_after(apex));
-            self.tell_secondaries();
-            self.look_after();
+            self.follow_up();
         }
         for (reply, result) in replies {
             // Who asked may have gone.
@@ -345,10 +362,9 @@ impl Builder {
     /// Puts what a primary has sent in the journal, to be swapped in.
     fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
         // It may have been asked for before the configuration changed.
-        let Some(zone) = self.serving.zones.iter().find(|zone| zone.name == *apex && zone.source.is_primaries()) else {
+        let Some(&zonemd) = self.from_others.get(apex) else {
             return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
         };
-        let zonemd = zone.zonemd;
         let put = || self.pipeline.put(apex, version, zonemd, now);
         let fault =
             |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
@@ -410,8 +426,7 @@ impl Builder {
             return Ok("nothing to change".to_owned());
         };
         self.looked_after(apex);
-        self.tell_secondaries();
-        self.look_after();
+        self.follow_up();
         let from = published.from.map_or("none".to_owned(), |serial| serial.to_string());
         let (added, to) = (count(n_added, "record"), published.to);
         Ok(format!("serial {from} -> {to}, {added} added, {n_removed} removed, {} signatures", published.n_signatures))
@@ -434,7 +449,7 @@ impl Builder {
         for problem in pipeline.upkept(done, |zones, logs| swap(shared, face, access, tls, zones, logs)) {
             log::warn!("{problem}");
         }
-        self.look_after();
+        self.follow_up();
     }
 
     /// Gives the digests that zones lack to a thread beside the work, when their time has come.
@@ -483,14 +498,23 @@ impl Builder {
             }
         }
         self.looked_after(apex);
-        self.tell_secondaries();
-        self.look_after();
+        self.follow_up();
+    }
+
+    /// What is to be done beside the work once zones were put in.
+    fn follow_up(&mut self) {
+        let touched = self.pipeline.take_touched();
+        self.tell_secondaries(&touched);
+        self.look_after(&touched);
     }
 
     /// Tells those who have our zones what is served now; who knows already is not told.
-    fn tell_secondaries(&self) {
-        let zones = self.pipeline.live().values().map(|live| Announced::new(&live.zone, (self.secondaries)(live.zone.apex())));
-        self.shared.notifier.serve(zones.collect());
+    fn tell_secondaries(&self, touched: &Touched) {
+        let zones = self.pipeline.live_of(touched).map(|live| Announced::new(&live.zone, (self.secondaries)(live.zone.apex())));
+        match touched {
+            Touched::All => self.shared.notifier.serve(zones.collect()),
+            Touched::Some(_) => self.shared.notifier.put(zones.collect()),
+        }
     }
 
     /// Where zones come from, and what is here of them; servers further down are told from now on how long that is good.
@@ -507,8 +531,8 @@ impl Builder {
     }
 
     /// Gives to others what is to be done beside the work.
-    fn look_after(&mut self) {
-        let jobs = self.pipeline.due_upkeep();
+    fn look_after(&mut self, touched: &Touched) {
+        let jobs = self.pipeline.due_upkeep(touched);
         if !jobs.is_empty() {
             let shared = Arc::clone(&self.shared);
             let work = move || {
@@ -521,9 +545,11 @@ impl Builder {
                 log::warn!("changes are not merged, there is no thread for it: {error}");
             }
         }
-        let (jobs, keep) = self.pipeline.due_images();
-        // Without its thread nothing is written, and nothing else is different.
-        let _ = self.images.send(images::Work { jobs, keep });
+        let (jobs, keep) = self.pipeline.due_images(touched);
+        if !jobs.is_empty() || keep.is_some() {
+            // Without its thread nothing is written, and nothing else is different.
+            let _ = self.images.send(images::Work { jobs, keep });
+        }
     }
 }
 
@@ -566,19 +592,12 @@ impl Holder for Door {
 }
 
 /// Puts zones, and what leads to them, in the place of what is served.
-fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: BTreeMap<Name, Log>) {
+fn swap(shared: &Shared, face: &Face, access: &Arc<Access>, tls: &Option<Acceptor>, zones: ZoneSet, logs: NameMap<Log>) {
     let before = shared.served.load();
     let (notices, updater) = (Arc::clone(&before.notices), before.updater.clone());
     drop(before);
-    let served = Served {
-        zones: Arc::new(zones),
-        face: face.clone(),
-        access: Arc::clone(access),
-        logs: Arc::new(logs),
-        notices,
-        tls: tls.clone(),
-        updater,
-    };
+    let served =
+        Served { zones: Arc::new(zones), face: face.clone(), access: Arc::clone(access), logs, notices, tls: tls.clone(), updater };
     Served::replace(&shared.served, served);
 }
 

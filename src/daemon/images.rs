@@ -13,8 +13,8 @@ use crate::transport;
 pub struct Work {
     /// Zones without an image.
     pub jobs: Vec<ImageJob>,
-    /// The stems of all zones that are served.
-    pub keep: BTreeSet<String>,
+    /// The stems of all zones that are served, where it may be fewer than before.
+    pub keep: Option<BTreeSet<String>>,
 }
 
 /// How long to wait until a file that had just been changed is looked at again.
@@ -41,11 +41,12 @@ fn run(images: &Images, work: &Receiver<Work>) {
         match received {
             Ok(first) => {
                 // What has come meanwhile is written together, and said in one line.
-                let keep = std::iter::once(first).chain(work.try_iter()).fold(BTreeSet::new(), |_, Work { jobs, keep }| {
+                let keep = std::iter::once(first).chain(work.try_iter()).fold(None, |before, Work { jobs, keep }| {
                     waiting.extend(jobs);
-                    keep
+                    keep.or(before)
                 });
-                images.keep(&keep);
+                // Those of zones that came since are not among what is in the folder before they are written here.
+                keep.iter().for_each(|keep| images.keep(keep));
                 rests = 0;
             }
             Err(RecvTimeoutError::Timeout) => rests += 1,

@@ -3,7 +3,7 @@
 //! Decides nothing: [`refresh`](crate::transfer::refresh) says when to ask whom, [`client`](crate::transport::client) asks, and who holds the zones
 //! ([`Holder`]) takes what came. RFC 1034 §4.3.5, RFC 1996.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -120,7 +120,9 @@ struct Watch {
 #[derive(Default)]
 struct State {
     zones: BTreeMap<Name, Zone>,
-    waiting: VecDeque<Job>,
+    /// When each zone wants to be looked at, if nothing happens before.
+    due: BTreeSet<(UnixTime, Name)>,
+    waiting: Waiting,
     /// Transfers under way, by primary.
     busy: BTreeMap<SocketAddr, usize>,
     epoch: u64,
@@ -130,6 +132,8 @@ struct Zone {
     primaries: Arc<Vec<Primary>>,
     limits: Limits,
     secondary: Secondary,
+    /// Its place in [`State::due`].
+    due: Option<UnixTime>,
     /// Tells the answers to this machine's questions from those to the one before it.
     epoch: u64,
     /// Why each primary failed, as it was said in the log.
@@ -144,6 +148,50 @@ struct Job {
     have: Option<Soa>,
     primaries: Arc<Vec<Primary>>,
     limits: Limits,
+}
+
+/// How soon a question has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Something has changed.
+    Changed,
+    /// There is nothing to answer from, and the primary has not failed before.
+    New,
+    /// Anything else: most often nothing comes of it.
+    LookedAfter,
+}
+
+/// Questions that wait, by primary, those of one class in the order in which they came.
+#[derive(Default)]
+struct Waiting {
+    /// The number tells which came first; no primary is here without a question.
+    by_primary: BTreeMap<SocketAddr, BTreeMap<(Class, u64), Job>>,
+    n_ever: u64,
+}
+
+impl Waiting {
+    fn push(&mut self, class: Class, job: Job) {
+        self.n_ever += 1;
+        self.by_primary.entry(job.address()).or_default().insert((class, self.n_ever), job);
+    }
+
+    /// The first of those whose primary may be asked. Cost: one step a primary.
+    fn pop(&mut self, is_free: impl Fn(&SocketAddr) -> bool) -> Option<Job> {
+        let free = self.by_primary.iter().filter(|(address, _)| is_free(address));
+        let (_, address) = free.filter_map(|(address, jobs)| Some((*jobs.first_key_value()?.0, *address))).min()?;
+        let jobs = self.by_primary.get_mut(&address)?;
+        let (_, job) = jobs.pop_first()?;
+        if jobs.is_empty() {
+            self.by_primary.remove(&address);
+        }
+        Some(job)
+    }
+}
+
+impl Job {
+    fn address(&self) -> SocketAddr {
+        self.primaries[self.fetch.primary].address
+    }
 }
 
 /// Time that never goes back while the process lives.
@@ -200,11 +248,12 @@ impl Secondaries {
         let now = self.0.clock.now();
         let mut state = self.0.state();
         let mut old = std::mem::take(&mut state.zones);
+        state.due.clear();
         for Source { apex, primaries, limits, held } in sources {
             let Some(n_primaries) = NonZero::new(primaries.len()) else { continue };
             let primaries = Arc::new(primaries);
             let zone = match old.remove(&apex) {
-                Some(zone) if is_same(&zone.primaries, &primaries) => Zone { primaries, limits, ..zone },
+                Some(zone) if is_same(&zone.primaries, &primaries) => Zone { primaries, limits, due: None, ..zone },
                 before => {
                     state.epoch += 1;
                     let held = before.and_then(|zone| zone.secondary.soa().cloned().zip(zone.secondary.kept())).or(held);
@@ -212,10 +261,11 @@ impl Secondaries {
                         Some((soa, kept)) => Secondary::resume(n_primaries, soa, kept, now),
                         None => Secondary::new(n_primaries, now),
                     };
-                    Zone { primaries, limits, secondary, epoch: state.epoch, said: BTreeMap::new() }
+                    Zone { primaries, limits, secondary, due: None, epoch: state.epoch, said: BTreeMap::new() }
                 }
             };
-            state.zones.insert(apex, zone);
+            state.zones.insert(apex.clone(), zone);
+            state.schedule(&apex);
         }
         drop(state);
         self.0.wake();
@@ -225,6 +275,7 @@ impl Secondaries {
     pub fn ask(&self, apex: &Name, whole: bool) -> bool {
         let mut state = self.0.state();
         let zone = state.zones.get_mut(apex).map(|zone| zone.secondary.ask(whole));
+        state.schedule(apex);
         drop(state);
         self.0.wake();
         zone.is_some()
@@ -278,10 +329,10 @@ impl Watch {
             let notices = self.notices.take();
             let now = self.clock.now();
             let mut state = self.state();
-            let n_waiting = state.waiting.len();
+            let n_ever = state.waiting.n_ever;
             let expired = state.poll(notices, now);
-            let has_work = state.waiting.len() > n_waiting;
-            let next = state.zones.values().filter_map(|zone| zone.secondary.wakes_at()).min();
+            let has_work = state.waiting.n_ever > n_ever;
+            let next = state.due.first().map(|(at, _)| *at);
             drop(state);
             if has_work {
                 self.work.notify_all();
@@ -299,7 +350,7 @@ impl Watch {
     /// Fetches until the end.
     fn fetch_all(&self) {
         while let Some(job) = self.next_job() {
-            let address = job.primaries[job.fetch.primary].address;
+            let address = job.address();
             // A fault of the program must not leave a zone without anybody who asks for it.
             let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch(&job)));
             let fetched = fetched.unwrap_or_else(|_| Err("a fault of the program ended the transfer, please report it".to_owned()));
@@ -317,10 +368,9 @@ impl Watch {
         let mut state = self.state();
         while !self.is_over() {
             let State { waiting, busy, .. } = &mut *state;
-            let address = |job: &Job| job.primaries[job.fetch.primary].address;
-            let is_free = |job: &Job| busy.get(&address(job)).is_none_or(|n| *n < self.most_of_one);
-            if let Some(job) = waiting.iter().position(is_free).and_then(|at| waiting.remove(at)) {
-                *busy.entry(address(&job)).or_default() += 1;
+            let is_free = |address: &SocketAddr| busy.get(address).is_none_or(|n| *n < self.most_of_one);
+            if let Some(job) = waiting.pop(is_free) {
+                *busy.entry(job.address()).or_default() += 1;
                 return Some(job);
             }
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -388,6 +438,7 @@ impl Watch {
             None => zone.said.remove(&number),
         };
         let kept = zone.secondary.kept().filter(|kept| problem.is_none() && kept.checked == now);
+        state.schedule(apex);
         drop(state);
         match (&problem, before) {
             (Some(problem), before) if problem.is_news(before.as_ref()) => log::warn!("[{apex}] transfer from {address} failed: {problem}"),
@@ -441,31 +492,50 @@ fn behind(outcome: &Outcome, have: Option<&Soa>) -> Option<Problem> {
 }
 
 impl State {
+    /// Has a zone looked at when it wants to be.
+    fn schedule(&mut self, apex: &Name) {
+        let Some(zone) = self.zones.get_mut(apex) else { return };
+        let at = zone.secondary.wakes_at();
+        let before = std::mem::replace(&mut zone.due, at);
+        if before != at {
+            before.map(|before| self.due.remove(&(before, apex.clone())));
+            at.map(|at| self.due.insert((at, apex.clone())));
+        }
+    }
+
     /// Follows notices and clocks: jobs go into the queue; gives the zones that expired, and since when they were not confirmed.
     fn poll(&mut self, notices: BTreeMap<Name, Noticed>, now: UnixTime) -> Vec<(Name, UnixTime)> {
         for (apex, Noticed { from, serial }) in notices {
             if let Some(zone) = self.zones.get_mut(&apex) {
                 let is_it = |primary: &Primary| primary.address.ip().to_canonical() == from.to_canonical();
                 zone.secondary.notified(Hint { primary: zone.primaries.iter().position(is_it), serial });
+                self.schedule(&apex);
             }
         }
         let mut expired = Vec::new();
-        for (apex, zone) in &mut self.zones {
+        let due: Vec<Name> = self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, apex)| apex.clone()).collect();
+        for apex in due {
+            let Some(zone) = self.zones.get_mut(&apex) else { continue };
             while let Some(action) = zone.secondary.poll(now) {
                 match action {
                     Action::Expire => expired.extend(zone.secondary.kept().map(|kept| (apex.clone(), kept.checked))),
                     Action::Fetch(fetch) => {
-                        let (primaries, have) = (Arc::clone(&zone.primaries), zone.secondary.soa().cloned());
-                        let job = Job { apex: apex.clone(), epoch: zone.epoch, fetch, have, primaries, limits: zone.limits };
-                        // What has changed goes before what is only looked after.
-                        let behind = match fetch.how {
-                            How::Changes => self.waiting.iter().position(|job| job.fetch.how != How::Changes),
-                            How::Check | How::Whole => None,
+                        let have = match fetch.how {
+                            How::Check | How::Changes => zone.secondary.known(),
+                            How::Whole => zone.secondary.soa(),
                         };
-                        self.waiting.insert(behind.unwrap_or(self.waiting.len()), job);
+                        let (primaries, have) = (Arc::clone(&zone.primaries), have.cloned());
+                        let class = match fetch.how {
+                            How::Changes => Class::Changed,
+                            How::Whole if !zone.said.contains_key(&fetch.primary) => Class::New,
+                            How::Check | How::Whole => Class::LookedAfter,
+                        };
+                        let job = Job { apex: apex.clone(), epoch: zone.epoch, fetch, have, primaries, limits: zone.limits };
+                        self.waiting.push(class, job);
                     }
                 }
             }
+            self.schedule(&apex);
         }
         expired
     }

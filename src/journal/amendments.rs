@@ -58,16 +58,18 @@ impl Amendments {
         self.octets > self.most
     }
 
-    /// Adds what is in force of a zone from now on; it is durable when this returns.
+    /// Adds what is in force of zones from now on; it is durable when this returns. After a crash before that, the first of them may be.
     ///
     /// # Errors
     /// Of the file system; the state is to be written as a whole then.
-    pub fn add(&mut self, zone: &str, saved: &SavedZone) -> io::Result<()> {
-        let json = serde_json::to_string(&Line { zone, saved }).map_err(io::Error::other)?;
-        let line = line(&json);
-        self.file.write_all(line.as_bytes())?;
+    pub fn add<'a>(&mut self, zones: impl IntoIterator<Item = (&'a str, &'a SavedZone)>) -> io::Result<()> {
+        let mut lines = String::new();
+        for (zone, saved) in zones {
+            lines += &line(&serde_json::to_string(&Line { zone, saved }).map_err(io::Error::other)?);
+        }
+        self.file.write_all(lines.as_bytes())?;
         self.file.sync_data()?;
-        self.octets += line.len() as u64;
+        self.octets += lines.len() as u64;
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::amendments::{self, Amendments};
 use super::diffs::Place;
-use super::durable::{self, FolderLock, LockError};
+use super::durable::{self, Batch, FolderLock, LockError};
 use super::images::Images;
 use super::snapshot::{self, SnapshotError};
 use crate::disk;
@@ -120,6 +120,8 @@ impl std::error::Error for StateError {}
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
+    /// What is written into the folder of the zones.
+    snapshots: Batch,
     _lock: FolderLock,
 }
 
@@ -135,7 +137,8 @@ impl Journal {
         }
         // What is synced inside them is lost with the names of the folders.
         durable::sync_folder_of(&changes).map_err(|error| LockError::Io(folder.to_owned(), error))?;
-        Ok(Self { _lock: FolderLock::take(folder)?, folder: folder.to_owned() })
+        let snapshots = Batch::new(&zones).map_err(|error| LockError::Io(zones, error))?;
+        Ok(Self { _lock: FolderLock::take(folder)?, snapshots, folder: folder.to_owned() })
     }
 
     /// The images of zones.
@@ -208,18 +211,26 @@ impl Journal {
         if HEXLOWER.encode(&checksum) != saved.checksum { Err(SnapshotError::Checksum) } else { Ok(records) }
     }
 
-    /// Writes a snapshot and syncs it; it is in force once [`Self::commit`] names it. Returns its file name and checksum.
+    /// Writes a snapshot; it is in force once the state names it, which is not before [`Self::sync`]. Returns its file name and checksum.
     ///
     /// # Errors
     /// Of the file system; what is in force stays.
     pub fn save(&self, apex: NameRef<'_>, serial: Serial, records: &Records) -> io::Result<(String, String)> {
         let name = format!("{}.{serial}.snapshot", stem(apex));
         let mut checksum = [0; 32];
-        durable::replace(&self.folder.join("zones").join(&name), 0o640, |out| {
+        self.snapshots.put(&name, 0o640, |out| {
             checksum = snapshot::encode(apex, records, out)?;
             Ok(())
         })?;
         Ok((name, HEXLOWER.encode(&checksum)))
+    }
+
+    /// Makes the snapshots durable that were saved.
+    ///
+    /// # Errors
+    /// Of the file system; none of them may be named then.
+    pub fn sync(&self) -> io::Result<()> {
+        self.snapshots.sync()
     }
 
     /// Puts `saved` in force and removes the snapshots of its zones that it no longer names. What it was written as is what [`Self::begin_amendments`] goes on
@@ -234,6 +245,7 @@ impl Journal {
     pub fn commit(&self, saved: &Saved) -> io::Result<Written> {
         let json = serde_json::to_string_pretty(saved).map_err(io::Error::other)?;
         let checksum = HEXLOWER.encode(&Sha256::digest(json.as_bytes()));
+        self.sync()?;
         durable::replace(&self.folder.join("state"), 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))?;
         let written = Written { octets: json.len() as u64, checksum };
         let newest = self.serials();
@@ -411,7 +423,7 @@ mod tests {
         for serial in 2..6 {
             let apex = ["vn.", "com.vn."][serial as usize % 2];
             let zone = SavedZone { serial, ..saved.zones["vn."].clone() };
-            amendments.add(apex, &zone).expect("added");
+            amendments.add([(apex, &zone)]).expect("added");
             saved.zones.insert(apex.into(), zone);
             versions.push((length(), saved.clone()));
         }

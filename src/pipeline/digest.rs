@@ -4,7 +4,6 @@
 //! the next serial, a moment later: no digest ever stands beside the SOA of another version. What is told here is a zone that lacks its
 //! digest, whatever the reason; so it follows after a crash as well.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use super::{Pipeline, Plan, Problem, Published, Why, dated_serial, zones_of};
 use crate::dns::{Name, Rtype, Serial, UnixTime};
 use crate::journal::Log;
 use crate::sign;
-use crate::zone::{Diff, Zone, ZoneSet};
+use crate::zone::{Diff, NameMap, Zone, ZoneSet};
 
 /// Records up to which a digest is made at once with the change: it takes some 5 ms then, with its check. Our choice.
 pub const AT_ONCE: usize = 5000;
@@ -108,7 +107,7 @@ impl Pipeline {
         &mut self,
         done: Digested,
         now: UnixTime,
-        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+        swap: impl FnOnce(ZoneSet, NameMap<Log>),
     ) -> Result<Option<Published>, Problem> {
         let Digested { apex, before, made } = done;
         let Some(live) = self.live.get(&apex).filter(|live| Arc::ptr_eq(&live.zone, &before.zone)) else { return Ok(None) };

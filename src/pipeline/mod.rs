@@ -25,7 +25,7 @@ use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Compiled, Images, Journal, Log, Saved, SavedZone, stem};
 use crate::parallel::{self, cores};
 use crate::publish::{Press, Resumed, key};
-use crate::zone::{Diff, ZoneSet};
+use crate::zone::{Diff, NameMap, ZoneSet};
 
 use run::{Next, Run};
 
@@ -51,8 +51,11 @@ pub struct Pipeline {
     expired: BTreeSet<Name>,
     /// Zones whose digest is required and was not found right: they stay known, and are answered with SERVFAIL.
     withheld: BTreeSet<Name>,
-    /// When the times of zones that others make were last written.
+    /// When the times of zones that others make were last written, and of which zones there are newer ones.
     confirmed_at: UnixTime,
+    confirmed: BTreeSet<Name>,
+    /// What was put in since it was last asked for.
+    touched: Touched,
     /// How many times zones were given out to be made one.
     upkeeps: u64,
     /// Images that are to be written beside those of what is served.
@@ -61,6 +64,15 @@ pub struct Pipeline {
     problems: BTreeMap<Name, String>,
     /// Why the newest export is not what is served.
     export_problem: Option<String>,
+}
+
+/// Zones that may be others than they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// Any, and some may be gone.
+    All,
+    /// These.
+    Some(BTreeSet<Name>),
 }
 
 /// Something that could not be carried out; what was served before still is.
@@ -139,9 +151,23 @@ impl Pipeline {
             live.extend(revived(&mut press, &mut serials, &apex, &saved, result, &mut problems).map(|zone| (apex, zone)));
         }
         let (set, expired, withheld, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), BTreeSet::new(), 0, Vec::new());
-        let (confirmed_at, of_zones) = (UnixTime(0), BTreeMap::new());
+        let (confirmed_at, touched, of_zones) = (UnixTime(0), Touched::All, BTreeMap::new());
         (
-            Self { press, serials, live, set, expired, withheld, confirmed_at, upkeeps, images, problems: of_zones, export_problem: None },
+            Self {
+                press,
+                serials,
+                live,
+                set,
+                expired,
+                withheld,
+                confirmed_at,
+                confirmed: BTreeSet::new(),
+                touched,
+                upkeeps,
+                images,
+                problems: of_zones,
+                export_problem: None,
+            },
             problems,
         )
     }
@@ -150,7 +176,7 @@ impl Pipeline {
     /// logs that lead to it to `swap`, once. Signs on all cores.
     ///
     /// What fails is in the report, and the zone's old version is in the set; where there is none, the set has the zone as unavailable.
-    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) -> Report {
+    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet, NameMap<Log>)) -> Report {
         let revived = self.revive(plan);
         let mut run = Run::new(self, plan, scope, now);
         run.make_registry();
@@ -184,12 +210,13 @@ impl Pipeline {
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
         let of_registry = zones_of(self.press.saved().compiled.as_ref());
         let apexes = plan.apexes().cloned().chain(of_registry);
-        let served = |apex: Name| {
-            let live = live.get(&apex).filter(|_| self.is_good(&apex));
-            let zone = live.map(|live| Arc::clone(&live.zone));
-            (apex, zone)
-        };
-        let set = ZoneSet::of(apexes.map(served));
+        let mut set = ZoneSet::new();
+        for apex in apexes {
+            match live.get(&apex).filter(|_| self.is_good(&apex)) {
+                Some(live) => set.insert(Arc::clone(&live.zone)),
+                None => set.insert_unavailable(apex.as_ref()),
+            }
+        }
         self.press.keep(|apex| live.contains_key(apex));
         self.set = set;
         swap(self.set.clone(), self.press.logs());
@@ -213,6 +240,7 @@ impl Pipeline {
                 .push(format!("[{apex}] what clients have made of it, serial {serial}, is kept, and is there again with the zone"));
         }
         self.live = live;
+        self.touched = Touched::All;
         self.problems = problems;
         self.export_problem = export_problem;
         self.trim(&mut report);
@@ -310,13 +338,36 @@ impl Pipeline {
         }
     }
 
-    /// The zones of which an image should be written now, each given out once; and the [stems](stem) of all zones that are served, to
-    /// know the images of others by.
-    pub fn due_images(&mut self) -> (Vec<ImageJob>, BTreeSet<String>) {
-        let mut jobs: Vec<ImageJob> = self.live.values_mut().filter_map(ImageJob::of).collect();
+    /// The zones that were put in since this was last asked.
+    pub fn take_touched(&mut self) -> Touched {
+        std::mem::replace(&mut self.touched, Touched::Some(BTreeSet::new()))
+    }
+
+    fn touch(&mut self, apex: &Name) {
+        if let Touched::Some(zones) = &mut self.touched {
+            zones.insert(apex.clone());
+        }
+    }
+
+    /// What is known of these zones.
+    pub fn live_of<'a>(&'a self, touched: &'a Touched) -> Box<dyn Iterator<Item = &'a Live> + 'a> {
+        match touched {
+            Touched::All => Box::new(self.live.values()),
+            Touched::Some(zones) => Box::new(zones.iter().filter_map(|apex| self.live.get(apex))),
+        }
+    }
+
+    /// Those of these zones of which an image should be written now, each given out once; and where any may be gone, the [stems](stem) of all zones
+    /// that are served, to know the images of others by.
+    pub fn due_images(&mut self, touched: &Touched) -> (Vec<ImageJob>, Option<BTreeSet<String>>) {
+        let mut jobs: Vec<ImageJob> = match touched {
+            Touched::All => self.live.values_mut().filter_map(ImageJob::of).collect(),
+            Touched::Some(zones) => zones.iter().filter_map(|apex| self.live.get_mut(apex).and_then(ImageJob::of)).collect(),
+        };
         jobs.append(&mut self.images);
         // A zone that cannot be served today may fit its image tomorrow.
-        (jobs, self.live.keys().chain(self.problems.keys()).map(|apex| stem(apex.as_ref())).collect())
+        let all = || self.live.keys().chain(self.problems.keys()).map(|apex| stem(apex.as_ref())).collect();
+        (jobs, (*touched == Touched::All).then(all))
     }
 
     /// The folder of images.
@@ -340,7 +391,7 @@ impl Pipeline {
     }
 
     /// What is to be answered from, and the logs of changes.
-    pub fn served(&self) -> (ZoneSet, BTreeMap<Name, Log>) {
+    pub fn served(&self) -> (ZoneSet, NameMap<Log>) {
         (self.set.clone(), self.press.logs())
     }
 

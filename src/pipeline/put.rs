@@ -2,17 +2,16 @@
 //!
 //! RFC 1995 §4 (a change that does not fit exactly is none), RFC 1982 (serials only move forward), RFC 8976 §4 (the digest).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::content;
 use super::make::{self, ANY_CHANGE, Live, Placeless};
 use super::{Pipeline, Published, Why, ZoneSet};
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
-use crate::journal::{Log, Saved, SavedZone};
+use crate::journal::{Log, SavedZone};
 use crate::publish::key;
 use crate::sign::{self, Unproven, ZonemdFault};
-use crate::zone::{Diff, DiffError, Zone, ZoneError};
+use crate::zone::{Diff, DiffError, NameMap, Zone, ZoneError};
 
 /// What a primary has sent.
 pub enum Version {
@@ -170,9 +169,10 @@ impl Pipeline {
     ///
     /// The times are in the state at once where the zone had none or is good for less time than before, and with whatever is written there next, or within a minute: a crash makes a
     /// zone expire earlier, never later.
-    pub fn confirm(&mut self, apex: &Name, checked: UnixTime, until: UnixTime, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
+    pub fn confirm(&mut self, apex: &Name, checked: UnixTime, until: UnixTime, swap: impl FnOnce(ZoneSet, NameMap<Log>)) {
         let Some(live) = self.live.get_mut(apex) else { return };
         let Some(saved) = &mut live.saved else { return };
+        self.confirmed.insert(apex.clone());
         let is_sooner = saved.good.replace([checked.0, until.0]).is_none_or(|[_, before]| until.0 < before);
         if self.expired.remove(apex) {
             self.problems.remove(apex);
@@ -188,18 +188,18 @@ impl Pipeline {
             let _ = is_sooner.then(|| self.press.commit_zone(apex, saved.clone(), None));
         } else {
             self.confirmed_at = checked;
-            let zones = self.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
-            let all = Saved { zones, ..self.press.saved().clone() };
+            let confirmed = std::mem::take(&mut self.confirmed);
+            let zones = confirmed.iter().filter_map(|apex| Some((key(apex), self.live.get(apex)?.saved.clone()?)));
             // Without it, zones expire earlier after a crash.
-            let _ = self.press.commit(all, &[]);
+            let _ = self.press.amend(zones.collect());
         }
     }
 
     /// The zone is no longer good: it is answered with SERVFAIL until a primary has confirmed it (RFC 1035 §3.3.13).
-    pub fn expire(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>)) {
+    pub fn expire(&mut self, apex: &Name, swap: impl FnOnce(ZoneSet, NameMap<Log>)) {
         if self.live.contains_key(apex) && self.expired.insert(apex.clone()) {
             self.problems.insert(apex.clone(), EXPIRED.into());
-            self.set.insert_unavailable(apex.clone());
+            self.set.insert_unavailable(apex.as_ref());
             swap(self.set.clone(), self.press.logs());
         }
     }

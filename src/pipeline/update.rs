@@ -2,7 +2,6 @@
 //!
 //! What is published last is what is changed; the zone's master file was its beginning and is not read again.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use crate::dns::rdata::Soa;
 use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
 use crate::journal::{Log, SavedZone};
 use crate::sign::ChangeError;
-use crate::zone::{Diff, Zone, ZoneSet};
+use crate::zone::{Diff, NameMap, Zone, ZoneSet};
 
 /// Why a change is not carried out. What is served stays.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl Pipeline {
         apex: &Name,
         change: impl FnOnce(&Zone) -> Result<Diff, E>,
         now: UnixTime,
-        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+        swap: impl FnOnce(ZoneSet, NameMap<Log>),
     ) -> Result<Option<Published>, NotChanged<E>> {
         let file = plan.files.iter().find(|file| file.apex == *apex && file.is_dynamic).ok_or(NotChanged::Fixed)?;
         let live = self.live.get(apex).ok_or(NotChanged::Unavailable)?;
@@ -130,7 +129,7 @@ impl Pipeline {
         apex: &Name,
         next: Live,
         why: Why,
-        swap: impl FnOnce(ZoneSet, BTreeMap<Name, Log>),
+        swap: impl FnOnce(ZoneSet, NameMap<Log>),
     ) -> (Published, Option<String>) {
         let published = self.enter(apex, next, why);
         swap(self.set.clone(), self.press.logs());
@@ -144,6 +143,7 @@ impl Pipeline {
             self.withheld.remove(apex);
         }
         let before = self.live.insert(apex.clone(), next);
+        self.touch(apex);
         self.expired.remove(apex);
         if self.is_good(apex) {
             self.problems.remove(apex);

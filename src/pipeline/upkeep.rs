@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::image::ImageJob;
-use super::{Pipeline, Problem};
+use super::{Live, Pipeline, Problem, Touched};
 use crate::dns::{Name, Serial};
 use crate::journal::{Journal, Log, SavedZone};
-use crate::zone::{Zone, ZoneError, ZoneSet};
+use crate::zone::{NameMap, Zone, ZoneError, ZoneSet};
 
 /// Names beside the base from which on they are merged into it: at some 300 a change costs half a millisecond. Our choice.
 const MANY_NAMES: usize = 300;
@@ -37,30 +37,39 @@ impl UpkeepJob {
         let (serial, mut records) = (zone.serial(), zone.records());
         drop(zone);
         records.sort();
-        let snapshot = journal.map(|journal| journal.save(apex.as_ref(), serial, &records));
+        let snapshot = journal.map(|journal| {
+            let saved = journal.save(apex.as_ref(), serial, &records)?;
+            // Whoever names it does not wait for the disk then.
+            journal.sync()?;
+            Ok(saved)
+        });
         let zone = Zone::build(apex.as_ref(), records);
         Upkept { apex, token, serial, zone, snapshot }
     }
 }
 
 impl Pipeline {
-    /// The zones that are to be made one, each given out once until it comes back to [`Self::upkept`].
-    pub fn due_upkeep(&mut self) -> Vec<UpkeepJob> {
-        let mut jobs = Vec::new();
-        for (apex, live) in self.live.iter_mut().filter(|(_, live)| live.upkeep.is_none() && live.saved.is_some()) {
-            let wants_snapshot = self.press.wants_snapshot(apex, live.zone.size() as u64);
-            if wants_snapshot || live.zone.n_overlaid() > MANY_NAMES {
-                self.upkeeps += 1;
-                live.upkeep = Some(self.upkeeps);
-                let journal = wants_snapshot.then(|| Arc::clone(self.press.journal()));
-                jobs.push(UpkeepJob { apex: apex.clone(), token: self.upkeeps, zone: Arc::clone(&live.zone), journal });
-            }
+    /// Those of these zones that are to be made one, each given out once until it comes back to [`Self::upkept`].
+    pub fn due_upkeep(&mut self, touched: &Touched) -> Vec<UpkeepJob> {
+        let Self { live, press, upkeeps, .. } = self;
+        let mut job = |apex: &Name, live: &mut Live| {
+            let wants_snapshot = press.wants_snapshot(apex, live.zone.size() as u64);
+            let is_due = live.upkeep.is_none() && live.saved.is_some() && (wants_snapshot || live.zone.n_overlaid() > MANY_NAMES);
+            is_due.then(|| {
+                *upkeeps += 1;
+                live.upkeep = Some(*upkeeps);
+                let journal = wants_snapshot.then(|| Arc::clone(press.journal()));
+                UpkeepJob { apex: apex.clone(), token: *upkeeps, zone: Arc::clone(&live.zone), journal }
+            })
+        };
+        match touched {
+            Touched::All => live.iter_mut().filter_map(|(apex, live)| job(apex, live)).collect(),
+            Touched::Some(zones) => zones.iter().filter_map(|apex| job(apex, live.get_mut(apex)?)).collect(),
         }
-        jobs
     }
 
     /// Takes what came of a job: the same zone is served from one part, with what has changed meanwhile beside it.
-    pub fn upkept(&mut self, done: Upkept, swap: impl FnOnce(ZoneSet, std::collections::BTreeMap<Name, Log>)) -> Vec<Problem> {
+    pub fn upkept(&mut self, done: Upkept, swap: impl FnOnce(ZoneSet, NameMap<Log>)) -> Vec<Problem> {
         let Upkept { apex, token, serial, zone, snapshot } = done;
         // A zone that was made anew meanwhile has other parts.
         let Some(live) = self.live.get_mut(&apex).filter(|live| live.upkeep == Some(token)) else { return Vec::new() };
@@ -104,6 +113,7 @@ impl Pipeline {
         if self.is_good(&apex) {
             self.set.insert(zone);
         }
+        self.touch(&apex);
         swap(self.set.clone(), self.press.logs());
         problems
     }

@@ -2,7 +2,6 @@
 //!
 //! RFC 8945 (TSIG), RFC 5936 (AXFR), RFC 1995 (IXFR), RFC 1996 (NOTIFY), RFC 2136 (UPDATE). Everything else is answered as if nobody had asked in a special way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::{Access, Channel, Client};
@@ -11,9 +10,9 @@ use super::out::{Asked, Outgoing};
 use super::tsig::{Judged, Refusal, Signer};
 use super::update::{Update, Wish};
 use crate::answer::{Exchange, Face, Meta, Opcode, Outcome, Prepared, Question, Transport};
-use crate::dns::{Class, Name, Rtype, Serial, UnixTime, message};
+use crate::dns::{Class, Rtype, Serial, UnixTime, message};
 use crate::journal::Log;
-use crate::zone::{Zone, ZoneSet};
+use crate::zone::{NameMap, Zone, ZoneSet};
 
 const NOERROR: u16 = 0;
 const FORMERR: u16 = 1;
@@ -31,7 +30,7 @@ pub struct Site<'a> {
     /// Keys, and who may have zones.
     pub access: &'a Access,
     /// The changes that lead to the zones, by apex in lower case.
-    pub logs: &'a BTreeMap<Name, Log>,
+    pub logs: &'a NameMap<Log>,
     /// Where notices of changes go.
     pub notices: &'a Notices,
 }
@@ -115,7 +114,7 @@ impl Special<'_> {
         }
         let opt = self.opt(&zone, question, buffer);
         let asked = self.asked(question, &opt);
-        let log = self.site.logs.get(&question.name.to_lowercase());
+        let log = self.site.logs.get(question.name);
         if is_udp {
             // RFC 1995 §4: more than a datagram takes is asked for again by TCP. The signature comes behind, as in every answer.
             let most = self.exchange.most().saturating_sub(self.exchange.reserve).min(buffer.len());

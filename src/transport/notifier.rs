@@ -28,6 +28,8 @@ pub struct Notifier {
 enum Work {
     /// All zones with their secondaries.
     Serve(Vec<Announced>),
+    /// Some of them, anew.
+    Put(Vec<Announced>),
     /// How do they stand?
     Status(Option<Name>, Sender<Vec<Status>>),
 }
@@ -74,6 +76,13 @@ impl Notifier {
     /// These zones are served now, and all others no more.
     pub fn serve(&self, zones: Vec<Announced>) {
         self.tell(Work::Serve(zones));
+    }
+
+    /// These zones are served now, beside the others.
+    pub fn put(&self, zones: Vec<Announced>) {
+        if !zones.is_empty() {
+            self.tell(Work::Put(zones));
+        }
     }
 
     /// How the secondaries stand: those of one zone, or all. Empty when the thread has ended.
@@ -195,6 +204,10 @@ impl Worker {
                 Ok(Work::Serve(zones)) => {
                     let now = self.now();
                     self.notifier.serve(zones, now);
+                }
+                Ok(Work::Put(zones)) => {
+                    let now = self.now();
+                    zones.into_iter().for_each(|zone| self.notifier.put(zone, now));
                 }
                 Ok(Work::Status(apex, reply)) => {
                     // Who asked may have gone.

@@ -1,6 +1,5 @@
 //! One request on its way through a worker: answered from what is served now, and counted. The same for every transport.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -12,7 +11,7 @@ use arc_swap::ArcSwap;
 use super::later::Updater;
 use super::tls::Acceptor;
 use crate::answer::{self, Face, Meta, Outcome, Prepared, Transport};
-use crate::dns::{Name, UnixTime};
+use crate::dns::UnixTime;
 use crate::journal::Log;
 use crate::telemetry::{Counter, Counters};
 use crate::transfer::access::{Access, Channel};
@@ -20,7 +19,7 @@ use crate::transfer::inward::Notices;
 use crate::transfer::out::Outgoing;
 use crate::transfer::service::{self, Answered, Site};
 use crate::transfer::update::Wish;
-use crate::zone::ZoneSet;
+use crate::zone::{NameMap, ZoneSet};
 
 /// What the server answers from until the next swap: its zones and what it says of itself.
 ///
@@ -34,7 +33,7 @@ pub struct Served {
     /// Keys, and who may transfer zones.
     pub access: Arc<Access>,
     /// The changes that lead to the zones, by apex in lower case.
-    pub logs: Arc<BTreeMap<Name, Log>>,
+    pub logs: NameMap<Log>,
     /// Where notices of changes go.
     pub notices: Arc<Notices>,
     /// What connections over TLS are accepted with; without it they are closed.

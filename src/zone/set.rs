@@ -1,22 +1,14 @@
 //! All zones of the server, found by the suffix of a name.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Zone;
-use super::hash::{Index, NameHash};
 use super::walk::Sought;
-use crate::dns::{Name, NameRef};
+use super::{NameMap, Zone};
+use crate::dns::NameRef;
 
-/// All zones of the server. Cheap to clone and change: zones are shared.
+/// All zones of the server. Cloning and changing it costs next to nothing: zones are shared, and so is most of what leads to them.
 #[derive(Clone, Default)]
-pub struct ZoneSet {
-    zones: Vec<(Name, Option<Arc<Zone>>)>,
-    index: Index,
-    /// Labels of the deepest apex.
-    deepest: usize,
-    has_root: bool,
-}
+pub struct ZoneSet(NameMap<Option<Arc<Zone>>>);
 
 /// What the set has for a name.
 #[derive(Clone, Copy, Debug)]
@@ -29,92 +21,44 @@ pub enum Found<'a> {
     None,
 }
 
-/// The indices here never outlive the process, but apexes may be chosen by others.
-const SEED: u64 = 0x5a01_a5a0_1a5a_01a5;
-
 impl ZoneSet {
     /// No zones.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// These zones, no two of one apex; what is `None` of is ours and answered with SERVFAIL. Faster than one by one.
-    pub fn of(zones: impl IntoIterator<Item = (Name, Option<Arc<Zone>>)>) -> Self {
-        let mut seen = BTreeSet::new();
-        let zones = zones.into_iter().map(|(apex, zone)| (apex.as_ref().to_lowercase(), zone));
-        let mut set = Self { zones: zones.filter(|(apex, _)| seen.insert(apex.clone())).collect(), ..Self::default() };
-        set.reindex();
-        set
-    }
-
     /// Puts `zone` in, in place of the one with the same apex.
     pub fn insert(&mut self, zone: Arc<Zone>) {
-        self.set(zone.apex().to_owned(), Some(zone));
+        self.0.insert(Arc::clone(&zone).apex(), Some(zone));
     }
 
     /// Makes the server answer SERVFAIL for the zone: it is ours, but there is nothing to answer from.
-    pub fn insert_unavailable(&mut self, apex: Name) {
-        self.set(apex, None);
+    pub fn insert_unavailable(&mut self, apex: NameRef<'_>) {
+        self.0.insert(apex, None);
     }
 
     /// Takes a zone out.
     pub fn remove(&mut self, apex: NameRef<'_>) {
-        self.zones.retain(|(name, _)| name.as_ref() != apex);
-        self.reindex();
+        self.0.remove(apex);
     }
 
     /// The zone with exactly this apex, where it is available.
     pub fn get(&self, apex: NameRef<'_>) -> Option<&Arc<Zone>> {
-        self.zones.iter().find(|(name, _)| name.as_ref() == apex)?.1.as_ref()
+        self.0.get(apex)?.as_ref()
     }
 
-    /// Every apex with its zone.
+    /// Every apex with its zone, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (NameRef<'_>, Option<&Arc<Zone>>)> {
-        self.zones.iter().map(|(name, zone)| (name.as_ref(), zone.as_ref()))
+        self.0.iter().map(|(name, zone)| (name, zone.as_ref()))
     }
 
     /// The zone that the last labels of `sought` name, the longest apex of at most `labels` labels.
     #[inline]
     pub fn find(&self, sought: &Sought, labels: usize) -> Found<'_> {
-        let mut best = self.has_root.then(|| self.zones.iter().position(|(name, _)| name.as_ref().is_root())).flatten();
-        let mut hash = NameHash::start(SEED);
-        for n in 1..=labels.min(self.deepest) {
-            hash = hash.with(sought.label(n));
-            let suffix = sought.suffix(n);
-            if let Some(i) = self.index.find(hash, |i| self.zones[i as usize].0.as_ref().as_wire() == suffix) {
-                best = Some(i as usize);
-            }
-        }
-        match best.map(|i| &self.zones[i].1) {
+        match self.0.find(sought, labels) {
             Some(Some(zone)) => Found::Zone(zone),
             Some(None) => Found::Unavailable,
             None => Found::None,
-        }
-    }
-
-    fn set(&mut self, apex: Name, zone: Option<Arc<Zone>>) {
-        match self.zones.iter_mut().find(|(name, _)| *name == apex) {
-            Some(slot) => slot.1 = zone,
-            None => {
-                self.zones.push((apex.as_ref().to_lowercase(), zone));
-                self.reindex();
-            }
-        }
-    }
-
-    fn reindex(&mut self) {
-        self.index = Index::with_capacity(self.zones.len());
-        self.deepest = 0;
-        self.has_root = false;
-        for (i, (name, _)) in self.zones.iter().enumerate() {
-            let sought = Sought::new(name.as_ref());
-            let hash = (1..=sought.labels()).fold(NameHash::start(SEED), |hash, n| hash.with(sought.label(n)));
-            self.deepest = self.deepest.max(sought.labels());
-            if sought.labels() == 0 {
-                self.has_root = true;
-            } else {
-                self.index.insert(hash, i as u32);
-            }
         }
     }
 }
@@ -122,12 +66,13 @@ impl ZoneSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Name;
 
     #[test]
     fn the_longest_apex_wins() {
         let mut set = ZoneSet::new();
         for apex in ["vn", "COM.vn", "a.b.vn"] {
-            set.insert_unavailable(Name::parse(apex).expect("name"));
+            set.insert_unavailable(Name::parse(apex).expect("name").as_ref());
         }
         let find = |text: &str, less: usize| {
             let sought = Sought::new(Name::parse(text).expect("name").as_ref());

@@ -126,8 +126,11 @@ fn an_edge_without_its_primary_answers_until_the_zone_expires() {
     }
     pair.primary.start();
     pair.configure_edge();
+    let n_transferred = |pair: &Pair| pair.edge.read("err").matches("transferred").count();
+    let before = n_transferred(&pair);
     pair.edge.tool_refuses(&["server", "reload"], "expired");
     wait_for(&pair.edge, 8);
+    assert_eq!(n_transferred(&pair), before, "what is here is what the primary has");
 }
 
 /// Without being told, and where the serial went back.

@@ -3,7 +3,6 @@
 //! Zones are the master files of `tests/zones/`, signed here where a test wants them signed. Replies are decoded by hickory-proto, and
 //! what holds for every reply is checked with each of them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use saola::transfer::access::Access;
 use saola::transfer::access::Channel;
 use saola::transfer::inward::Notices;
 use saola::transfer::service::{Answered, Site, respond};
-use saola::zone::{Zone, ZoneSet};
+use saola::zone::{NameMap, Zone, ZoneSet};
 
 /// When everything happens.
 pub const NOW: UnixTime = UnixTime(1_800_000_000);
@@ -61,7 +60,7 @@ pub struct World {
     pub face: Face,
     pub access: Access,
     /// What has changed in the zones.
-    pub logs: BTreeMap<Name, Log>,
+    pub logs: NameMap<Log>,
     /// What was said of zones that are had from others.
     pub notices: Notices,
     /// The records of each zone as they are served.
@@ -248,7 +247,7 @@ impl World {
             zones: ZoneSet::new(),
             face: Face::default(),
             access: Access::default(),
-            logs: BTreeMap::new(),
+            logs: NameMap::new(),
             notices: Notices::default(),
             records: Vec::new(),
             client: "192.0.2.53".parse().expect("an address"),

@@ -8,7 +8,7 @@ use crate::ask::{NOW, unsigned};
 #[test]
 fn errors_say_why() {
     let mut world = unsigned("vn.zone", "vn.");
-    world.zones.insert_unavailable(Name::parse("later.").expect("a name"));
+    world.zones.insert_unavailable(Name::parse("later.").expect("a name").as_ref());
     let reply = world.ask("www.example. A edns");
     assert_eq!((reply.rcode, reply.option(15)), (5, Some(&[0, 20][..])));
     let reply = world.ask("www.later. A edns");
@@ -24,7 +24,7 @@ fn what_expired_is_told_from_what_was_never_there() {
     let mut world = unsigned("vn.zone", "vn.");
     let name = |text| Name::parse(text).expect("a name");
     for apex in ["later.", "old.", "new.old.", "x."] {
-        world.zones.insert_unavailable(name(apex));
+        world.zones.insert_unavailable(name(apex).as_ref());
     }
     world.face.expiry.set(&name("old."), NOW);
     // Good still, and not served all the same.

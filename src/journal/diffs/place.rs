@@ -75,6 +75,18 @@ impl Place {
     pub fn new(path: PathBuf) -> Self {
         Self { path }
     }
+
+    /// Takes away what is there, if anything is; durable when this returns.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn remove(&self) -> io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Ok(()) => durable::sync_folder_of(&self.path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Store for Place {

@@ -145,8 +145,9 @@ struct Peer {
     /// When what was gathered is said, and when something was last.
     say_at: Option<u64>,
     said: Option<u64>,
-    /// Zones that something was said of since all was well with all of them.
+    /// Zones that something was said of since all was well with all of them, and those of them that it still holds of.
     n_said: usize,
+    n_open: usize,
 }
 
 impl Peer {
@@ -179,22 +180,33 @@ impl Notifier {
     /// secondary stays.
     pub fn serve(&mut self, zones: Vec<Announced>, now: Moment) {
         let mut before = std::mem::take(&mut self.zones);
-        for Announced { apex, soa, ttl, secondaries } in zones {
-            let mut old = before.remove(&apex).map_or(Vec::new(), |line| line.pairs);
-            let mut pairs = Vec::with_capacity(secondaries.len());
-            for Secondary { address, key } in secondaries.iter() {
-                let place = old.iter().position(|id| self.pairs[id].address == *address);
-                let id = place.map_or_else(|| self.insert(Pair::new(apex.clone(), *address)), |place| old.swap_remove(place));
-                self.pair(id).key.clone_from(key);
-                pairs.push(id);
-            }
-            self.remove(old);
-            self.zones.insert(apex.clone(), Line { soa: soa.clone(), ttl, pairs });
-            self.published(&apex, soa, ttl, now);
+        for zone in zones {
+            self.put_after(before.remove(&zone.apex), zone, now);
         }
         before.into_values().for_each(|line| self.remove(line.pairs));
         let used: BTreeSet<SocketAddr> = self.pairs.values().map(Pair::from).collect();
         self.peers.retain(|address, _| used.contains(address));
+    }
+
+    /// A zone that is published, beside the others: in place of what was known of it.
+    pub fn put(&mut self, zone: Announced, now: Moment) {
+        let before = self.zones.remove(&zone.apex);
+        self.put_after(before, zone, now);
+    }
+
+    fn put_after(&mut self, before: Option<Line>, zone: Announced, now: Moment) {
+        let Announced { apex, soa, ttl, secondaries } = zone;
+        let mut old = before.map_or(Vec::new(), |line| line.pairs);
+        let mut pairs = Vec::with_capacity(secondaries.len());
+        for Secondary { address, key } in secondaries.iter() {
+            let place = old.iter().position(|id| self.pairs[id].address == *address);
+            let id = place.map_or_else(|| self.insert(Pair::new(apex.clone(), *address)), |place| old.swap_remove(place));
+            self.pair(id).key.clone_from(key);
+            pairs.push(id);
+        }
+        self.remove(old);
+        self.zones.insert(apex.clone(), Line { soa: soa.clone(), ttl, pairs });
+        self.published(&apex, soa, ttl, now);
     }
 
     /// A new version of a zone: all its secondaries are told, in place of what they were being told of it. Does nothing for a zone that is
@@ -258,10 +270,11 @@ impl Notifier {
 
     /// Says what is wrong with a secondary and with its zones, and was not said: one event for each kind.
     fn say(&mut self, from: SocketAddr, now: Moment) {
-        let mut gathered: Vec<Event> = Vec::new();
+        let (mut gathered, mut n_open) = (Vec::<Event>::new(), 0);
         for pair in self.pairs.values_mut().filter(|pair| !pair.is_said && pair.from() == from) {
             let Some(news) = pair.trouble else { continue };
             pair.is_said = true;
+            n_open += 1;
             match gathered.iter_mut().find(|event| event.news.is_same_kind(news)) {
                 Some(event) => (event.apex, event.n_zones) = (None, event.n_zones + 1),
                 None => gathered.push(Event { apex: Some(pair.apex.clone()), address: pair.address, n_zones: 1, news }),
@@ -270,6 +283,7 @@ impl Notifier {
         let n_pairs = self.pairs.values().filter(|pair| pair.from() == from).count();
         let peer = self.peers.entry(from).or_default();
         peer.say_at = None;
+        peer.n_open += n_open;
         if peer.is_deaf && !std::mem::replace(&mut peer.is_deaf_said, true) {
             peer.said = Some(now.ms);
             self.events.push(Event { apex: None, address: from, n_zones: n_pairs, news: News::Deaf });
@@ -335,6 +349,7 @@ impl Notifier {
     fn remove(&mut self, ids: Vec<PairId>) {
         for id in ids {
             self.stop_asking(id);
+            self.unsaid(id);
             let pair = self.pairs.remove(&id).expect("pairs are named by their zones");
             pair.due.map(|(at, order)| self.due.remove(&(at, order, id)));
         }
@@ -533,9 +548,17 @@ impl Notifier {
         let pair = self.pair(id);
         let from = pair.from();
         if !pair.trouble.replace(news).is_some_and(|before| before.is_same_kind(news)) {
-            pair.is_said = false;
+            self.unsaid(id);
             self.peers.entry(from).or_default().gather(now);
         }
+    }
+
+    /// What was said of a pair holds no longer; false where nothing was.
+    fn unsaid(&mut self, id: PairId) -> bool {
+        let pair = self.pair(id);
+        let (from, was_said) = (pair.from(), std::mem::take(&mut pair.is_said));
+        self.peers.entry(from).or_default().n_open -= usize::from(was_said);
+        was_said
     }
 
     /// Nothing is wrong with a zone any more: that is said when nothing is that was said of any zone of this secondary.
@@ -543,8 +566,10 @@ impl Notifier {
         let pair = self.pair(id);
         let (from, address, apex) = (pair.from(), pair.address, pair.apex.clone());
         pair.trouble = None;
-        if std::mem::take(&mut pair.is_said) && !self.pairs.values().any(|pair| pair.is_said && pair.from() == from) {
-            let n_zones = std::mem::take(&mut self.peers.entry(from).or_default().n_said);
+        let was_said = self.unsaid(id);
+        let peer = self.peers.entry(from).or_default();
+        if was_said && peer.n_open == 0 {
+            let n_zones = std::mem::take(&mut peer.n_said);
             self.events.push(Event { apex: (n_zones == 1).then_some(apex), address, n_zones, news: News::Good });
         }
     }

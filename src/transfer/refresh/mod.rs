@@ -52,6 +52,8 @@ struct Round {
     n_failed: usize,
     is_under_way: bool,
     why: Why,
+    /// What is here is no longer good, and the primary whose turn it is has another version that is not newer: better than none.
+    wants_whole: bool,
     /// A primary had the version that is here, but not the one that was hinted at.
     is_confirmed: bool,
 }
@@ -96,7 +98,8 @@ pub struct Fetch {
 /// What to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// Whether there is anything newer, and then for it. Most often there is not.
+    /// Whether there is anything newer, and then for it. Most often there is not. So it is of a zone that is no longer good: what is here may be what the
+    /// primary has.
     Check,
     /// For what has changed: something has.
     Changes,
@@ -185,6 +188,11 @@ impl Secondary {
         self.held.as_ref().filter(|held| !held.is_expired).map(|held| &held.soa)
     }
 
+    /// As [`Self::soa`], of one that is no longer good as well.
+    pub fn known(&self) -> Option<&Soa> {
+        self.held.as_ref().map(|held| &held.soa)
+    }
+
     /// What has to outlive the process; `None` before the first transfer.
     pub fn kept(&self) -> Option<Kept> {
         self.held.as_ref().map(|held| held.kept)
@@ -219,14 +227,15 @@ impl Secondary {
         if self.round.is_none() {
             self.begin(now);
         }
-        let has_version = self.soa().is_some();
+        let (is_known, is_good) = (self.held.is_some(), self.soa().is_some());
         let round = self.round.as_mut().filter(|round| !round.is_under_way)?;
         round.is_under_way = true;
         let how = match round.why {
-            _ if !has_version => How::Whole,
+            _ if !is_known || round.wants_whole => How::Whole,
+            Why::Asked { whole: true } => How::Whole,
+            _ if !is_good => How::Check,
             Why::Due | Why::Asked { whole: false } => How::Check,
             Why::Hinted(_) => How::Changes,
-            Why::Asked { whole: true } => How::Whole,
         };
         Some(Action::Fetch(Fetch { primary: round.primary(), how }))
     }
@@ -260,7 +269,7 @@ impl Secondary {
                 (self.good, self.n_failed, self.n_fruitless) = (primary, 0, 0);
                 self.schedule(is_behind, now, random);
             }
-            Outcome::Current { serial, expire } if self.soa().is_some_and(|soa| soa.serial == serial.0) => {
+            Outcome::Current { serial, expire } if self.known().is_some_and(|soa| soa.serial == serial.0) => {
                 self.confirm(expire, now);
                 (self.good, self.n_failed) = (primary, 0);
                 if is_behind(serial.0) {
@@ -271,7 +280,11 @@ impl Secondary {
                     self.schedule(false, now, random);
                 }
             }
-            // One that is behind us is no source.
+            // One that is behind us is no source, unless we are none.
+            Outcome::Current { .. } if self.soa().is_none() && !round.wants_whole => {
+                (round.wants_whole, round.is_under_way) = (true, false);
+                self.round = Some(round);
+            }
             Outcome::Current { .. } | Outcome::Failed => self.go_on(round, now, random),
         }
         self.hint = self.hint.filter(|hint| self.is_news(hint));
@@ -309,13 +322,13 @@ impl Secondary {
             (None, None) => return,
         };
         let first = hint.and_then(|hint| hint.primary).filter(|primary| *primary < self.n_primaries.get()).unwrap_or(self.good);
-        self.round = Some(Round { first, n_failed: 0, is_under_way: false, why, is_confirmed: false });
+        self.round = Some(Round { first, n_failed: 0, is_under_way: false, why, wants_whole: false, is_confirmed: false });
     }
 
     /// With the next primary, if there is one.
     fn go_on(&mut self, mut round: Round, now: UnixTime, random: u32) {
         round.n_failed += 1;
-        round.is_under_way = false;
+        (round.is_under_way, round.wants_whole) = (false, false);
         if round.n_failed < self.n_primaries.get() {
             self.round = Some(round);
             return;
@@ -342,6 +355,7 @@ impl Secondary {
             // RFC 7314 §4: never earlier than before, and never later than the SOA says.
             let until = expire.map_or(most, |expire| held.kept.until.0.max(now.0 + u64::from(expire)).min(most));
             held.kept = Kept { checked: now, until: UnixTime(until) };
+            held.is_expired = false;
         }
     }
 

@@ -107,12 +107,48 @@ fn a_primary_that_is_gone_is_tried_until_the_zone_expires_and_after() {
     assert!(tried[1..expired].iter().all(|tried| *tried == (600, "0?".into())));
     assert_eq!(tried[..=expired].iter().map(|(after, _)| after).sum::<u64>(), 86_400);
     assert_eq!(tried.iter().filter(|(_, done)| done.contains('X')).count(), 1);
-    assert!(tried[expired + 1..].iter().all(|tried| *tried == (600, "0w".into())), "of an expired zone everything is wanted");
+    assert!(tried[expired + 1..].iter().all(|tried| *tried == (600, "0?".into())), "of an expired zone all may be here");
     let status = life.secondary.status();
     assert!(status.is_expired && status.n_failed > 190 && life.secondary.soa().is_none());
+    let mut confirmed = Life { secondary: life.secondary.clone(), ..life };
     life.wait();
     life.taken(6);
     assert_eq!((life.secondary.status().is_expired, life.wait()), (false, (1800, "0?".into())));
+    confirmed.wait();
+    confirmed.current(5, None);
+    assert_eq!((confirmed.secondary.status().is_expired, confirmed.wait()), (false, (1800, "0?".into())));
+}
+
+/// Whatever a primary has is better than what is no longer good; that it is what is here has to be known first.
+#[test]
+fn an_expired_zone_is_had_from_who_is_behind() {
+    let mut life = Life::with(2, 5);
+    while !life.secondary.status().is_expired {
+        life.fail(1);
+    }
+    for given in [4, 3] {
+        while life.wait().1 != "0?" {
+            life.fetched(Outcome::Failed);
+        }
+        life.current(given, None);
+        assert_eq!(life.act(), "0w");
+        // It has gone meanwhile: the other one is asked in the same way.
+        life.fetched(Outcome::Failed);
+        assert_eq!(life.act(), "1?");
+        life.current(given, None);
+        assert_eq!(life.act(), "1w");
+        // What it has can have been confirmed as little as what is here.
+        life.current(given, None);
+    }
+    life.secondary.notified(hint(Some(1), Some(2)));
+    assert_eq!(life.act(), "1?");
+    life.current(2, None);
+    assert_eq!(life.act(), "1w");
+    life.taken(2);
+    assert_eq!((life.secondary.status().is_expired, life.wait()), (false, (1800, "1?".into())));
+    life.current(2, None);
+    life.secondary.ask(true);
+    assert_eq!(life.act(), "1w");
 }
 
 #[test]
@@ -239,7 +275,7 @@ fn odd_timers_are_bounded() {
         life.act();
         life.fetched(Outcome::Taken { soa: Soa { refresh, retry, expire, ..soa(5) }, expire: None });
         let expected: Vec<_> = expected.map(|(after, done)| (after, done.to_owned())).into();
-        let tried: Vec<_> = life.fail(3).into_iter().map(|(after, done)| (after, done.replace("X0w", "X"))).collect();
+        let tried: Vec<_> = life.fail(3).into_iter().map(|(after, done)| (after, done.replace("X0?", "X"))).collect();
         assert_eq!(tried, expected, "{refresh} {retry} {expire}");
     }
 }
@@ -250,7 +286,7 @@ fn a_restart_goes_on_where_it_was() {
     let kept = |checked, until| Kept { checked: UnixTime(checked), until: UnixTime(until) };
     for (checked, until, expected) in [
         (START - 100, START + 500, "0?"),
-        (START - 90_000, START - 3600, "X0w"),
+        (START - 90_000, START - 3600, "X0?"),
         // The clock went back: no more than a whole expire is left.
         (START + 1_000_000, START + 1_086_400, "0?"),
     ] {
@@ -299,13 +335,14 @@ fn a_life_of_accidents() {
                 0 => life.secondary.notified(hint(rng.bool().then(|| rng.usize(..4)), rng.bool().then(|| serial + rng.u32(..3)))),
                 1..5 if is_asked => {
                     is_asked = false;
-                    match rng.u8(..6) {
-                        0 if life.secondary.soa().is_some() => life.current(serial, rng.bool().then(|| rng.u32(..100_000))),
+                    match rng.u8(..7) {
+                        0 if life.secondary.known().is_some() => life.current(serial, rng.bool().then(|| rng.u32(..100_000))),
                         0 | 1 => {
                             serial += 1;
                             n_taken += 1;
                             life.fetched(Outcome::Taken { soa: soa(serial), expire: rng.bool().then(|| rng.u32(..100_000)) });
                         }
+                        2 if life.secondary.known().is_some() => life.current(serial.saturating_sub(1), None),
                         _ => life.fetched(Outcome::Failed),
                     }
                 }
