@@ -98,7 +98,7 @@ impl Pipeline {
                 match changed(before, &change)? {
                     Some(zone) => {
                         let judged = zonemd.judge_zone(&zone).map_err(unproven)?;
-                        Taken { zone, change: Some(change), judged, placeless: Arc::default() }
+                        Taken { zone, all: None, change: Some(change), judged, placeless: Arc::default() }
                     }
                     None => {
                         let all = everything(before)?;
@@ -115,7 +115,7 @@ impl Pipeline {
                 Taken::of_all(apex, records, old, judged)?
             }
         };
-        let Taken { zone, change, judged: (proven, note), placeless } = taken;
+        let Taken { zone, all, change, judged: (proven, note), placeless } = taken;
         let is_placeless = !placeless.is_empty();
         let to = zone.serial();
         let is_newer = |from: Serial| to.is_newer_than(from);
@@ -151,8 +151,9 @@ impl Pipeline {
                 Live { zone, saved, proven, placeless: Placeless::Known(placeless), notes: of_zone, ..before.clone() }
             }
             _ => {
-                let saved =
-                    make::save(self.press.journal(), apex.as_ref(), to, &zone.records()).map_err(|error| refused(error.to_string()))?;
+                let all = all.unwrap_or_else(|| zone.records());
+                let saved = make::save(self.press.journal(), apex.as_ref(), to, &all).map_err(|error| refused(error.to_string()))?;
+                drop(all);
                 let saved = SavedZone { proven, placeless: is_placeless, good, ..saved };
                 let problem = self.press.commit_zone(apex, saved.clone(), Some(to));
                 let problem = problem.map_err(|error| refused(format!("it cannot be saved: {error}")))?;
@@ -208,6 +209,8 @@ impl Pipeline {
 /// A version that may be put in force.
 struct Taken {
     zone: Zone,
+    /// Its records, where they had to be worked out.
+    all: Option<Records>,
     /// What leads to it from what is served, if that is known and short.
     change: Option<Diff>,
     /// Its digest was found right, and what is to be told of that.
@@ -232,7 +235,7 @@ impl Taken {
         }
         // Of what is served, where TTLs are levelled.
         let change = old.map(|old| Diff::between(&old, &served)).filter(|change| change.n_records() <= n_records.max(ANY_CHANGE));
-        Ok(Self { zone, change, judged, placeless: Arc::new(placeless) })
+        Ok(Self { zone, all: Some(served), change, judged, placeless: Arc::new(placeless) })
     }
 }
 

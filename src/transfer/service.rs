@@ -167,7 +167,7 @@ impl Special<'_> {
     /// The zone that is asked for, where the client may have it, and what of it; otherwise the response code.
     fn zone_for(&self, question: &Question<'_>) -> Result<(Arc<Zone>, Wanted), u16> {
         let apex = question.name.to_lowercase();
-        let (_, zone) = self.site.zones.iter().find(|(name, _)| *name == apex.as_ref()).ok_or(NOTAUTH)?;
+        let zone = self.site.zones.of(apex.as_ref()).ok_or(NOTAUTH)?;
         let key = self.signer.as_ref().map(Signer::key);
         let client = Client { address: self.exchange.meta.client, key, channel: self.channel };
         if !self.site.access.may_transfer(&apex, &client, self.exchange.now) {

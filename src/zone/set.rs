@@ -47,6 +47,11 @@ impl ZoneSet {
         self.0.get(apex)?.as_ref()
     }
 
+    /// What there is of the zone with exactly this apex: `None` where it is none of ours, `Some(None)` where there is nothing to answer from.
+    pub fn of(&self, apex: NameRef<'_>) -> Option<Option<&Arc<Zone>>> {
+        self.0.get(apex).map(Option::as_ref)
+    }
+
     /// Every apex with its zone, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (NameRef<'_>, Option<&Arc<Zone>>)> {
         self.0.iter().map(|(name, zone)| (name, zone.as_ref()))
