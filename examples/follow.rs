@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use saola::answer::Face;
-use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source};
+use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source, Wanted};
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Rtype, UnixTime, master, message};
 use saola::telemetry::Telemetry;
@@ -28,7 +28,7 @@ struct Shelf {
 }
 
 impl Holder for Shelf {
-    fn take(&self, _: &Name, received: Received, _: bool) -> Result<(), NotTaken> {
+    fn take(&self, _: &Name, received: Received, _: bool, _: &Wanted) -> Result<(), NotTaken> {
         let Received::Changes(diffs) = received else { return Err(NotTaken::Refused("only changes are awaited".into())) };
         let mut held = self.zone.lock().expect("whole");
         for diff in &diffs {

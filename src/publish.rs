@@ -3,7 +3,7 @@
 //! Each zone has a snapshot and a log of the changes since. A change is durable once it is in the log; a zone that is made as a whole once
 //! the state names its new snapshot, and begins a new log. Knows neither what a zone is made from nor who answers from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,24 +84,20 @@ impl Press {
     pub fn resume(&mut self, apex: &Name, saved: &SavedZone) -> Result<Resumed, Lost> {
         let snapshot = Serial(saved.serial);
         let lost = |what: String, last: Option<Serial>| Lost { what, last };
+        let Some(id) = &saved.log else {
+            // What a crash left of the versions before.
+            let _ = self.journal.diffs(apex.as_ref()).remove();
+            self.keep_changes(apex, Changes::None(snapshot));
+            return Ok(Resumed { change: None, n_cut: 0 });
+        };
         let log =
             Diffs::open(self.journal.diffs(apex.as_ref()), apex.as_ref()).map_err(|error| lost(error.to_string(), reached(&error)))?;
-        let made = Serial(saved.made);
-        let Some(log) = log else {
-            // The state was written after the newest change.
-            return if made == snapshot {
-                self.keep_changes(apex, Changes::None(snapshot));
-                Ok(Resumed { change: None, n_cut: 0 })
-            } else {
-                Err(lost("the log of its changes is gone".into(), Some(made)))
-            };
-        };
-        let (n_cut, last) = (log.n_cut(), log.last_serial());
-        // In many steps a serial may go so far that it looks older than where it began (RFC 1982 §3.2): what the log leads to is newer whatever its number is.
-        if log.range(snapshot).is_none() && snapshot.is_newer_than(last) {
-            // A crash between the state and the new log.
-            return self.start(apex, snapshot).map(|()| Resumed { change: None, n_cut: 0 }).map_err(|error| lost(error.to_string(), None));
+        let log = log.ok_or_else(|| lost("the log of its changes is gone".into(), None))?;
+        if log.id() != *id {
+            let path = self.journal.diffs(apex.as_ref());
+            return Err(lost(format!("'{}' is the log of other changes than were published last", path.path().display()), None));
         }
+        let (n_cut, last) = (log.n_cut(), log.last_serial());
         let unfit = |error: &dyn std::fmt::Display| lost(error.to_string(), Some(last));
         let mut change: Option<Diff> = None;
         let mut steps = Vec::new();
@@ -142,15 +138,33 @@ impl Press {
     /// # Errors
     /// [`DiffsError`], in words; nothing changed.
     pub fn append(&mut self, apex: &Name, change: &Diff, now: UnixTime) -> Result<(), String> {
-        let changes = self.logs.get_mut(apex).ok_or("it has no log of changes")?;
-        if let Changes::None(serial) = changes {
-            let log = Diffs::start(self.journal.diffs(apex.as_ref()), apex.as_ref(), *serial).map_err(|error| error.to_string())?;
-            *changes = Changes::Log(log);
+        if let Changes::None(serial) = self.logs.get(apex).ok_or("it has no log of changes")? {
+            self.begin(apex, *serial)?;
         }
-        let Changes::Log(log) = changes else { unreachable!("it was begun") };
+        let Some(Changes::Log(log)) = self.logs.get_mut(apex) else { return Err("its log of changes cannot be begun".into()) };
         let appended = log.append(change, now).map_err(|error| error.to_string());
         self.show(apex);
         appended
+    }
+
+    /// Begins the log of a zone, and has the state say so before anything is in it: without the log no start takes the snapshot for all.
+    fn begin(&mut self, apex: &Name, serial: Serial) -> Result<(), String> {
+        let log = Diffs::start(self.journal.diffs(apex.as_ref()), apex.as_ref(), serial).map_err(|error| error.to_string())?;
+        let saved = self.saved.zones.get(&key(apex)).cloned().ok_or("it is not in the state")?;
+        self.keep_changes(apex, Changes::Log(log));
+        let amended = self.amend(vec![(key(apex), saved)]);
+        if amended.is_err() {
+            self.keep_changes(apex, Changes::None(serial));
+        }
+        amended.map_err(|error| format!("the state cannot be written: {error}"))
+    }
+
+    /// The log that a start has to find.
+    fn log_of(&self, apex: &str) -> Option<String> {
+        match self.logs.get(&Name::parse(apex).ok()?)? {
+            Changes::Log(log) => Some(log.id()),
+            Changes::None(_) => None,
+        }
     }
 
     fn keep_changes(&mut self, apex: &Name, changes: Changes) {
@@ -171,7 +185,15 @@ impl Press {
     /// # Errors
     /// When the state cannot be written; what was in force still is. A log that cannot be begun is no error: it is begun with the next whole
     /// zone, and what is wrong is in the list.
-    pub fn commit(&mut self, next: Saved, whole: &[(Name, Serial)]) -> io::Result<Vec<(Name, String)>> {
+    pub fn commit(&mut self, mut next: Saved, whole: &[(Name, Serial)]) -> io::Result<Vec<(Name, String)>> {
+        let anew: BTreeSet<String> = whole.iter().map(|(apex, _)| key(apex)).collect();
+        for (apex, zone) in &mut next.zones {
+            zone.log = self.log_of(apex).filter(|_| !anew.contains(apex));
+        }
+        // What was served until now; what was parked before has its log closed.
+        for (apex, zone) in next.parked.iter_mut().filter(|(apex, _)| self.saved.zones.contains_key(*apex)) {
+            zone.log = self.log_of(apex);
+        }
         if self.saved != next {
             self.write(next)?;
         }
@@ -187,7 +209,8 @@ impl Press {
     /// # Errors
     /// When the state cannot be written; what was in force still is.
     pub fn commit_zone(&mut self, apex: &Name, next: SavedZone, whole: Option<Serial>) -> io::Result<Option<String>> {
-        self.amend(vec![(key(apex), next)])?;
+        let next = SavedZone { log: self.log_of(&key(apex)).filter(|_| whole.is_none()), ..next };
+        self.write_zones(vec![(key(apex), next)])?;
         Ok(whole.and_then(|serial| Some(self.start(apex, serial).err()?.to_string())))
     }
 
@@ -198,6 +221,13 @@ impl Press {
     /// # Errors
     /// When the state cannot be written; what was in force still is, or the first of these are.
     pub fn amend(&mut self, mut next: Vec<(String, SavedZone)>) -> io::Result<()> {
+        for (apex, zone) in &mut next {
+            zone.log = self.log_of(apex);
+        }
+        self.write_zones(next)
+    }
+
+    fn write_zones(&mut self, mut next: Vec<(String, SavedZone)>) -> io::Result<()> {
         next.retain(|(key, zone)| self.saved.zones.get(key) != Some(zone));
         if next.is_empty() {
             return Ok(());

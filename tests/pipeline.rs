@@ -443,6 +443,30 @@ fn what_clients_change_is_signed_kept_and_never_taken_back() {
     }
 }
 
+/// A crash between the state that names a whole version and the end of the log before it: what was changed before is not changed once more.
+#[test]
+fn the_log_of_other_versions_is_not_taken() {
+    let dir = tempfile::tempdir().expect("dir");
+    let mut model = Model::from([(1, 0)]);
+    let old = [records(&model, 10), records(&model, 11), records(&model, 12)];
+    let mut world = World::open(dir.path());
+    world.put(Version::Whole(old[0].clone())).expect("taken");
+    world.put(Version::Changes(vec![Diff::between(&old[0], &old[1])])).expect("taken");
+    world.put(Version::Changes(vec![Diff::between(&old[1], &old[2])])).expect("taken");
+    let log = dir.path().join("journal/vn.log");
+    let kept = std::fs::read(&log).expect("a log");
+    model.insert(2, 1);
+    world.put(Version::Anew(records(&model, 11))).expect("taken");
+    assert!(!log.exists());
+    drop(world);
+    std::fs::write(&log, kept).expect("written");
+    let mut world = World::open(dir.path());
+    assert_eq!(lines(&world.served.zone().expect("served").records()), lines(&records(&model, 11)));
+    world.put(Version::Changes(vec![Diff::between(&records(&model, 11), &records(&model, 13))])).expect("taken");
+    drop(world);
+    assert_eq!(World::open(dir.path()).served.zone().expect("served").serial(), Serial(13));
+}
+
 /// A catalog is a version anew where something is listed otherwise, and only there; and never without knowing all of it (RFC 9432).
 #[test]
 fn a_catalog_follows_what_is_planned() {

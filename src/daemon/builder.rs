@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::catalogs::{self, Catalogs};
 use super::digests::Pace;
 use super::doors::Shared;
-use super::secondary::{Holder, NotTaken, Secondaries, Source};
+use super::secondary::{Holder, NotTaken, Secondaries, Source, Wanted};
 use super::updates::Updates;
 use super::{images, machine, plan, tell};
 use crate::answer::{Expiry, Face};
@@ -62,7 +62,7 @@ pub enum Work {
     /// All digests that were to be made have been given back.
     DigestsDone,
     /// A primary has sent a zone, or what has changed in it.
-    Received(Name, Version, Sender<Result<(), pipeline::NotTaken>>),
+    Received(Name, Version, Wanted, Sender<Result<(), pipeline::NotTaken>>),
     /// A primary has confirmed a zone.
     Confirmed(Name, Kept),
     /// No primary has confirmed a zone for too long.
@@ -330,8 +330,8 @@ impl Builder {
         let mut work = Some(first);
         let held = loop {
             match work {
-                Some(Work::Received(apex, version, reply)) => {
-                    let result = self.received(&apex, version, now);
+                Some(Work::Received(apex, version, wanted, reply)) => {
+                    let result = self.received(&apex, version, &wanted, now);
                     taken.extend(result.is_ok().then_some(apex));
                     replies.push((reply, result));
                 }
@@ -360,10 +360,10 @@ impl Builder {
     }
 
     /// Puts what a primary has sent in the journal, to be swapped in.
-    fn received(&mut self, apex: &Name, version: Version, now: UnixTime) -> Result<(), pipeline::NotTaken> {
-        // It may have been asked for before the configuration changed.
-        let Some(&zonemd) = self.from_others.get(apex) else {
-            return Err(pipeline::NotTaken::Refused("it is no longer had from others".into()));
+    fn received(&mut self, apex: &Name, version: Version, wanted: &Wanted, now: UnixTime) -> Result<(), pipeline::NotTaken> {
+        // It may have been asked for before the configuration changed, which happens on this thread.
+        let Some(&zonemd) = self.from_others.get(apex).filter(|_| wanted.is_wanted()) else {
+            return Err(pipeline::NotTaken::Refused("it is no longer had from others, or from others than before".into()));
         };
         let put = || self.pipeline.put(apex, version, zonemd, now);
         let fault =
@@ -564,7 +564,7 @@ fn log_published(zone: &Published) {
 struct Door(Arc<Shared>);
 
 impl Holder for Door {
-    fn take(&self, apex: &Name, received: Received, is_asked: bool) -> Result<(), NotTaken> {
+    fn take(&self, apex: &Name, received: Received, is_asked: bool, wanted: &Wanted) -> Result<(), NotTaken> {
         let version = match received {
             Received::Current(_) => return Ok(()),
             Received::Whole(records) if is_asked => Version::Anew(records),
@@ -572,7 +572,7 @@ impl Holder for Door {
             Received::Changes(changes) => Version::Changes(changes),
         };
         let (reply, answer) = mpsc::channel();
-        self.0.do_later(Work::Received(apex.clone(), version, reply));
+        self.0.do_later(Work::Received(apex.clone(), version, wanted.clone(), reply));
         match answer.recv() {
             Ok(result) => result.map_err(|not_taken| match not_taken {
                 pipeline::NotTaken::DoesNotFit(why) => NotTaken::DoesNotFit(why),

@@ -82,8 +82,10 @@ pub struct Start {
 pub struct ZoneLine {
     /// The apex.
     pub apex: Name,
-    /// The serial, where it is served.
+    /// The serial of what is here, which may not be good to be served.
     pub serial: Option<u32>,
+    /// It is answered from.
+    pub is_served: bool,
     /// Where it comes from.
     pub source: String,
     /// Records, signatures, delegations.
@@ -114,6 +116,7 @@ impl ZoneLine {
         Self {
             apex: apex.clone(),
             serial: live.map(|live| live.zone.serial().0),
+            is_served: pipeline.is_served(apex),
             source: String::new(),
             counts: counts.map_or([0; 3], |counts| [counts.records, counts.signatures, counts.cuts]),
             signed: live.is_some_and(|live| !live.signing.is_empty()),
@@ -257,7 +260,7 @@ impl Shared {
     /// One line for the log.
     pub fn summary(&self) -> String {
         let board = self.board();
-        let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
+        let served = board.zones.iter().filter(|zone| zone.is_served).count();
         let sum = |i: usize| board.zones.iter().map(|zone| zone.counts[i]).sum::<usize>();
         let mut text = format!("{}, {}, {}", count(served, "zone"), count(sum(0), "record"), count(sum(1), "signature"));
         let unavailable = board.zones.len() - served;
@@ -292,7 +295,7 @@ impl Shared {
 impl Doors for Shared {
     fn server_status(&self) -> Value {
         let board = self.board();
-        let served = board.zones.iter().filter(|zone| zone.serial.is_some()).count();
+        let served = board.zones.iter().filter(|zone| zone.is_served).count();
         let of_export = board.export_problem.iter().map(|problem| json!({"zone": null, "problem": problem}));
         let of_zones =
             board.zones.iter().filter_map(|zone| Some(json!({"zone": zone.apex.to_string(), "problem": zone.problem.as_ref()?})));
@@ -361,7 +364,7 @@ impl Doors for Shared {
             .map(|zone| {
                 json!({
                     "zone": zone.apex.to_string(),
-                    "state": if zone.serial.is_some() { "served" } else { "unavailable" },
+                    "state": if zone.is_served { "served" } else { "unavailable" },
                     "serial": zone.serial,
                     "source": zone.source,
                     "signed_here": zone.signed,

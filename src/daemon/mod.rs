@@ -11,6 +11,7 @@ mod doors;
 mod images;
 mod machine;
 mod plan;
+mod queue;
 pub mod secondary;
 mod show;
 mod updates;

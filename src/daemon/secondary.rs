@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use super::queue::{Class, Queue};
 use crate::config::{self, Config, Peer, TsigKey};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, Serial, UnixTime};
@@ -25,11 +26,12 @@ use crate::transport::client::{Asking, Fetched, Primary, Times};
 /// Who holds the zones that come. Called from several threads; for one zone never at the same time, but for a moment after its primaries were
 /// changed, in which what the old ones sent may still come. So it may for a zone that was just taken out, and is refused then.
 pub trait Holder: Send + Sync {
-    /// Puts in force what came: durable and answered from when it returns. `is_asked`: an operator wants this whole zone, whatever its serial.
+    /// Puts in force what came: durable and answered from when it returns. `is_asked`: an operator wants this whole zone, whatever its serial. Once `wanted` says
+    /// no, it is refused.
     ///
     /// # Errors
     /// When it cannot be; what was in force stays.
-    fn take(&self, apex: &Name, received: Received, is_asked: bool) -> Result<(), NotTaken>;
+    fn take(&self, apex: &Name, received: Received, is_asked: bool, wanted: &Wanted) -> Result<(), NotTaken>;
 
     /// The zone is no longer good: it is answered with SERVFAIL until something is taken.
     fn expire(&self, apex: &Name);
@@ -53,6 +55,21 @@ impl fmt::Display for NotTaken {
             Self::DoesNotFit(why) => write!(f, "the changes do not fit: {why}"),
             Self::Refused(why) => f.write_str(why),
         }
+    }
+}
+
+/// Whether what is on its way is still to come: not once its zone has other primaries, begins anew or is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    /// True while it is.
+    pub fn is_wanted(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -122,10 +139,11 @@ struct State {
     zones: BTreeMap<Name, Zone>,
     /// When each zone wants to be looked at, if nothing happens before.
     due: BTreeSet<(UnixTime, Name)>,
-    waiting: Waiting,
+    waiting: Queue<Job>,
     /// Transfers under way, by primary.
     busy: BTreeMap<SocketAddr, usize>,
-    epoch: u64,
+    /// Primaries that were asked, and whether they answered the last time, be it with a refusal.
+    awake: BTreeMap<SocketAddr, bool>,
 }
 
 struct Zone {
@@ -134,8 +152,8 @@ struct Zone {
     secondary: Secondary,
     /// Its place in [`State::due`].
     due: Option<UnixTime>,
-    /// Tells the answers to this machine's questions from those to the one before it.
-    epoch: u64,
+    /// What its questions bring is for this machine, and not for one that is in its place later.
+    wanted: Wanted,
     /// Why each primary failed, as it was said in the log.
     said: BTreeMap<usize, Problem>,
 }
@@ -143,49 +161,11 @@ struct Zone {
 /// A question that waits for a thread.
 struct Job {
     apex: Name,
-    epoch: u64,
+    wanted: Wanted,
     fetch: Fetch,
     have: Option<Soa>,
     primaries: Arc<Vec<Primary>>,
     limits: Limits,
-}
-
-/// How soon a question has its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Class {
-    /// Something has changed.
-    Changed,
-    /// There is nothing to answer from, and the primary has not failed before.
-    New,
-    /// Anything else: most often nothing comes of it.
-    LookedAfter,
-}
-
-/// Questions that wait, by primary, those of one class in the order in which they came.
-#[derive(Default)]
-struct Waiting {
-    /// The number tells which came first; no primary is here without a question.
-    by_primary: BTreeMap<SocketAddr, BTreeMap<(Class, u64), Job>>,
-    n_ever: u64,
-}
-
-impl Waiting {
-    fn push(&mut self, class: Class, job: Job) {
-        self.n_ever += 1;
-        self.by_primary.entry(job.address()).or_default().insert((class, self.n_ever), job);
-    }
-
-    /// The first of those whose primary may be asked. Cost: one step a primary.
-    fn pop(&mut self, is_free: impl Fn(&SocketAddr) -> bool) -> Option<Job> {
-        let free = self.by_primary.iter().filter(|(address, _)| is_free(address));
-        let (_, address) = free.filter_map(|(address, jobs)| Some((*jobs.first_key_value()?.0, *address))).min()?;
-        let jobs = self.by_primary.get_mut(&address)?;
-        let (_, job) = jobs.pop_first()?;
-        if jobs.is_empty() {
-            self.by_primary.remove(&address);
-        }
-        Some(job)
-    }
 }
 
 impl Job {
@@ -205,6 +185,9 @@ impl Clock {
         UnixTime(self.wall.0 + self.began.elapsed().as_secs())
     }
 }
+
+/// A question that failed after this time was not turned down: its primary does not answer. Our choice, above any way there and back.
+const HUNG: Duration = Duration::from_secs(1);
 
 /// The longest sleep of who watches; our choice, nothing depends on it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -255,18 +238,22 @@ impl Secondaries {
             let zone = match old.remove(&apex) {
                 Some(zone) if is_same(&zone.primaries, &primaries) => Zone { primaries, limits, due: None, ..zone },
                 before => {
-                    state.epoch += 1;
+                    before.iter().for_each(|zone| zone.wanted.end());
                     let held = before.and_then(|zone| zone.secondary.soa().cloned().zip(zone.secondary.kept())).or(held);
                     let secondary = match held {
                         Some((soa, kept)) => Secondary::resume(n_primaries, soa, kept, now),
                         None => Secondary::new(n_primaries, now),
                     };
-                    Zone { primaries, limits, secondary, due: None, epoch: state.epoch, said: BTreeMap::new() }
+                    Zone { primaries, limits, secondary, due: None, wanted: Wanted::default(), said: BTreeMap::new() }
                 }
             };
             state.zones.insert(apex.clone(), zone);
             state.schedule(&apex);
         }
+        old.values().for_each(|zone| zone.wanted.end());
+        let State { zones, awake, .. } = &mut *state;
+        let used: BTreeSet<SocketAddr> = zones.values().flat_map(|zone| zone.primaries.iter()).map(|primary| primary.address).collect();
+        awake.retain(|address, _| used.contains(address));
         drop(state);
         self.0.wake();
     }
@@ -329,9 +316,9 @@ impl Watch {
             let notices = self.notices.take();
             let now = self.clock.now();
             let mut state = self.state();
-            let n_ever = state.waiting.n_ever;
+            let n_ever = state.waiting.n_ever();
             let expired = state.poll(notices, now);
-            let has_work = state.waiting.n_ever > n_ever;
+            let has_work = state.waiting.n_ever() > n_ever;
             let next = state.due.first().map(|(at, _)| *at);
             drop(state);
             if has_work {
@@ -350,26 +337,41 @@ impl Watch {
     /// Fetches until the end.
     fn fetch_all(&self) {
         while let Some(job) = self.next_job() {
-            let address = job.address();
+            let (address, began) = (job.address(), Instant::now());
             // A fault of the program must not leave a zone without anybody who asks for it.
             let fetched = catch_unwind(AssertUnwindSafe(|| self.fetch(&job)));
             let fetched = fetched.unwrap_or_else(|_| Err("a fault of the program ended the transfer, please report it".to_owned()));
+            let hung = fetched.is_err() && began.elapsed() >= HUNG;
             self.done(&job, fetched);
             let mut state = self.state();
             if let Some(n) = state.busy.get_mut(&address) {
                 *n -= 1;
             }
+            state.busy.retain(|_, n| *n > 0);
+            state.awake.insert(address, !hung);
             drop(state);
-            self.work.notify_one();
+            // Now more than one may go.
+            self.work.notify_all();
         }
     }
 
     fn next_job(&self) -> Option<Job> {
         let mut state = self.state();
         while !self.is_over() {
-            let State { waiting, busy, .. } = &mut *state;
-            let is_free = |address: &SocketAddr| busy.get(address).is_none_or(|n| *n < self.most_of_one);
-            if let Some(job) = waiting.pop(is_free) {
+            let State { waiting, busy, awake, .. } = &mut *state;
+            let n_hung: usize = busy.iter().filter(|(address, _)| awake.get(address) == Some(&false)).map(|(_, n)| n).sum();
+            let room = |address: &SocketAddr| {
+                let n = busy.get(address).copied().unwrap_or_default();
+                let is_free = match awake.get(address) {
+                    Some(true) => n < self.most_of_one,
+                    // One question shows whether it answers.
+                    None => n == 0,
+                    // Those that did not have half of the threads together.
+                    Some(false) => n == 0 && n_hung < self.most_of_one,
+                };
+                is_free.then_some(n)
+            };
+            if let Some(job) = waiting.pop(room) {
                 *busy.entry(job.address()).or_default() += 1;
                 return Some(job);
             }
@@ -408,7 +410,7 @@ impl Watch {
         if !is_asked && job.have.as_ref().is_some_and(|have| !Serial(soa.serial).is_newer_than(Serial(have.serial))) {
             return Ok(Outcome::Current { serial: Serial(soa.serial), expire });
         }
-        self.holder.take(&job.apex, received, is_asked)?;
+        self.holder.take(&job.apex, received, is_asked, &job.wanted)?;
         let primary = &job.primaries[job.fetch.primary];
         let key = primary.key.as_ref().map_or("no key".to_owned(), |key| format!("key {}", key.name()));
         let from = job.have.as_ref().map_or("none".to_owned(), |have| have.serial.to_string());
@@ -425,7 +427,7 @@ impl Watch {
         let now = self.clock.now();
         let mut state = self.state();
         // It may have been taken out of the configuration meanwhile.
-        let Some(zone) = state.zones.get_mut(apex).filter(|zone| zone.epoch == job.epoch) else { return };
+        let Some(zone) = state.zones.get_mut(apex).filter(|_| job.wanted.is_wanted()) else { return };
         let (outcome, problem) = match fetched {
             Ok(outcome) => (outcome, None),
             Err(problem) => (Outcome::Failed, Some(Problem::Failed(problem))),
@@ -530,8 +532,8 @@ impl State {
                             How::Whole if !zone.said.contains_key(&fetch.primary) => Class::New,
                             How::Check | How::Whole => Class::LookedAfter,
                         };
-                        let job = Job { apex: apex.clone(), epoch: zone.epoch, fetch, have, primaries, limits: zone.limits };
-                        self.waiting.push(class, job);
+                        let job = Job { apex: apex.clone(), wanted: zone.wanted.clone(), fetch, have, primaries, limits: zone.limits };
+                        self.waiting.push(job.address(), class, job);
                     }
                 }
             }

@@ -50,7 +50,7 @@ const SHOWN: usize = 10;
 
 fn made(zones: &[ZoneLine], start: &Start) -> String {
     let records: usize = zones.iter().map(|zone| zone.counts[0]).sum();
-    let served = zones.iter().filter(|zone| zone.serial.is_some()).count();
+    let served = zones.iter().filter(|zone| zone.is_served).count();
     let ms = start.took.as_millis();
     let signatures = count(start.n_signatures, "signature");
     let mut text = format!("{}, {}; ", count(served, "zone"), count(records, "record"));
@@ -60,7 +60,7 @@ fn made(zones: &[ZoneLine], start: &Start) -> String {
         (false, n) => text.push_str(&format!("{} made with {signatures}", count(n, "zone"))),
     }
     text.push_str(&format!(", {ms} ms\n"));
-    let unavailable = || zones.iter().filter(|zone| zone.serial.is_none());
+    let unavailable = || zones.iter().filter(|zone| !zone.is_served);
     for zone in unavailable().take(SHOWN) {
         text.push_str(&format!("zone {} is unavailable: {}\n", zone.apex, zone.problem.as_deref().unwrap_or("nothing to serve")));
     }
@@ -73,7 +73,7 @@ fn made(zones: &[ZoneLine], start: &Start) -> String {
 
 /// Three questions that show something: an apex, a child's DS or the keys, a name that does not exist.
 fn tries(address: SocketAddr, zones: &[ZoneLine]) -> Vec<String> {
-    let served: Vec<&ZoneLine> = zones.iter().filter(|zone| zone.serial.is_some()).collect();
+    let served: Vec<&ZoneLine> = zones.iter().filter(|zone| zone.is_served).collect();
     // The zone with the most delegations, and the shortest name of those.
     let Some(zone) = served.iter().max_by_key(|zone| (zone.counts[2], std::cmp::Reverse(zone.apex.as_ref().label_count()))) else {
         return Vec::new();

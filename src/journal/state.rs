@@ -1,6 +1,6 @@
 //! The state folder: which snapshots are in force, what they were made from, and which serials were ever given.
 //!
-//! `state` is one line `saola-state 2 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
+//! `state` is one line `saola-state 3 SHA-256` and JSON below it; `zones/NAME.SERIAL.snapshot` are the zones, `journal/NAME.log` their changes. A snapshot is written
 //! under a new name before the state that names it replaces the old one, so state and snapshots always fit together. What changes of single zones
 //! is added to `state.amendments` until that is as large as the state.
 
@@ -88,6 +88,8 @@ pub struct SavedZone {
     /// Clients have changed it since it was read from its file.
     #[serde(default)]
     pub changed: bool,
+    /// The [id](super::Diffs::id) of the log that has the changes since, hexadecimal; none before the first. Of another log they are of another zone.
+    pub log: Option<String>,
     /// The snapshot's file name within `zones/`.
     pub file: String,
     /// Its checksum, hexadecimal.
@@ -180,6 +182,12 @@ impl Journal {
 
     fn amended(&self) -> PathBuf {
         self.folder.join("state.amendments")
+    }
+
+    /// The zones of which there is a log of changes, as [`stem`] has them.
+    pub fn logged(&self) -> BTreeSet<String> {
+        let files = std::fs::read_dir(self.folder.join("journal")).into_iter().flatten().flatten();
+        files.filter_map(|entry| Some(entry.file_name().into_string().ok()?.strip_suffix(".log")?.to_owned())).collect()
     }
 
     /// The newest serial that any snapshot in the folder bears, by apex: no zone goes behind it, whatever became of the state.
@@ -305,7 +313,7 @@ impl Journal {
 /// The most octets of the state: a line of some 400 for each zone; our choice, far above any real one.
 const MAX_STATE: u64 = 1 << 30;
 
-const HEADER: &str = "saola-state 2 ";
+const HEADER: &str = "saola-state 3 ";
 
 fn parse(text: &str) -> Option<(Saved, &str)> {
     let (checksum, json) = text.strip_prefix(HEADER)?.split_once('\n')?;
@@ -378,6 +386,7 @@ mod tests {
             proven: false,
             placeless: false,
             changed: false,
+            log: None,
             file,
             checksum,
         };

@@ -44,6 +44,8 @@ pub struct Pipeline {
     press: Press,
     /// Serials of zones that are not served now, or whose state was lost.
     serials: BTreeMap<String, Serial>,
+    /// The [stems](stem) of zones that were published and of which nothing could be read back; of all whose snapshots are there, where the state could not be.
+    lost: BTreeSet<String>,
     live: BTreeMap<Name, Live>,
     /// What was swapped in last.
     set: ZoneSet,
@@ -137,6 +139,13 @@ impl Pipeline {
         let (mut press, problem) = Press::open(journal);
         let mut problems: Vec<Problem> = problem.map(|what| Problem { zone: None, what }).into_iter().collect();
         let mut serials = press.journal().serials();
+        let there = serials.clone();
+        // What no state names was never in force; without a state, what has a log was.
+        let mut lost: BTreeSet<String> = match (problems.is_empty(), *press.saved() == Saved::default()) {
+            (true, false) => BTreeSet::new(),
+            (true, true) => press.journal().logged(),
+            (false, _) => serials.keys().cloned().collect(),
+        };
         let saved = press.saved().zones.clone();
         let zones: Vec<(Name, SavedZone)> = saved.into_iter().filter_map(|(apex, zone)| Some((Name::parse(&apex).ok()?, zone))).collect();
         let journal = press.journal();
@@ -148,7 +157,12 @@ impl Pipeline {
         let mut live = BTreeMap::new();
         for (apex, saved, result, damage) in resumed {
             problems.extend(damage.map(|what| Problem { zone: Some(apex.clone()), what }));
-            live.extend(revived(&mut press, &mut serials, &apex, &saved, result, &mut problems).map(|zone| (apex, zone)));
+            match revived(&mut press, &mut serials, &apex, &saved, result, &mut problems) {
+                Some(zone) => _ = live.insert(apex, zone),
+                // Who takes the snapshots away wants it made anew.
+                None if there.contains_key(&stem(apex.as_ref())) => _ = lost.insert(stem(apex.as_ref())),
+                None => {}
+            }
         }
         let (set, expired, withheld, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), BTreeSet::new(), 0, Vec::new());
         let (confirmed_at, touched, of_zones) = (UnixTime(0), Touched::All, BTreeMap::new());
@@ -156,6 +170,7 @@ impl Pipeline {
             Self {
                 press,
                 serials,
+                lost,
                 live,
                 set,
                 expired,
@@ -257,7 +272,10 @@ impl Pipeline {
             let Some(saved) = self.press.saved().parked.get(&key(&apex)).cloned() else { continue };
             let snapshot = make::resume(&apex, &saved, self.press.journal());
             let zone = revived(&mut self.press, &mut self.serials, &apex, &saved, snapshot, &mut problems);
-            self.live.extend(zone.map(|zone| (apex, zone)));
+            match zone {
+                Some(zone) => _ = self.live.insert(apex, zone),
+                None => _ = self.lost.insert(stem(apex.as_ref())),
+            }
         }
         problems
     }
@@ -300,8 +318,17 @@ impl Pipeline {
     fn commit(&mut self, next: &mut Next, plan: &Plan) -> std::io::Result<()> {
         let whole: Vec<(Name, Serial)> =
             next.whole.iter().filter_map(|apex| Some((apex.clone(), next.live.get(apex)?.zone.serial()))).collect();
-        let zones: BTreeMap<_, _> = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
+        let mut zones: BTreeMap<_, _> = next.live.iter().filter_map(|(apex, live)| Some((key(apex), live.saved.clone()?))).collect();
         let before = self.press.saved();
+        // What is lost stays so, until it is brought back or given up by hand.
+        let lost = plan.files.iter().filter(|file| file.is_dynamic && !next.live.contains_key(&file.apex)).filter_map(|file| {
+            let stem = stem(file.apex.as_ref());
+            let serial = self.serials.get(&stem).filter(|_| self.lost.contains(&stem))?.0;
+            let unread =
+                || SavedZone { serial, made: serial, changed: true, file: format!("{stem}.{serial}.snapshot"), ..SavedZone::default() };
+            Some((key(&file.apex), before.zones.get(&key(&file.apex)).cloned().unwrap_or_else(unread)))
+        });
+        zones.extend(lost.collect::<Vec<_>>());
         let mut parked = before.parked.clone();
         let of_registry: BTreeSet<Name> = zones_of(before.compiled.as_ref()).collect();
         // What a primary or an export has is had from there again.
@@ -383,6 +410,11 @@ impl Pipeline {
     /// What is not served as asked for, with the reason.
     pub fn problems(&self) -> &BTreeMap<Name, String> {
         &self.problems
+    }
+
+    /// True for a zone that is answered from.
+    pub fn is_served(&self, apex: &Name) -> bool {
+        self.live.contains_key(apex) && self.is_good(apex)
     }
 
     /// True for a zone that is no longer good.

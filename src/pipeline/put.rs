@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::content;
 use super::make::{self, ANY_CHANGE, Live, Placeless};
-use super::{Pipeline, Published, Why, ZoneSet};
+use super::{Pipeline, Published, Why, ZoneSet, newer};
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
-use crate::journal::{Log, SavedZone};
+use crate::journal::{Log, SavedZone, stem};
 use crate::publish::key;
 use crate::sign::{self, Unproven, ZonemdFault};
 use crate::zone::{Diff, DiffError, NameMap, Zone, ZoneError};
@@ -129,6 +129,16 @@ impl Pipeline {
         }
         let of_zone: Vec<String> = note.into_iter().collect();
         let mut notes = of_zone.clone();
+        if let Some(before) = before.filter(|_| was_own) {
+            let from = before.zone.serial();
+            // Should it be our own once more.
+            let known = self.serials.entry(stem(apex.as_ref())).or_insert(from);
+            *known = newer(*known, from);
+            if before.saved.as_ref().is_some_and(|saved| saved.changed) {
+                notes
+                    .push(format!("what clients have made of it, up to serial {from}, has given way to what its primary has, serial {to}"));
+            }
+        }
         let zone = Arc::new(zone);
         // No start may take for proven, or for all that the primary has, what comes now.
         let is_less = |saved: &SavedZone| saved.proven && !proven || is_placeless && !saved.placeless;

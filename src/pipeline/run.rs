@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
             Scope::Members => return None,
             Scope::Zone(apex) if *apex != file.apex => return None,
             // What clients have changed is in no file.
-            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && before.is_some() => None,
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && is_changed => None,
             Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && self.is_lost(&file.apex) => {
                 return Some(Err(format!(
                     "its versions cannot be read back, and '{}' is older: bring back the state from a backup, or, to go on from the file, remove \
@@ -360,7 +360,7 @@ impl<'a> Run<'a> {
 
     /// True for a zone that was served once, and of which nothing could be read back.
     fn is_lost(&self, apex: &Name) -> bool {
-        self.pipeline.serials.contains_key(&stem(apex.as_ref()))
+        self.pipeline.lost.contains(&stem(apex.as_ref()))
     }
 
     fn make(&self, task: Task<'_>) -> Outcome {
@@ -405,7 +405,7 @@ impl<'a> Run<'a> {
     /// Takes over what was made of a zone.
     fn take(&mut self, apex: Name, result: Outcome) {
         let next = &mut self.next;
-        let Made { live, why, change } = match result {
+        let Made { mut live, why, change } = match result {
             Ok((made, notes)) => {
                 next.problems.remove(&apex);
                 for note in notes {
@@ -421,6 +421,10 @@ impl<'a> Run<'a> {
                 return;
             }
         };
+        // Whatever it was before: no primary has to confirm it.
+        if let Some(saved) = &mut live.saved {
+            saved.good = None;
+        }
         if why == Why::Touched {
             next.live.insert(apex, live);
             return;
@@ -429,6 +433,7 @@ impl<'a> Run<'a> {
         let to = live.zone.serial();
         if let Some(from) = from
             && !to.is_newer_than(from)
+            && (why, from) != (Why::Image, to)
         {
             let what = format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
             next.report.problems.push(Problem { zone: Some(apex.clone()), what });

@@ -238,3 +238,85 @@ fn what_clients_have_changed_outlives_its_configuration() {
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(house.serial("example.org"), serial + 1);
 }
+
+/// A crash in the midst of the first versions loses nothing, for nothing was published; what was published and is gone is told.
+#[test]
+fn what_was_never_published_is_not_missed() {
+    let Some([nsupdate]) = find_all(["nsupdate"]) else { return };
+    let mut house = House::new(&format!("{}{}", zone_table("example.org.", UPDATED), keys()));
+    house.write("example.org.zone", ZONE);
+    house.start();
+    house.stop();
+    // As it is before the state names the snapshot.
+    std::fs::remove_file(house.path("var/state")).expect("there");
+    std::fs::remove_file(house.path("var/state.amendments")).expect("there");
+    assert!(house.path("var/zones/example.org.7.snapshot").exists());
+    house.start();
+    let add = |house: &House, name: &str| {
+        let output =
+            run(&nsupdate, &[], house.addresses()[0], Some(SECRET), "example.org", &format!("update add {name}.example.org 60 TXT {name}"));
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    let serial = house.serial("example.org");
+    add(&house, "a");
+    assert_eq!(house.serial("example.org"), serial + 1);
+    house.kill();
+    house.start();
+    assert_eq!((house.serial("example.org"), txt(&house, "a.example.org")), (serial + 1, vec!["a".to_owned()]));
+    house.kill();
+    let log = house.path("var/journal/example.org.log");
+    let [kept, aside] = ["kept", "aside"].map(|name| house.path(name));
+    std::fs::rename(&log, &kept).expect("there");
+    house.start();
+    assert_eq!(house.rcode("example.org"), ResponseCode::ServFail);
+    house.wait_for("[example.org.] the log of its changes is gone");
+    house.kill();
+    // Nor is a log of other changes taken for it, nor are the changes forgotten with the state.
+    std::fs::rename(&kept, &log).expect("there");
+    std::fs::rename(house.path("var/state"), &aside).expect("there");
+    // And it stays so until somebody does what the log says.
+    for _ in 0..3 {
+        house.start();
+        assert_eq!(house.rcode("example.org"), ResponseCode::ServFail);
+        house.wait_for("is older: bring back the state from a backup, or");
+        house.kill();
+    }
+    for (path, _) in super::house::files(&house.path("var/zones")) {
+        std::fs::remove_file(path).expect("there");
+    }
+    house.start();
+    assert_eq!(house.rcode("example.org"), ResponseCode::NoError);
+}
+
+/// From clients to the file and back, with starts between.
+#[test]
+fn a_zone_goes_between_clients_and_its_file() {
+    let Some([nsupdate]) = find_all(["nsupdate"]) else { return };
+    let with = |rest: &str| format!("{}{}", zone_table("example.org.", rest), keys());
+    let mut house = House::new(&with(UPDATED));
+    let file = |serial: u32| ZONE.replace(" 7 ", &format!(" {serial} "));
+    house.write("example.org.zone", &file(7));
+    house.start();
+    let output = run(&nsupdate, &[], house.addresses()[0], Some(SECRET), "example.org", "update add a.example.org 60 TXT a");
+    assert!(output.status.success(), "{}", said(&output));
+    house.write("example.org.zone", &file(20));
+    house.configure(&with(""));
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!((house.serial("example.org"), house.rcode("a.example.org")), (20, ResponseCode::NXDomain));
+    house.stop();
+    house.start();
+    house.configure(&with(UPDATED));
+    house.tool_ok(&["server", "reload"]);
+    house.stop();
+    house.start();
+    assert_eq!(house.serial("example.org"), 20);
+    assert!(!house.read("err").contains("did not move forward"), "{}", house.read("err"));
+    // The file is read until clients change something, also when they are let in.
+    for rest in ["", UPDATED] {
+        let serial = house.serial("example.org") + 5;
+        house.write("example.org.zone", &file(serial));
+        house.configure(&with(rest));
+        house.tool_ok(&["server", "reload"]);
+        assert_eq!(house.serial("example.org"), serial);
+    }
+}

@@ -211,14 +211,22 @@ fn primaries_are_asked_in_turn() {
 /// Primaries that hang keep their zones waiting, and no others.
 #[test]
 fn who_hangs_holds_nobody_else() {
-    let hangs = Actor::new(&[Play::Hang; 64]);
-    let has = Actor::new(&[Play::Say(AXFR, "S3 a1 S3")]);
-    let mut zones: Vec<_> = (0..20).map(|i| (name(&format!("a{i}.vn")), vec![hangs.primary()])).collect();
-    zones.push((name("vn"), vec![has.primary()]));
-    let site = Site::new(zones, Times { idle: Duration::from_secs(600), ..times() });
-    site.wait_for_zone("vn", "S3 a1");
-    hangs.wait_for(1);
-    assert_eq!(hangs.asked().len(), 2, "half of the threads");
+    // As many that hang as there are threads, but for one, and for ever; then twice as many, and given up after a while.
+    for (n_hang, idle) in [(3, Duration::from_secs(600)), (8, Duration::from_millis(1100))] {
+        let hang: Vec<Actor> = (0..n_hang).map(|_| Actor::new(&[Play::Hang; 64])).collect();
+        let has = Actor::new(&[Play::Say(AXFR, "S3 a1 S3"), Play::Say(IXFR, "S5 S3 S5 c1 S5")]);
+        let zone = |i: usize| (name(&format!("a{i}.vn")), vec![hang[i % n_hang].primary()]);
+        let mut zones: Vec<_> = (0..20 * n_hang).map(zone).collect();
+        zones.push((name("vn"), vec![has.primary()]));
+        let site = Site::new(zones, Times { idle, ..times() });
+        site.wait_for_zone("vn", "S3 a1");
+        site.tell(notice(5), has.address.ip());
+        site.wait_for_zone("vn", "S5 a1 c1");
+        if n_hang == 3 {
+            hang.iter().for_each(|actor| actor.wait_for(1));
+            assert!(hang.iter().all(|actor| actor.asked().len() == 1), "one question shows that nothing comes");
+        }
+    }
 }
 
 /// A primary that is never idle and never done is given up; one that has little to say is not.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source};
+use saola::daemon::secondary::{Holder, NotTaken, Secondaries, Source, Wanted};
 use saola::dns::{Name, Records};
 use saola::telemetry;
 use saola::transfer::inward::{Limits, Notice, Notices, Received};
@@ -50,7 +50,7 @@ impl Shelf {
 }
 
 impl Holder for Shelf {
-    fn take(&self, apex: &Name, received: Received, _: bool) -> Result<(), NotTaken> {
+    fn take(&self, apex: &Name, received: Received, _: bool, _: &Wanted) -> Result<(), NotTaken> {
         let (zone, i) = match received {
             Received::Current(_) => panic!("nothing is no news"),
             Received::Whole(records) => (Zone::build(apex.as_ref(), records).map_err(|error| NotTaken::Refused(error.to_string()))?, 0),

@@ -23,6 +23,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::records::InputError;
@@ -93,6 +94,11 @@ impl<S: Store> Diffs<S> {
             Ok(chain) => Ok(Self { store, chain, cut: 0, is_torn: false }),
             Err(error) => Err(DiffsError { path: store.path().to_owned(), fault: Fault::Io(error) }),
         }
+    }
+
+    /// What no other log has, in hexadecimal: of all that were ever begun.
+    pub fn id(&self) -> String {
+        HEXLOWER.encode(&self.chain.id)
     }
 
     /// Octets of a torn entry that were cut off when the log was opened. It had not been acknowledged, unless the disk damaged it later.
