@@ -34,6 +34,8 @@ pub enum Why {
     Digest,
     /// A primary has it.
     Transferred,
+    /// It is as it was, and its versions are kept from now on.
+    Kept,
     /// It is as it was, and its files were written anew.
     Touched,
 }
@@ -50,6 +52,7 @@ impl Why {
             Self::Update => "updated",
             Self::Digest => "digest made",
             Self::Transferred => "transferred",
+            Self::Kept => "its versions are kept from now on",
             Self::Touched => "its files were touched",
         }
     }

@@ -203,6 +203,10 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     let Some(why) = decide::change(before, &digest, signing_digest, now).or(raised.then_some(Why::Content)) else {
         return Ok(known.map(|live| Made { live, why: Why::Touched, change: None }));
     };
+    // It was served as it stands, and nothing of it was kept.
+    let was_not_kept =
+        |live: &Live| live.saved.is_none() && live.signing.is_empty() && is_content(live, &digest, job.serials, makes_digest);
+    let why = if why == Why::Content && !raised && live.is_some_and(was_not_kept) { Why::Kept } else { why };
     let mut records = match (content, live) {
         (Some(records), _) => records,
         (None, Some(before)) => {

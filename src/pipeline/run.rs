@@ -433,7 +433,7 @@ impl<'a> Run<'a> {
         let to = live.zone.serial();
         if let Some(from) = from
             && !to.is_newer_than(from)
-            && (why, from) != (Why::Image, to)
+            && !(matches!(why, Why::Image | Why::Kept) && from == to)
         {
             let what = format!("the content changed and the serial did not move forward ({from} -> {to}): secondaries will not notice");
             next.report.problems.push(Problem { zone: Some(apex.clone()), what });

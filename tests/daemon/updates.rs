@@ -311,6 +311,14 @@ fn a_zone_goes_between_clients_and_its_file() {
     house.start();
     assert_eq!(house.serial("example.org"), 20);
     assert!(!house.read("err").contains("did not move forward"), "{}", house.read("err"));
+    // What was served as it stands is kept, and is what it was.
+    house.configure(&with(""));
+    house.tool_ok(&["server", "reload"]);
+    house.write("example.org.zone", &file(21));
+    house.tool_ok(&["server", "reload"]);
+    house.configure(&with("allow-transfer = [{ prefix = \"127.0.0.1\", key = \"xfr\" }]\n"));
+    house.tool_ok(&["server", "reload"]);
+    assert_eq!(house.serial("example.org"), 21);
     // The file is read until clients change something, also when they are let in.
     for rest in ["", UPDATED] {
         let serial = house.serial("example.org") + 5;
