@@ -8,6 +8,7 @@ mod builder;
 mod catalogs;
 mod digests;
 mod doors;
+mod hush;
 mod images;
 mod machine;
 mod plan;

@@ -15,10 +15,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
+use super::hush::Hush;
 use super::queue::{Class, Queue};
 use crate::config::{self, Config, Peer, TsigKey};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, Serial, UnixTime};
+use crate::telemetry::count;
 use crate::transfer::inward::{Limits, Noticed, Notices, Received};
 use crate::transfer::refresh::{Action, Fetch, Hint, How, Kept, Outcome, Secondary, Status};
 use crate::transport::client::{Asking, Fetched, Primary, Times};
@@ -144,6 +146,7 @@ struct State {
     busy: BTreeMap<SocketAddr, usize>,
     /// Primaries that were asked, and whether they answered the last time, be it with a refusal.
     awake: BTreeMap<SocketAddr, bool>,
+    hush: Hush,
 }
 
 struct Zone {
@@ -319,8 +322,12 @@ impl Watch {
             let n_ever = state.waiting.n_ever();
             let expired = state.poll(notices, now);
             let has_work = state.waiting.n_ever() > n_ever;
-            let next = state.due.first().map(|(at, _)| *at);
+            let counted = state.hush.counted(now);
+            let next = state.due.first().map(|(at, _)| *at).into_iter().chain(state.hush.next()).min();
             drop(state);
+            for (address, what, n) in counted {
+                log::warn!("transfer from {address} failed, of {} as well: {what}", count(n, "more zone"));
+            }
             if has_work {
                 self.work.notify_all();
             }
@@ -372,6 +379,9 @@ impl Watch {
                 is_free.then_some(n)
             };
             if let Some(job) = waiting.pop(room) {
+                if !job.wanted.is_wanted() {
+                    continue;
+                }
                 *busy.entry(job.address()).or_default() += 1;
                 return Some(job);
             }
@@ -441,9 +451,11 @@ impl Watch {
         };
         let kept = zone.secondary.kept().filter(|kept| problem.is_none() && kept.checked == now);
         state.schedule(apex);
+        let is_news = |problem: &&Problem| problem.is_news(before.as_ref());
+        let is_said = problem.as_ref().filter(is_news).is_some_and(|problem| state.hush.is_said(address, &problem.to_string(), now));
         drop(state);
         match (&problem, before) {
-            (Some(problem), before) if problem.is_news(before.as_ref()) => log::warn!("[{apex}] transfer from {address} failed: {problem}"),
+            (Some(problem), _) if is_said => log::warn!("[{apex}] transfer from {address} failed: {problem}"),
             (None, Some(_)) if !is_taken => log::info!("[{apex}] {address} answers again, the zone is what it has"),
             _ => {}
         }
@@ -518,6 +530,8 @@ impl State {
         let due: Vec<Name> = self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, apex)| apex.clone()).collect();
         for apex in due {
             let Some(zone) = self.zones.get_mut(&apex) else { continue };
+            let Zone { secondary, primaries, .. } = zone;
+            secondary.avoid(|primary| self.awake.get(&primaries[primary].address) == Some(&false));
             while let Some(action) = zone.secondary.poll(now) {
                 match action {
                     Action::Expire => expired.extend(zone.secondary.kept().map(|kept| (apex.clone(), kept.checked))),

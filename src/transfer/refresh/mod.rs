@@ -218,6 +218,13 @@ impl Secondary {
         self.asked = Some(whole || self.asked == Some(true));
     }
 
+    /// Begins with another primary than the one that `hangs` where there is one that does not, instead of with the one that answered last.
+    pub fn avoid(&mut self, hangs: impl Fn(usize) -> bool) {
+        if hangs(self.good) {
+            self.good = (0..self.n_primaries.get()).find(|primary| !hangs(*primary)).unwrap_or(self.good);
+        }
+    }
+
     /// What is to be done now; `None` when there is nothing more.
     pub fn poll(&mut self, now: UnixTime) -> Option<Action> {
         if let Some(held) = self.held.as_mut().filter(|held| !held.is_expired && held.kept.until <= now) {

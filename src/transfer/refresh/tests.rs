@@ -119,6 +119,23 @@ fn a_primary_that_is_gone_is_tried_until_the_zone_expires_and_after() {
     assert_eq!((confirmed.secondary.status().is_expired, confirmed.wait()), (false, (1800, "0?".into())));
 }
 
+#[test]
+fn who_hangs_is_asked_last() {
+    let mut life = Life::new(3);
+    life.secondary.avoid(|primary| primary != 2);
+    assert_eq!(life.act(), "2w");
+    life.fetched(Outcome::Failed);
+    assert_eq!(life.act(), "0w");
+    life.taken(5);
+    life.secondary.avoid(|_| true);
+    assert_eq!(life.wait(), (1800, "0?".into()));
+    // Who has news is asked for it.
+    life.current(5, None);
+    life.secondary.avoid(|primary| primary == 0);
+    life.secondary.notified(hint(Some(0), Some(6)));
+    assert_eq!(life.act(), "0c");
+}
+
 /// Whatever a primary has is better than what is no longer good; that it is what is here has to be known first.
 #[test]
 fn an_expired_zone_is_had_from_who_is_behind() {
