@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
             Scope::Zone(apex) if *apex != file.apex => return None,
             // What clients have changed is in no file.
             Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && is_changed => None,
-            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && self.is_lost(&file.apex) => {
+            Scope::Start | Scope::All | Scope::Zone(_) if file.is_dynamic && before.is_none() && self.is_lost(&file.apex) => {
                 return Some(Err(format!(
                     "its versions cannot be read back, and '{}' is older: bring back the state from a backup, or, to go on from the file, remove \
                      '{}/zones/{}.*.snapshot' and start again",

@@ -270,6 +270,17 @@ fn what_was_never_published_is_not_missed() {
     house.start();
     assert_eq!(house.rcode("example.org"), ResponseCode::ServFail);
     house.wait_for("[example.org.] the log of its changes is gone");
+    // The file can be served meanwhile, and clients change it from then on.
+    for rest in ["", UPDATED] {
+        house.configure(&format!("{}{}", zone_table("example.org.", rest), keys()));
+        house.tool_ok(&["server", "reload"]);
+        assert_eq!(house.rcode("example.org"), ResponseCode::NoError);
+    }
+    add(&house, "b");
+    house.kill();
+    std::fs::remove_file(&log).expect("there");
+    house.start();
+    assert_eq!(house.rcode("example.org"), ResponseCode::ServFail);
     house.kill();
     // Nor is a log of other changes taken for it, nor are the changes forgotten with the state.
     std::fs::rename(&kept, &log).expect("there");
