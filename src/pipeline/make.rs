@@ -206,7 +206,8 @@ pub fn make(job: Job<'_>, journal: &Journal, now: UnixTime) -> Result<Option<Mad
     // It was served as it stands, and nothing of it was kept.
     let was_not_kept =
         |live: &Live| live.saved.is_none() && live.signing.is_empty() && is_content(live, &digest, job.serials, makes_digest);
-    let why = if why == Why::Content && !raised && live.is_some_and(was_not_kept) { Why::Kept } else { why };
+    let may_be_same = why == Why::Content && !raised && job.signing.is_none();
+    let why = if may_be_same && live.is_some_and(was_not_kept) { Why::Kept } else { why };
     let mut records = match (content, live) {
         (Some(records), _) => records,
         (None, Some(before)) => {

@@ -159,9 +159,7 @@ impl Pipeline {
             problems.extend(damage.map(|what| Problem { zone: Some(apex.clone()), what }));
             match revived(&mut press, &mut serials, &apex, &saved, result, &mut problems) {
                 Some(zone) => _ = live.insert(apex, zone),
-                // Who takes the snapshots away wants it made anew.
-                None if there.contains_key(&stem(apex.as_ref())) => _ = lost.insert(stem(apex.as_ref())),
-                None => {}
+                None => lost.extend(missed(&there, &apex)),
             }
         }
         let (set, expired, withheld, upkeeps, images) = (ZoneSet::new(), BTreeSet::new(), BTreeSet::new(), 0, Vec::new());
@@ -265,16 +263,19 @@ impl Pipeline {
     /// Brings back the zones from files that were served once and then were not; says what of them could not be brought back.
     fn revive(&mut self, plan: &Plan) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.press.saved().parked.is_empty() {
+        let parked = &self.press.saved().parked;
+        let files = plan.files.iter().map(|file| &file.apex).filter(|apex| !parked.is_empty() && !self.live.contains_key(*apex));
+        let back: Vec<(Name, SavedZone)> = files.filter_map(|apex| Some((apex.clone(), parked.get(&key(apex))?.clone()))).collect();
+        if back.is_empty() {
             return problems;
         }
-        for apex in plan.files.iter().map(|file| &file.apex).filter(|apex| !self.live.contains_key(*apex)).cloned().collect::<Vec<_>>() {
-            let Some(saved) = self.press.saved().parked.get(&key(&apex)).cloned() else { continue };
+        let there = self.press.journal().serials();
+        for (apex, saved) in back {
             let snapshot = make::resume(&apex, &saved, self.press.journal());
             let zone = revived(&mut self.press, &mut self.serials, &apex, &saved, snapshot, &mut problems);
             match zone {
                 Some(zone) => _ = self.live.insert(apex, zone),
-                None => _ = self.lost.insert(stem(apex.as_ref())),
+                None => self.lost.extend(missed(&there, &apex)),
             }
         }
         problems
@@ -478,6 +479,11 @@ fn revived(
             None
         }
     }
+}
+
+/// The [`stem`] of a zone that cannot be read back, unless its snapshots were taken away: who does that wants it made anew.
+fn missed(there: &BTreeMap<String, Serial>, apex: &Name) -> Option<String> {
+    Some(stem(apex.as_ref())).filter(|stem| there.contains_key(stem))
 }
 
 fn newer(a: Serial, b: Serial) -> Serial {

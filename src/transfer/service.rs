@@ -203,7 +203,7 @@ impl Special<'_> {
             Some(true) => self.site.notices.tell(notice, address),
             Some(false) => return Err(REFUSED),
             // A zone of our own needs no notice; of one that is not here we know nothing.
-            None => return Err(if self.site.zones.iter().any(|(apex, _)| apex == notice.apex.as_ref()) { REFUSED } else { NOTAUTH }),
+            None => return Err(if self.site.zones.of(notice.apex.as_ref()).is_some() { REFUSED } else { NOTAUTH }),
         }
         Ok(())
     }
@@ -216,7 +216,7 @@ impl Special<'_> {
         if question.rtype != Rtype::SOA {
             return Err(exchange.decline(FORMERR, buffer));
         }
-        if question.class != Class::IN || !site.zones.iter().any(|(name, _)| name == apex.as_ref()) {
+        if question.class != Class::IN || site.zones.of(apex.as_ref()).is_none() {
             return Err(exchange.decline(NOTAUTH, buffer));
         }
         let address = exchange.meta.client;
