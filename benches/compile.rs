@@ -9,7 +9,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput};
-use saola::compile::{DelegatedStats, Infrastructure, Policy, Profile, Prohibited, SecondLevels, Ttls, compile};
+use saola::compile::{DelegatedStats, Infrastructure, Notice, Policy, Profile, Prohibited, SecondLevels, Ttls, compile};
 use saola::dns::idn::Repertoire;
 use saola::orders::Orders;
 use saola::registry::{Deposit, ReadOptions};
@@ -56,6 +56,7 @@ fn policy() -> Policy {
         idn,
         delegated: DelegatedStats::none(),
         ttls: Ttls::default(),
+        notice: Notice::default(),
     }
 }
 

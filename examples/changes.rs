@@ -90,6 +90,6 @@ fn main() {
     println!("log: {} entries, {} octets", log.len(), log.octets());
 }
 
-fn pipeline_place(folder: &str) -> saola::journal::Place {
-    saola::journal::Place::new(Path::new(folder).join("journal/vn.log"))
+fn pipeline_place(folder: &str) -> saola::disk::Place {
+    saola::disk::Place::new(Path::new(folder).join("journal/vn.log"))
 }

@@ -8,8 +8,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::disk::Store;
 use crate::dns::{Name, Serial, UnixTime};
-use crate::journal::{Amendments, Bounds, Diffs, DiffsError, Fault, Journal, Log, Saved, SavedZone, Store, Trimmed};
+use crate::journal::{Amendments, Bounds, Compiled, Diffs, DiffsError, Fault, Journal, Log, Saved, SavedZone, Trimmed};
 use crate::zone::{Diff, NameMap};
 
 /// Entries of a log before its oldest ones go. Our choice: the index of so many takes 400 kB, and a secondary that was away for as many
@@ -77,6 +78,13 @@ impl Press {
         &self.saved
     }
 
+    /// Changes the account of the export. It is written with the next state, and may be behind after a crash.
+    pub fn account(&mut self, change: impl FnOnce(&mut Compiled)) {
+        if let Some(compiled) = &mut self.saved.compiled {
+            change(compiled);
+        }
+    }
+
     /// Opens the log of a zone and gives the changes since its snapshot.
     ///
     /// # Errors
@@ -113,10 +121,17 @@ impl Press {
 
     /// The newest serial in the log of a zone that is not in the state, if there is one.
     pub fn last_serial(&self, apex: &Name) -> Option<Serial> {
-        match Diffs::open(self.journal.diffs(apex.as_ref()), apex.as_ref()) {
-            Ok(log) => log.map(|log| log.last_serial()),
-            Err(error) => reached(&error),
-        }
+        last_serial(&self.journal, apex)
+    }
+
+    /// The zones of which a change can be appended to what is known of them.
+    pub fn logged(&self) -> BTreeSet<Name> {
+        self.logs.keys().cloned().collect()
+    }
+
+    /// True if a change of the zone can be appended to what is known of it.
+    pub fn has_log(&self, apex: &Name) -> bool {
+        self.logs.contains_key(apex)
     }
 
     /// Closes the log of a zone that could not be resumed and puts it aside, for who wants to look at it. Says where it is.
@@ -126,11 +141,6 @@ impl Press {
         let log = self.journal.diffs(apex.as_ref());
         let aside = log.path().with_extension("log.damaged");
         std::fs::rename(log.path(), &aside).ok().map(|()| aside)
-    }
-
-    /// True if a change of the zone can be appended to what is known of it.
-    pub fn has_log(&self, apex: &Name) -> bool {
-        self.logs.contains_key(apex)
     }
 
     /// Writes a change; it is durable when this returns.
@@ -317,6 +327,14 @@ impl Press {
     }
 }
 
+/// The newest serial in the log of a zone, if there is one.
+pub fn last_serial(journal: &Journal, apex: &Name) -> Option<Serial> {
+    match Diffs::open(journal.diffs(apex.as_ref()), apex.as_ref()) {
+        Ok(log) => log.map(|log| log.last_serial()),
+        Err(error) => reached(&error),
+    }
+}
+
 /// How long a log may be: a client that is further behind is as well off with the zone.
 fn bounds(zone_octets: u64) -> Bounds {
     Bounds { octets: ANY_LOG.max(zone_octets), entries: MOST_ENTRIES }
@@ -338,7 +356,6 @@ pub fn key(apex: &Name) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Compiled;
 
     fn saved(inputs: &str) -> Saved {
         let compiled = Compiled { inputs: inputs.into(), names: [1, 2, 3], ..Compiled::default() };

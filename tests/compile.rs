@@ -12,5 +12,7 @@ mod faults;
 mod glue;
 #[path = "compile/mutation.rs"]
 mod mutation;
+#[path = "compile/register.rs"]
+mod register;
 #[path = "compile/verb.rs"]
 mod verb;

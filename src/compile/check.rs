@@ -6,9 +6,10 @@ use super::name::{Folded, is_ldh_label};
 use super::outcome::{Exclusion, Finding, Findings, Outcome, Rejection, Verdict, ZoneId};
 use super::profile::{Mode, TargetMode};
 use super::second_level::Place;
-use super::{Live, LiveDelegation, Policy};
-use crate::dns::UnixTime;
+use super::{At, Live, LiveDelegation, Policy};
+use crate::dns::Rtype;
 use crate::dns::idn::{ACE_PREFIX, IdnReject};
+use crate::dns::records::Full;
 use crate::orders::{InForce, Orders};
 use crate::parallel;
 use crate::registry::{Domain, DsRow, FeeState, HostId, Objects, RegistrantClass, RowId, Statuses};
@@ -26,7 +27,7 @@ pub(super) struct Checker<'a> {
     pub orders: &'a Orders,
     pub policy: &'a Policy,
     pub hosts: &'a Hosts,
-    pub at: UnixTime,
+    pub at: At,
 }
 
 /// A name whose served delegation stays because the export contradicts itself.
@@ -39,6 +40,9 @@ pub(super) struct Kept {
 
 /// Why a row is not published.
 type Failed = Verdict;
+
+/// Takes one record: its type, TTL and RDATA.
+type Push<'a> = dyn FnMut(Rtype, u32, &[u8]) -> Result<(), Full> + 'a;
 
 impl Checker<'_> {
     /// Judges every row, on all cores.
@@ -83,7 +87,7 @@ impl Checker<'_> {
             }
             let text = self.objects.bytes(self.objects.domain(RowId(row as u32)).name);
             let is_first = self.objects.rows_like(RowId(row as u32)).next() == Some(RowId(row as u32));
-            if !is_first || self.orders.in_force(text, self.at).is_some() {
+            if !is_first || self.orders.in_force(text, self.at.orders).is_some() {
                 continue;
             }
             let rows: Vec<RowId> = self.objects.rows_like(RowId(row as u32)).collect();
@@ -100,7 +104,7 @@ impl Checker<'_> {
         kept
     }
 
-    fn judge(&self, row: RowId) -> Outcome {
+    pub fn judge(&self, row: RowId) -> Outcome {
         let mut findings = Findings::default();
         match self.check(row, &mut findings) {
             Ok(zone) => Outcome { verdict: Verdict::InZone, findings, zone: Some(zone) },
@@ -125,7 +129,7 @@ impl Checker<'_> {
             return Err(Verdict::Rejected(Rejection::ReservedName));
         }
         self.check_eligibility(domain.registrant_class, zone, findings)?;
-        match self.orders.in_force(text, self.at) {
+        match self.orders.in_force(text, self.at.orders) {
             Some(InForce::Cancel(_)) => return Err(Verdict::Excluded(Exclusion::OrderCancel)),
             Some(InForce::Suspend(_)) => return Err(Verdict::Excluded(Exclusion::OrderSuspend)),
             None => {}
@@ -190,6 +194,11 @@ impl Checker<'_> {
         }
     }
 
+    /// True if several rows have the name of this one, and are not the same.
+    pub fn is_in_doubt(&self, row: RowId) -> bool {
+        self.objects.domain(row).shares_name && self.check_duplicate(row, &mut Findings::default()).is_err()
+    }
+
     /// Check 7: every A-label stands for a U-label of the repertoire, and it is the one of `u_name`.
     ///
     /// Gives the U-label of the first label where that is an A-label.
@@ -238,8 +247,8 @@ impl Checker<'_> {
 
     /// Check 14. Day n is the n-th period of 24 hours after expiry.
     fn check_expiry(&self, domain: &Domain, findings: &mut Findings) -> Result<(), Failed> {
-        let Some(expires) = domain.expires.filter(|&expires| expires < self.at) else { return Ok(()) };
-        let elapsed = self.at.0 - expires.0;
+        let Some(expires) = domain.expires.filter(|&expires| expires < self.at.names) else { return Ok(()) };
+        let elapsed = self.at.names.0 - expires.0;
         let profile = &self.policy.profile;
         if elapsed <= u64::from(profile.days_active_after_expiry) * DAY {
             Ok(())
@@ -277,7 +286,7 @@ impl Checker<'_> {
     fn check_without_name_server(&self, domain: &Domain, findings: &mut Findings) -> Result<(), Failed> {
         if domain.target.is_empty() {
             let idle = u64::from(self.policy.profile.days_without_name_server) * DAY;
-            if domain.created.is_some_and(|created| self.at.0.saturating_sub(created.0) > idle) {
+            if domain.created.is_some_and(|created| self.at.names.0.saturating_sub(created.0) > idle) {
                 findings.add(Finding::RevokeCandidate60d);
             }
             return Err(Verdict::Excluded(Exclusion::NoNs));
@@ -289,12 +298,32 @@ impl Checker<'_> {
     }
 
     /// The target of a name without name server, where the profile publishes it and it can be one.
-    pub fn target(&self, domain: &Domain) -> Option<Folded> {
+    fn target(&self, domain: &Domain) -> Option<Folded> {
         if self.policy.profile.target_mode == TargetMode::Off {
             return None;
         }
         let text = self.objects.bytes(domain.target);
         Folded::new(text.strip_suffix(b".").unwrap_or(text)).filter(|name| name.labels().all(super::name::is_host_label))
+    }
+
+    /// Gives the records of a row that is published, in the order of the export; leaves its name servers in `servers`.
+    pub fn delegation(&self, row: RowId, servers: &mut Vec<HostId>, push: &mut Push<'_>) -> Result<(), Full> {
+        let (objects, ttls, domain) = (self.objects, self.policy.ttls, self.objects.domain(row));
+        self.usable_name_servers(row, servers);
+        for &host in &*servers {
+            push(Rtype::NS, ttls.ns, self.hosts.name(host).as_wire())?;
+        }
+        if servers.is_empty()
+            && let Some(target) = self.target(domain)
+        {
+            return push(Rtype::CNAME, ttls.ns, target.as_name().as_wire());
+        }
+        // Identical rows may carry their DS in either spelling of the name.
+        let ds = objects.rows_like(row).flat_map(|row| objects.ds(row)).filter_map(|ds| ds_rdata(objects, ds));
+        for rdata in ds.take(MAX_SET) {
+            push(Rtype::DS, ttls.ds, &rdata)?;
+        }
+        Ok(())
     }
 
     /// Check 18, for the labels whose name servers must stand at home.
@@ -383,7 +412,7 @@ fn check_status(statuses: Statuses) -> Result<(), Failed> {
 }
 
 /// Check 20: the RDATA of a DS row whose digest fits its type (RFC 4034 §5.1, RFC 4509, RFC 6605).
-pub(super) fn ds_rdata(objects: &Objects, row: &DsRow) -> Option<Vec<u8>> {
+fn ds_rdata(objects: &Objects, row: &DsRow) -> Option<Vec<u8>> {
     let (key_tag, algorithm, digest_type) = (row.key_tag?, row.algorithm?, row.digest_type?);
     let digits = match digest_type {
         1 => 40,

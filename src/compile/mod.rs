@@ -10,6 +10,7 @@ mod name;
 mod outcome;
 mod profile;
 mod prohibited;
+mod register;
 mod second_level;
 mod zones;
 
@@ -18,6 +19,7 @@ pub use infrastructure::{Infrastructure, NameServer};
 pub use outcome::{Exclusion, Finding, Findings, HostOutcome, HostResult, Outcome, Rejection, Verdict, ZoneId};
 pub use profile::{Eligibility, Mode, Profile, TargetMode};
 pub use prohibited::Prohibited;
+pub use register::{Change, Dependant, Impact, Notice, Register};
 pub use second_level::{Place, SecondLevels};
 pub use zones::{Compiled, CompiledZone};
 
@@ -25,7 +27,7 @@ use std::fmt;
 
 use crate::dns::idn::Repertoire;
 use crate::dns::records::Full;
-use crate::dns::{Name, NameRef, UnixTime};
+use crate::dns::{Name, NameRef, Records, UnixTime};
 use crate::orders::Orders;
 use crate::registry::{Deposit, DepositKind};
 
@@ -46,6 +48,8 @@ pub struct Policy {
     pub delegated: DelegatedStats,
     /// Times to live.
     pub ttls: Ttls,
+    /// What stands in the place of some suspended names.
+    pub notice: Notice,
 }
 
 /// Times to live and the timers of the SOA, in seconds. The defaults are the registry's choice, no RFC's.
@@ -79,6 +83,30 @@ impl Default for Ttls {
 pub trait Live: Sync {
     /// The delegation of `name` in `zone` as it is served.
     fn delegation(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Option<LiveDelegation>;
+}
+
+/// All that is published now, asked where single names are judged anew.
+pub trait Contents: Live {
+    /// The records of `name` in `zone`, with whatever signing has put there.
+    fn records_at(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Records;
+
+    /// The names below `name` in `zone` that have records.
+    fn below(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Vec<Name>;
+}
+
+/// The times at which an export is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At {
+    /// Of registrations: what has expired, what is late.
+    pub names: UnixTime,
+    /// Of orders: what is in force.
+    pub orders: UnixTime,
+}
+
+impl From<UnixTime> for At {
+    fn from(time: UnixTime) -> Self {
+        Self { names: time, orders: time }
+    }
 }
 
 /// A delegation as it is served.
@@ -135,9 +163,21 @@ pub fn compile(
     deposit: &Deposit,
     orders: &Orders,
     policy: &Policy,
-    at: UnixTime,
+    at: impl Into<At>,
     live: Option<&dyn Live>,
 ) -> Result<Compiled, CompileError> {
+    check_whole(deposit, policy)?;
+    let hosts = host::Hosts::new(&deposit.objects, policy);
+    carry_out(&check::Checker { objects: &deposit.objects, orders, policy, hosts: &hosts, at: at.into() }, live)
+}
+
+fn carry_out(checker: &check::Checker<'_>, live: Option<&dyn Live>) -> Result<Compiled, CompileError> {
+    let mut outcomes = checker.judge_all();
+    let kept = checker.keep_live(&mut outcomes, live);
+    zones::build(checker, outcomes, kept)
+}
+
+fn check_whole(deposit: &Deposit, policy: &Policy) -> Result<(), CompileError> {
     if deposit.header.kind != DepositKind::Full {
         return Err(CompileError::NotFull(deposit.header.kind));
     }
@@ -145,9 +185,5 @@ pub fn compile(
     if deposit.header.tld != list {
         return Err(CompileError::OtherTld { deposit: deposit.header.tld.clone(), list: list.to_owned() });
     }
-    let hosts = host::Hosts::new(&deposit.objects, policy);
-    let checker = check::Checker { objects: &deposit.objects, orders, policy, hosts: &hosts, at };
-    let mut outcomes = checker.judge_all();
-    let kept = checker.keep_live(&mut outcomes, live);
-    zones::build(&checker, outcomes, kept)
+    Ok(())
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::check::{Checker, Kept, MAX_SET, ds_rdata};
+use super::check::{Checker, Kept, MAX_SET};
 use super::host::HostPlace;
 use super::name::Folded;
-use super::outcome::{Finding, HostOutcome, HostResult, Outcome, Verdict, ZoneId};
+use super::outcome::{Exclusion, Finding, HostOutcome, HostResult, Outcome, Verdict, ZoneId};
+use super::second_level::Place;
 use super::{CompileError, Infrastructure, SecondLevels, Ttls};
 use crate::dns::rdata::Soa;
 use crate::dns::records::Full;
@@ -130,6 +131,21 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
         zones.zones[zone.0 as usize].published += 1;
     }
 
+    if !policy.notice.servers.is_empty() {
+        for (row, _) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.verdict == Verdict::Excluded(Exclusion::OrderSuspend)) {
+            let row = RowId(row as u32);
+            let text = objects.bytes(objects.domain(row).name);
+            let Some(servers) = policy.notice.of(checker.orders, text, checker.at) else { continue };
+            let name = Folded::new(text).expect("a suspended name passed the checks");
+            let Place::Registrable(zone) = policy.second_levels.place(&name) else { continue };
+            if objects.rows_like(row).next() == Some(row) {
+                for server in servers {
+                    zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, server.as_ref().as_wire())?;
+                }
+            }
+        }
+    }
+
     let mut hosts = Vec::new();
     for (i, host) in objects.hosts().enumerate() {
         let id = HostId(i as u32);
@@ -154,29 +170,14 @@ fn fill(
     is_published: &[bool],
     is_linked: &[AtomicBool],
 ) -> Result<Vec<RowId>, Full> {
-    let (objects, ttls, records) = (checker.objects, zone.ttls, &mut zone.records);
+    let (objects, records) = (checker.objects, &mut zone.records);
     let (mut servers, mut orphans) = (Vec::new(), Vec::new());
     for &row in rows {
-        let domain = objects.domain(row);
-        let name = Folded::new(objects.bytes(domain.name)).expect("a published name passed the checks");
-        checker.usable_name_servers(row, &mut servers);
-        for &host in &servers {
-            is_linked[host.0 as usize].store(true, Ordering::Relaxed);
-            records.push(name.as_name(), Rtype::NS, ttls.ns, checker.hosts.name(host).as_wire())?;
-        }
+        let name = Folded::new(objects.bytes(objects.domain(row).name)).expect("a published name passed the checks");
+        checker.delegation(row, &mut servers, &mut |rtype, ttl, rdata| records.push(name.as_name(), rtype, ttl, rdata))?;
+        servers.iter().for_each(|&host| is_linked[host.0 as usize].store(true, Ordering::Relaxed));
         if servers.iter().any(|&host| is_orphan(checker, host, is_published)) {
             orphans.push(row);
-        }
-        if servers.is_empty()
-            && let Some(target) = checker.target(domain)
-        {
-            records.push(name.as_name(), Rtype::CNAME, ttls.ns, target.as_name().as_wire())?;
-        } else {
-            // Identical rows may carry their DS in either spelling of the name.
-            let ds = objects.rows_like(row).flat_map(|row| objects.ds(row)).filter_map(|ds| ds_rdata(objects, ds));
-            for rdata in ds.take(MAX_SET) {
-                records.push(name.as_name(), Rtype::DS, ttls.ds, &rdata)?;
-            }
         }
     }
     zone.published += rows.len() as u64;

@@ -18,6 +18,7 @@ pub struct File {
     pub tcp: Option<Tcp>,
     pub tls: Option<Tls>,
     pub registry: Option<Registry>,
+    pub orders: Option<Orders>,
     #[serde(default)]
     pub policy: BTreeMap<String, Policy>,
     #[serde(default)]
@@ -87,6 +88,19 @@ pub struct Registry {
     pub catalog_group: Option<Spanned<String>>,
     pub catalog_coo: Option<Spanned<String>>,
     pub catalog_from: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Orders {
+    pub ledger: Option<Spanned<Vec<Spanned<String>>>>,
+    pub legal_grounds: Option<Spanned<String>>,
+    pub protected: Option<Vec<Spanned<String>>>,
+    pub max_impact: Option<Spanned<u32>>,
+    pub deadline: Option<Spanned<Duration>>,
+    pub outbox: Option<Spanned<String>>,
+    pub notice_servers: Option<Vec<Spanned<String>>>,
+    pub notice_grounds: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

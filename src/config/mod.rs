@@ -21,6 +21,7 @@ const MAX_CONFIG: u64 = 64 << 20;
 mod catalog;
 mod error;
 mod file;
+mod orders;
 mod policy;
 mod read;
 mod tls;
@@ -28,6 +29,7 @@ mod tsig;
 
 pub use catalog::{Membership, Rules, Template};
 pub use error::ConfigError;
+pub use orders::Orders;
 pub use policy::Policy;
 pub use tsig::{Secret, TsigKey};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub tls: Option<Credentials>,
     /// `[registry]`; absent = only `[[zone]]`s are served.
     pub registry: Option<Registry>,
+    /// `[orders]`.
+    pub orders: Orders,
     /// `[policy.NAME]`; `default` is always there.
     pub policies: BTreeMap<String, Policy>,
     /// `[[zone]]`, in the order of the file; no two with one name.
@@ -125,7 +129,7 @@ pub struct Registry {
     pub second_level: PathBuf,
     /// The signing policy of the registry's zones; `None` = unsigned.
     pub sign: Option<String>,
-    /// The ledger of orders.
+    /// A ledger of orders of somebody else, which the own one begins with, and follows as long as it goes on.
     pub orders: PathBuf,
     /// Who serves the registry's zones.
     pub infrastructure: PathBuf,

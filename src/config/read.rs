@@ -75,6 +75,7 @@ impl Reader<'_> {
             keys.push(key);
         }
         let registry = file.registry.map(|table| self.registry(table, &policies, &keys)).transpose()?;
+        let orders = self.orders(file.orders.unwrap_or_default(), &server.state)?;
         let templates = self.templates(file.template, &keys, tls.as_ref())?;
         let mut zones: Vec<Zone> = Vec::new();
         let mut names = BTreeSet::new();
@@ -91,7 +92,7 @@ impl Reader<'_> {
             self.warnings.push("no [registry] and no [[zone]]: every query is refused".into());
         }
         let warnings = std::mem::take(&mut self.warnings);
-        Ok(Config { path: self.source.path.to_owned(), server, limits, tls, registry, policies, zones, keys, warnings })
+        Ok(Config { path: self.source.path.to_owned(), server, limits, tls, registry, orders, policies, zones, keys, warnings })
     }
 
     fn server(&mut self, table: file::Server) -> Result<Server, ConfigError> {
@@ -488,7 +489,7 @@ impl Reader<'_> {
     }
 
     /// Relative paths start at the folder of the configuration, so that the daemon may be started anywhere.
-    fn path(&self, text: Option<Text>, key: &str, default: &str) -> Result<PathBuf, ConfigError> {
+    pub(super) fn path(&self, text: Option<Text>, key: &str, default: &str) -> Result<PathBuf, ConfigError> {
         match text {
             Some(text) if text.get_ref().is_empty() => Err(self.error(&text, key, "is empty, write a path")),
             Some(text) => Ok(self.folder.join(text.get_ref())),
@@ -504,7 +505,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         value: Option<Spanned<u32>>,
         key: &str,
@@ -527,7 +528,7 @@ impl Reader<'_> {
         Ok(is_there.then_some(u64::from(n) << 20))
     }
 
-    fn duration(
+    pub(super) fn duration(
         &self,
         value: Option<Spanned<file::Duration>>,
         key: &str,

@@ -8,7 +8,7 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Config, file};
+use super::{Config, Orders, file};
 
 const TEMPLATE: &str = include_str!("../../docs/saola.toml.template");
 
@@ -76,6 +76,8 @@ fn the_template_is_good_with_every_key_in_use() {
     // What is looked for beside the deposits is shown where the example has it.
     (shown.prohibited, shown.delegated, shown.profiles, shown.idn_table) = (None, None, None, None);
     assert_eq!(Some(shown), plain.registry);
+    let shown = Orders { legal_grounds: None, ..config.orders.clone() };
+    assert_eq!(shown, plain.orders);
     assert_eq!((config.server.state, config.server.keys, config.server.control), {
         (plain.server.state, plain.server.keys, plain.server.control)
     });
@@ -89,6 +91,7 @@ fn the_template_names_every_key() {
         ("[tcp]", keys::<file::Tcp>()),
         ("[tls]", keys::<file::Tls>()),
         ("[registry]", keys::<file::Registry>()),
+        ("[orders]", keys::<file::Orders>()),
         ("[policy.default]", keys::<file::Policy>()),
         ("[[zone]]", keys::<file::Zone>()),
         ("[template.edge]", keys::<file::Template>()),

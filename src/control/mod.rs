@@ -14,6 +14,8 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::orders::Filing;
+
 pub use client::{Client, ClientError};
 pub use socket::{ListenError, Listener};
 
@@ -56,6 +58,43 @@ pub enum Request {
     },
     /// The keys in use.
     KeyList {},
+    /// Take orders in.
+    OrderFile {
+        /// The orders; each has a line in the reply, in their order.
+        orders: Vec<Filing>,
+    },
+    /// What else breaks when a name goes.
+    OrderImpact {
+        /// The name.
+        domain: String,
+    },
+    /// The orders that are in force or to come.
+    OrderList {
+        /// Of one name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        domain: Option<String>,
+        /// Also those that have ended, and restores.
+        #[serde(default)]
+        all: bool,
+    },
+    /// One order with what became of it.
+    OrderShow {
+        /// Its id.
+        id: String,
+    },
+    /// What persons should do about orders.
+    OrderReport {},
+    /// Write down who approved an urgent order, or that the registrant was told.
+    OrderNote {
+        /// The order.
+        id: String,
+        /// Who approved it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approver: Option<String>,
+        /// How the registrant was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notified: Option<String>,
+    },
 }
 
 /// One line of a reply.
@@ -118,6 +157,36 @@ pub trait Doors: Send + Sync {
     /// # Errors
     /// When they cannot be read.
     fn key_list(&self) -> Result<Value, String>;
+    /// Takes orders in; returns when those that hold now are in force, with a line for each, refusals among them.
+    ///
+    /// # Errors
+    /// When none can be looked at.
+    fn order_file(&self, orders: Vec<Filing>) -> Result<Value, String>;
+    /// What else breaks when a name goes.
+    ///
+    /// # Errors
+    /// When it is no name, or it is not known yet.
+    fn order_impact(&self, domain: String) -> Result<Value, String>;
+    /// The orders of one name or of all; also ended ones where `all` is set.
+    ///
+    /// # Errors
+    /// When there is no ledger.
+    fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String>;
+    /// One order with what became of it.
+    ///
+    /// # Errors
+    /// When there is none of that id.
+    fn order_show(&self, id: String) -> Result<Value, String>;
+    /// What persons should do about orders.
+    ///
+    /// # Errors
+    /// When there is no ledger.
+    fn order_report(&self) -> Result<Value, String>;
+    /// Writes down who approved an urgent order, or how the registrant was told.
+    ///
+    /// # Errors
+    /// When there is no such order, or it cannot be written.
+    fn order_note(&self, id: String, approver: Option<String>, notified: Option<String>) -> Result<Value, String>;
 }
 
 /// Why a zone was not written to its end.
@@ -158,6 +227,12 @@ pub fn handle(line: &str, doors: &dyn Doors, out: &mut dyn Write) -> io::Result<
         Request::ZoneReload { zone } => doors.reload(zone.as_deref()).map(Some),
         Request::ZoneRefresh { zone, whole } => doors.zone_refresh(&zone, whole).map(|()| None),
         Request::KeyList {} => doors.key_list().map(Some),
+        Request::OrderFile { orders } => doors.order_file(orders).map(Some),
+        Request::OrderImpact { domain } => doors.order_impact(domain).map(Some),
+        Request::OrderList { domain, all } => doors.order_list(domain, all).map(Some),
+        Request::OrderShow { id } => doors.order_show(id).map(Some),
+        Request::OrderReport {} => doors.order_report().map(Some),
+        Request::OrderNote { id, approver, notified } => doors.order_note(id, approver, notified).map(Some),
         Request::ZoneDump { zone } => {
             let mut text = TextLines { out, buffer: Vec::with_capacity(2 * TEXT_LEN) };
             match doors.zone_dump(&zone, &mut text).and_then(|()| Ok(text.flush()?)) {
@@ -268,6 +343,24 @@ mod tests {
         fn key_list(&self) -> Result<Value, String> {
             Ok(json!([]))
         }
+        fn order_file(&self, orders: Vec<Filing>) -> Result<Value, String> {
+            Ok(orders.iter().map(|order| order.domain.clone()).collect())
+        }
+        fn order_impact(&self, domain: String) -> Result<Value, String> {
+            Ok(json!({"domain": domain}))
+        }
+        fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String> {
+            Ok(json!([domain, all]))
+        }
+        fn order_show(&self, id: String) -> Result<Value, String> {
+            Err(format!("there is no order '{id}'"))
+        }
+        fn order_report(&self) -> Result<Value, String> {
+            Ok(json!([]))
+        }
+        fn order_note(&self, id: String, approver: Option<String>, _: Option<String>) -> Result<Value, String> {
+            Ok(json!([id, approver]))
+        }
     }
 
     #[track_caller]
@@ -291,6 +384,11 @@ mod tests {
         check(r#"{"verb":"zone-reload","zone":"bad."}"#, r#"{"ok":false,"error":"line 3: no"}"#);
         check(r#"{"verb":"zone-dump","zone":"x."}"#, r#"{"ok":false,"error":"no such zone"}"#);
         check(r#"{"verb":"key-list"}"#, r#"{"ok":true,"data":[]}"#);
+        let order = r#"{"type":"suspend","domain":"vidu.vn","authority":"A05","legal_ground":"UNPAID","evidence_ref":"E","operator":"a","approver":"b"}"#;
+        check(&format!(r#"{{"verb":"order-file","orders":[{order}]}}"#), r#"{"ok":true,"data":["vidu.vn"]}"#);
+        check(r#"{"verb":"order-impact","domain":"vidu.vn"}"#, r#"{"ok":true,"data":{"domain":"vidu.vn"}}"#);
+        check(r#"{"verb":"order-list","all":true}"#, r#"{"ok":true,"data":[null,true]}"#);
+        check(r#"{"verb":"order-show","id":"O-1"}"#, r#"{"ok":false,"error":"there is no order 'O-1'"}"#);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use super::{Doors, Reply, handle, send};
 
-/// Requests are a verb and a name; our choice.
-const LINE_LEN: u64 = 4096;
+/// Requests are a verb and a name, or thousands of orders; our choice.
+const LINE_LEN: u64 = 8 << 20;
 /// Operators and their monitors; our choice.
 const CLIENTS: usize = 32;
 /// A client that says nothing, or takes nothing, this long is cut off; our choice.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,18 @@ use sd_notify::NotifyState;
 use serde_json::{Value, json};
 
 use super::catalogs::{self, Catalogs};
+use super::clerk::{self, Clerk};
 use super::digests::Pace;
 use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source, Wanted};
 use super::updates::Updates;
 use super::{images, machine, plan, tell};
 use crate::answer::{Expiry, Face};
+use crate::compile::Register;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{self, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Touched, Upkept, Version, Zonemd};
+use crate::pipeline::{self, Carried, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Touched, Upkept, Version, Zonemd};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
 use crate::transfer::inward::Received;
@@ -42,6 +45,9 @@ const TIMER: Duration = Duration::from_secs(3600);
 
 /// Changes of clients that are carried out before other work has its turn. Our choice: some tenths of a second.
 const CHANGES: usize = 64;
+
+/// After how long names are tried again that could not be put in force. Our choice.
+const AGAIN: Duration = Duration::from_secs(1);
 
 const SERVFAIL: u16 = 2;
 const REFUSED: u16 = 5;
@@ -69,6 +75,10 @@ pub enum Work {
     Expired(Name),
     /// Clients ask for changes, which wait in [`Updates`].
     Updates,
+    /// Orders, or questions about them, wait at the [`Desk`](super::desk::Desk).
+    Orders,
+    /// What the registry has was read, or could not be.
+    Registered(Result<Arc<Register>, String>),
 }
 
 /// How long zones that have come are gathered before they are swapped in. Our choice: who asks for one in a hurry does not notice.
@@ -92,6 +102,9 @@ pub struct Builder {
     updates: Arc<Updates>,
     images: Sender<images::Work>,
     digests: Pace,
+    clerk: Clerk,
+    /// The workers answer: what takes long gives way to them.
+    is_answering: bool,
 }
 
 impl Builder {
@@ -104,6 +117,10 @@ impl Builder {
         let (catalogs, serving) = (Catalogs::open(&config.server.state), config.clone());
         let secondaries = Box::new(plan::secondaries(&config));
         let from_others = BTreeMap::new();
+        let clerk = Clerk::new(&config.orders);
+        let mut pipeline = pipeline;
+        shared.follower.newest().into_iter().for_each(|line| pipeline.book().know(line));
+        shared.follower.serials().iter().for_each(|(zone, serial)| pipeline.remember_serial(zone, *serial));
         Self {
             config,
             catalogs,
@@ -118,6 +135,8 @@ impl Builder {
             updates,
             images,
             digests: Pace::default(),
+            clerk,
+            is_answering: false,
         }
     }
 
@@ -148,7 +167,8 @@ impl Builder {
     /// Works until nobody can ask any more.
     pub fn work(&mut self, to_do: &Receiver<Work>) {
         // The workers answer by now; the start itself kept nobody waiting.
-        if let Err(error) = transport::give_way() {
+        self.is_answering = true;
+        if let Err(error) = std::thread::scope(|scope| scope.spawn(transport::give_way).join().unwrap_or(Ok(()))) {
             log::warn!("zones are made at the priority of the answers, to make them slower fails: {error}");
         }
         let notices = Arc::clone(&self.shared.served.load().notices);
@@ -158,11 +178,13 @@ impl Builder {
             Ok(secondaries) => self.shared.set_secondaries(secondaries),
             Err(error) => log::error!("no zone is had from others, there are no threads for it: {error}"),
         }
+        self.read_register();
         let mut next_timer = Instant::now() + TIMER;
         let mut held = None;
         loop {
+            self.serve_orders();
             self.make_digests();
-            let wakes_at = self.digests.next().map_or(next_timer, |next| next.min(next_timer));
+            let wakes_at = self.digests.next().into_iter().chain(self.next_turn()).fold(next_timer, Instant::min);
             let work = match held.take() {
                 Some(work) => Ok(work),
                 None => to_do.recv_timeout(wakes_at.saturating_duration_since(Instant::now())),
@@ -190,7 +212,8 @@ impl Builder {
                     self.looked_after(&apex);
                 }
                 // Behind every piece of work, below.
-                Ok(Work::Updates) => {}
+                Ok(Work::Updates | Work::Orders) => {}
+                Ok(Work::Registered(result)) => self.registered(result, UnixTime::now()),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < next_timer => {}
                 Err(RecvTimeoutError::Timeout) => {
                     next_timer = Instant::now() + TIMER;
@@ -228,6 +251,7 @@ impl Builder {
         (server.state, server.control) = (self.config.server.state.clone(), self.config.server.control.clone());
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config, Arc::clone(&self.face.expiry));
+        self.clerk = Clerk::new(&self.config.orders);
         // Listeners stay until a restart, and so does what they need.
         self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
         let report = self.run(&Scope::All, now)?;
@@ -300,12 +324,14 @@ impl Builder {
         self.access = Arc::new(plan::access(&self.serving));
         self.secondaries = Box::new(plan::secondaries(&self.serving));
         let plan = plan::plan(&self.serving);
-        let Self { shared, face, access, tls, pipeline, .. } = self;
         // A fault of the program in one input must not end the answering of all others. The pipeline takes nothing over before the
         // journal and the swap, so after a fault it is as it was.
-        let report =
-            catch_unwind(AssertUnwindSafe(|| pipeline.run(&plan, scope, now, |zones, logs| swap(shared, face, access, tls, zones, logs))));
-        let report = report.map_err(|_| "a fault of the program ended the work, what is served stays; please report it".to_owned())?;
+        let fault = || "a fault of the program ended the work, what is served stays; please report it".to_owned();
+        let view = self.pipeline.begin(&plan, scope);
+        let proposal = self.beside(|| view.make(&plan, scope, now)).ok_or_else(fault)?;
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        let put = |zones, logs| swap(shared, face, access, tls, zones, logs);
+        let report = catch_unwind(AssertUnwindSafe(|| pipeline.end(proposal, &plan, scope, now, put))).map_err(|_| fault())?;
         for note in report.notes.iter().chain(&report.warnings) {
             log::warn!("{note}");
         }
@@ -319,7 +345,37 @@ impl Builder {
         self.shared.update(&self.serving, &self.pipeline, &self.catalogs);
         self.shared.replace_sources(self.sources());
         self.follow_up();
+        self.tell_follower(&Carried { published: report.published.clone(), problems: Vec::new() }, now);
         Ok(report)
+    }
+
+    /// Has work done that takes long, and takes orders in meanwhile, which wait for nothing. `None` after a fault of the program.
+    fn beside<T: Send>(&mut self, work: impl FnOnce() -> T + Send) -> Option<T> {
+        let (shared, is_answering) = (Arc::clone(&self.shared), self.is_answering);
+        let is_done = AtomicBool::new(false);
+        let work = || {
+            // Where it is not permitted, that has been said.
+            let _ = if is_answering { transport::give_way() } else { Ok(()) };
+            let result = catch_unwind(AssertUnwindSafe(work));
+            is_done.store(true, Ordering::Release);
+            shared.desk.ring();
+            result
+        };
+        std::thread::scope(|scope| {
+            let worker = match std::thread::Builder::new().name("maker".into()).spawn_scoped(scope, work) {
+                Ok(worker) => worker,
+                Err(error) => {
+                    log::error!("there is no thread to make zones: {error}");
+                    return None;
+                }
+            };
+            while !is_done.load(Ordering::Acquire) {
+                self.serve_orders();
+                let turn = self.next_turn().map_or(TIMER, |turn| turn.saturating_duration_since(Instant::now()));
+                self.shared.desk.wait(turn, || is_done.load(Ordering::Acquire));
+            }
+            worker.join().ok()?.ok()
+        })
     }
 
     /// Takes what primaries have sent or confirmed: the first, and what has come meanwhile, so that many zones are swapped in at once. Gives back
@@ -365,14 +421,125 @@ impl Builder {
         let Some(&zonemd) = self.from_others.get(apex).filter(|_| wanted.is_wanted()) else {
             return Err(pipeline::NotTaken::Refused("it is no longer had from others, or from others than before".into()));
         };
-        let put = || self.pipeline.put(apex, version, zonemd, now);
+        let put = || {
+            let _ = transport::give_way();
+            self.pipeline.put(apex, version, zonemd, now)
+        };
         let fault =
-            |_| Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
-        let (_, notes) = catch_unwind(AssertUnwindSafe(put)).unwrap_or_else(fault)?;
+            || Err(pipeline::NotTaken::Refused("a fault of the program ended the work, what is served stays; please report it".into()));
+        // In a thread of its own, which gives way: a zone is built there.
+        let put = std::thread::scope(|scope| std::thread::Builder::new().spawn_scoped(scope, put).ok()?.join().ok());
+        let (_, notes) = put.unwrap_or_else(fault)?;
         for note in notes {
             log::warn!("[{apex}] {note}");
         }
         Ok(())
+    }
+
+    /// Takes in the orders that wait, and puts in force those that begin or end by themselves.
+    fn serve_orders(&mut self) {
+        let (asked, now) = (self.shared.desk.take(), UnixTime::now());
+        let is_turn = self.pipeline.book().next_turn().is_some_and(|turn| turn <= now) || self.pipeline.book().has_open();
+        if asked.is_empty() && !is_turn {
+            return;
+        }
+        if is_turn {
+            match self.pipeline.book().write_ends(now) {
+                Ok(0) => {}
+                Ok(n) => log::info!("orders, {} expired", count(n, "suspension")),
+                Err(what) => log::error!("orders, {what}"),
+            }
+        }
+        let plan = plan::plan(&self.serving);
+        let Self { shared, face, access, tls, pipeline, clerk, .. } = self;
+        let work = || {
+            let put = |zones, logs| swap(shared, face, access, tls, zones, logs);
+            // Nobody who asked waits for what begins by itself.
+            let done = clerk.work(asked, pipeline, &plan, &shared.follower, now, put);
+            let carried = pipeline.carry_out(&plan, [], now, put);
+            (done, carried)
+        };
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok((done, carried)) => {
+                self.carried(&done.carried);
+                done.reply();
+                self.carried(&carried);
+                if is_turn {
+                    self.tell_follower(&carried, now);
+                }
+            }
+            Err(_) => log::error!("orders, a fault of the program ended the work, what is served stays; please report it"),
+        }
+    }
+
+    /// Has it written down which orders are in force that nobody has filed here just now: of another ledger, at their time, or tried again.
+    fn tell_follower(&mut self, carried: &Carried, now: UnixTime) {
+        let Ok(orders) = self.pipeline.book().orders() else { return };
+        let told = self.shared.follower.untold(orders, now).into_iter().map(|order| clerk::told(order, orders, carried, now)).collect();
+        self.shared.follower.follow(told);
+    }
+
+    /// Logs what came of names that were judged anew, and tells others.
+    fn carried(&mut self, carried: &Carried) {
+        for problem in &carried.problems {
+            log::error!("orders, {problem}");
+        }
+        if carried.published.is_empty() {
+            return;
+        }
+        carried.published.iter().for_each(log_published);
+        self.follow_up();
+        for zone in &carried.published {
+            self.looked_after(&zone.apex);
+        }
+    }
+
+    /// When orders are to be looked at without being asked.
+    fn next_turn(&mut self) -> Option<Instant> {
+        let book = self.pipeline.book();
+        if book.has_open() {
+            return Some(Instant::now() + AGAIN);
+        }
+        let turn = book.next_turn()?;
+        // Clocks are set; so none of it is waited for too long.
+        let left = Duration::from_secs(turn.0.saturating_sub(UnixTime::now().0)).min(TIMER);
+        Some(Instant::now() + left)
+    }
+
+    /// Has the registry's data read beside the work, if it is not known: single names are judged anew by it.
+    fn read_register(&mut self) {
+        let plan = plan::plan(&self.serving);
+        let (Some(registry), Some(applied), None) = (plan.registry, self.pipeline.compiled().cloned(), self.pipeline.book().register())
+        else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let work = move || {
+            // Where it is not permitted, the builder has said so.
+            let _ = transport::give_way();
+            let read = catch_unwind(AssertUnwindSafe(|| Pipeline::read_register(&registry, &applied, UnixTime::now())));
+            shared.do_later(Work::Registered(read.unwrap_or_else(|_| Err("a fault of the program, please report it".into()))));
+        };
+        if let Err(error) = std::thread::Builder::new().name("register".into()).spawn(work) {
+            log::error!("no name can be restored, there is no thread to read the registry's data: {error}");
+        }
+    }
+
+    fn registered(&mut self, result: Result<Arc<Register>, String>, now: UnixTime) {
+        match result {
+            // What a run has read meanwhile is newer.
+            Ok(register) if self.pipeline.book().register().is_none() => self.pipeline.book().set_register(register),
+            Ok(_) => return,
+            Err(what) => {
+                return log::error!(
+                    "no name can be restored until the next export is compiled, the registry's data cannot be read: {what}"
+                );
+            }
+        }
+        let plan = plan::plan(&self.serving);
+        let Self { shared, face, access, tls, pipeline, .. } = self;
+        let carried = pipeline.carry_out_all(&plan, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
+        self.carried(&carried);
     }
 
     /// Carries out what clients ask for, some of it: what is left has its turn behind the next piece of work.

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::{Config, Rules, Zone as ZoneConfig};
+use crate::disk;
 use crate::dns::Name;
 use crate::pipeline::Pipeline;
 use crate::telemetry::count;
 use crate::transfer::catalog::{self, Broken, Catalog, Change, Clash, Group, Heard, Id, Member};
 use crate::zone::Zone;
-use crate::{disk, journal};
 
 /// Members that are left out of which the log says each, whenever catalogs are settled. Our choice: enough to see what they have in common.
 const MOST_SAID: usize = 10;
@@ -207,7 +207,7 @@ fn save(path: &Path, members: &BTreeMap<Name, Member>) -> io::Result<()> {
     // A line each, for who looks.
     let json = json.replace("},{", "},\n{");
     let checksum = HEXLOWER.encode(&Sha256::digest(json.as_bytes()));
-    journal::replace(path, 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))
+    disk::replace(path, 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))
 }
 
 #[cfg(test)]

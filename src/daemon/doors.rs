@@ -14,11 +14,14 @@ use serde_json::{Value, json};
 use super::Event;
 use super::builder::Work;
 use super::catalogs::Catalogs;
+use super::desk::{Ask, Desk};
+use super::follow::Follower;
 use super::secondary::{Line, Secondaries, Source};
 use crate::config::{self, Config};
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
+use crate::orders::{Filing, What};
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
 use crate::transfer::catalog::Group;
@@ -33,6 +36,10 @@ pub struct Shared {
     pub telemetry: Telemetry,
     /// Who tells secondaries.
     pub notifier: Notifier,
+    /// Where orders are filed.
+    pub desk: Desk,
+    /// What becomes of them.
+    pub follower: Follower,
     secondaries: OnceLock<Secondaries>,
     /// The control socket.
     pub control: PathBuf,
@@ -156,6 +163,8 @@ impl Shared {
             served,
             telemetry: Telemetry::new(),
             notifier,
+            desk: Desk::new(work.clone()),
+            follower: Follower::open(config),
             secondaries: OnceLock::new(),
             control,
             listen,
@@ -322,7 +331,11 @@ impl Doors for Shared {
     }
 
     fn server_stats(&self) -> Value {
-        serde_json::to_value(self.telemetry.snapshot()).unwrap_or(Value::Null)
+        let mut stats = serde_json::to_value(self.telemetry.snapshot()).unwrap_or(Value::Null);
+        if let Some(stats) = stats.as_object_mut() {
+            stats.insert("orders".into(), self.follower.stats());
+        }
+        stats
     }
 
     fn reload(&self, zone: Option<&str>) -> Result<Value, String> {
@@ -416,6 +429,51 @@ impl Doors for Shared {
             })
         });
         Ok(lines.collect())
+    }
+
+    fn order_file(&self, orders: Vec<Filing>) -> Result<Value, String> {
+        self.desk.ask(Ask::File(orders))
+    }
+
+    fn order_impact(&self, domain: String) -> Result<Value, String> {
+        self.desk.ask(Ask::Impact(domain))
+    }
+
+    fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String> {
+        self.desk.ask(Ask::List { domain, all })
+    }
+
+    fn order_show(&self, id: String) -> Result<Value, String> {
+        let mut order = self.desk.ask(Ask::Show(id.clone()))?;
+        order["record"] = self.follower.of(&id);
+        Ok(order)
+    }
+
+    fn order_report(&self) -> Result<Value, String> {
+        self.desk.ask(Ask::Report)
+    }
+
+    fn order_note(&self, id: String, approver: Option<String>, notified: Option<String>) -> Result<Value, String> {
+        let order = self.desk.ask(Ask::Show(id.clone()))?;
+        let is_word = |text: &str| !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+        for what in approver.iter().chain(&notified) {
+            if !is_word(what) {
+                return Err("BAD_ORDER: an approver and a channel have 1 to 200 characters that can be printed".into());
+            }
+        }
+        if let Some(approver) = approver {
+            if !order["approver"].as_str().unwrap_or_default().is_empty() {
+                return Err(format!("order '{id}' has its approver"));
+            }
+            if order["operator"].as_str().is_some_and(|operator| operator.trim() == approver.trim()) {
+                return Err("TWO_PERSONS: the approver must be somebody other than the operator".into());
+            }
+            self.follower.note(&id, What::Approved { approver })?;
+        }
+        if let Some(channel) = notified {
+            self.follower.note(&id, What::Notified { channel })?;
+        }
+        self.order_show(id)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::{disk, journal};
+use crate::disk;
 
 /// The host name; empty where the system does not tell.
 pub fn hostname() -> String {
@@ -26,7 +26,7 @@ pub fn cookie_secret(folder: &Path) -> Result<[u8; 16], String> {
     }
     let mut secret = [0; 16];
     SystemRandom::new().fill(&mut secret).map_err(|_| "the system gives no random octets".to_owned())?;
-    journal::replace(&path, 0o600, |out| out.write_all(HEXLOWER.encode(&secret).as_bytes()))
+    disk::replace(&path, 0o600, |out| out.write_all(HEXLOWER.encode(&secret).as_bytes()))
         .map_err(|error| format!("'{}': {error}", path.display()))?;
     Ok(secret)
 }

@@ -6,8 +6,11 @@
 
 mod builder;
 mod catalogs;
+mod clerk;
+mod desk;
 mod digests;
 mod doors;
+mod follow;
 mod hush;
 mod images;
 mod machine;
@@ -100,6 +103,9 @@ fn run(args: Args) -> Result<(), String> {
     let served = Arc::new(ArcSwap::from_pointee(Served { updater: Some(Arc::clone(&updates) as Arc<_>), ..Served::default() }));
     let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
     let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), notifier, events.clone(), work));
+    let follower = Arc::clone(&shared);
+    let follow = move || follower.follower.work(&follower.notifier);
+    std::thread::Builder::new().name("follower".into()).spawn(follow).map_err(|error| format!("no thread to follow orders: {error}"))?;
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;
     start_builder(config, journal, Arc::clone(&shared), updates, to_do, events)

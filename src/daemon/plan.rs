@@ -30,6 +30,8 @@ pub fn plan(config: &Config) -> Plan {
         at_watermark: registry.clock == Clock::Watermark,
         policy: policy(&registry.sign).map(|policy| policy.sign.clone()),
         rsa_bits: policy(&registry.sign).map_or(0, |policy| policy.rsa_bits),
+        ledger: config.orders.ledger.clone(),
+        notice: config.orders.notice.clone(),
     });
     let files = config.zones.iter().filter_map(|zone| {
         Some(FilePlan {

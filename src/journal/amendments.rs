@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::SavedZone;
-use super::durable;
 use crate::disk;
 
 const HEADER: &str = "saola-amendments 1 ";
@@ -48,7 +47,7 @@ impl Amendments {
     /// Of the file system.
     pub fn begin(path: &Path, base: &str, state_octets: u64) -> io::Result<Self> {
         let head = line(&format!("{HEADER}{base}"));
-        let mut file = durable::replace_open(path, 0o640, |out| out.write_all(head.as_bytes()))?;
+        let mut file = disk::replace_open(path, 0o640, |out| out.write_all(head.as_bytes()))?;
         io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
         Ok(Self { file, octets: head.len() as u64, most: state_octets.max(ANY) })
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{durable, stem};
+use super::stem;
 use crate::disk::{self, Stamp};
 use crate::dns::NameRef;
 use crate::zone::{Image, ImageError, Zone};
@@ -82,9 +82,9 @@ impl Images {
     /// # Errors
     /// Of the file system; an old image stays then, and is not wanted any more.
     pub fn write(&self, zone: &Zone, account: &Account) -> io::Result<()> {
-        durable::make_folder(&self.folder)?;
+        disk::make_folder(&self.folder)?;
         let account = serde_json::to_vec(account).map_err(io::Error::other)?;
-        durable::replace(&self.path(zone.apex()), 0o600, |out| zone.write_image(&account, &mut Gentle(out)))
+        disk::replace(&self.path(zone.apex()), 0o600, |out| zone.write_image(&account, &mut Gentle(out)))
     }
 
     /// Removes every image but those of the zones with these [stems](stem).

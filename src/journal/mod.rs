@@ -6,15 +6,13 @@
 
 mod amendments;
 mod diffs;
-mod durable;
 mod images;
 mod records;
 mod snapshot;
 mod state;
 
 pub use amendments::Amendments;
-pub use diffs::{Bounds, Diffs, DiffsError, Fault, Log, Octets, Place, Step, StepRecords, Steps, Store, Trimmed};
-pub use durable::{FolderLock, LockError, make_folder, replace};
+pub use diffs::{Bounds, Diffs, DiffsError, Fault, Log, Step, StepRecords, Steps, Trimmed};
 pub use images::{Account, Images};
 pub use snapshot::{SnapshotError, decode, encode};
 pub use state::{Compiled, Journal, Saved, SavedZone, StateError, Written, stem};

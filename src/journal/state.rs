@@ -14,11 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::amendments::{self, Amendments};
-use super::diffs::Place;
-use super::durable::{self, Batch, FolderLock, LockError};
 use super::images::Images;
 use super::snapshot::{self, SnapshotError};
-use crate::disk;
+use crate::disk::{self, Batch, FolderLock, LockError, Place};
 use crate::dns::{Name, NameRef, Records, Serial};
 
 /// What is in force, as written at the last publish.
@@ -135,10 +133,10 @@ impl Journal {
     pub fn open(folder: &Path) -> Result<Self, LockError> {
         let (zones, changes) = (folder.join("zones"), folder.join("journal"));
         for path in [folder, &zones, &changes] {
-            durable::make_folder(path).map_err(|error| LockError::Io(path.to_owned(), error))?;
+            disk::make_folder(path).map_err(|error| LockError::Io(path.to_owned(), error))?;
         }
         // What is synced inside them is lost with the names of the folders.
-        durable::sync_folder_of(&changes).map_err(|error| LockError::Io(folder.to_owned(), error))?;
+        disk::sync_folder_of(&changes).map_err(|error| LockError::Io(folder.to_owned(), error))?;
         let snapshots = Batch::new(&zones).map_err(|error| LockError::Io(zones, error))?;
         Ok(Self { _lock: FolderLock::take(folder)?, snapshots, folder: folder.to_owned() })
     }
@@ -254,7 +252,7 @@ impl Journal {
         let json = serde_json::to_string_pretty(saved).map_err(io::Error::other)?;
         let checksum = HEXLOWER.encode(&Sha256::digest(json.as_bytes()));
         self.sync()?;
-        durable::replace(&self.folder.join("state"), 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))?;
+        disk::replace(&self.folder.join("state"), 0o640, |out| write!(out, "{HEADER}{checksum}\n{json}"))?;
         let written = Written { octets: json.len() as u64, checksum };
         let newest = self.serials();
         let zones = self.folder.join("zones");

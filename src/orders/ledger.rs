@@ -8,6 +8,9 @@ use crate::dns::idn;
 /// The hash that the first line carries.
 pub const ZERO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// The most characters of an order's id.
+pub const MOST_ID: usize = 40;
+
 /// Where a ledger ends: what its next line has to carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -80,6 +83,11 @@ impl fmt::Display for LedgerError {
 
 impl std::error::Error for LedgerError {}
 
+/// The SHA-256 of a line, hexadecimal.
+pub(super) fn sha256(line: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, line).as_ref())
+}
+
 impl Chain {
     /// Reads the line that follows, without its LF, and moves on; a line that is refused moves nothing.
     pub(super) fn read_line(&mut self, line: &[u8]) -> Result<Order, LedgerFault> {
@@ -98,7 +106,7 @@ impl Chain {
             return Err(LedgerFault::BadOrder(detail));
         }
         self.seq = order.seq;
-        self.sha256 = data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, line).as_ref());
+        self.sha256 = sha256(line);
         Ok(order)
     }
 }

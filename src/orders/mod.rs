@@ -2,13 +2,22 @@
 //!
 //! Orders outrank every export (92/2003 art. 13 s. 3.2). Knows no deposit, no zone and no clock: the time is given.
 
+mod copies;
+mod filing;
+mod grounds;
 mod ledger;
 mod order;
+mod record;
 
 use std::collections::HashMap;
 
+pub use copies::{Ledger, Opened, Unreadable};
+pub use filing::{Filed, Filing, Refusal, Rules, Standing};
+pub use grounds::Grounds;
 pub use ledger::{Chain, LedgerError, LedgerFault, ZERO_HASH};
 pub use order::{Order, OrderKind, OrderState};
+
+pub use record::{Due, Event, Record, What, due};
 
 use crate::dns::UnixTime;
 
@@ -19,6 +28,8 @@ pub struct Orders {
     /// By domain (A-labels, lower case): places in `orders`, oldest first.
     by_domain: HashMap<Box<[u8]>, Vec<usize>>,
     by_id: HashMap<String, usize>,
+    /// From when orders, by their places, are ended by a restore.
+    lifted: HashMap<usize, UnixTime>,
     chain: Chain,
     notes: Vec<String>,
 }
@@ -70,21 +81,12 @@ impl Orders {
         Ok(orders)
     }
 
-    /// The order that keeps `domain` (A-labels, no final dot, any case) out of the zones at `at`.
+    /// The order that keeps `domain` (A-labels, no final dot, any case) out of the zones at `at`; a cancellation before suspensions.
     ///
-    /// An order is active once effective, as long as no restore that refers to it is effective and, for a suspension,
-    /// it has not expired. Cost: one look-up.
+    /// Cost: one look-up.
     pub fn in_force(&self, domain: &[u8], at: UnixTime) -> Option<InForce<'_>> {
-        if self.by_domain.is_empty() {
-            return None;
-        }
-        let of_domain = if domain.iter().any(u8::is_ascii_uppercase) {
-            self.by_domain.get(&domain.to_ascii_lowercase()[..])?
-        } else {
-            self.by_domain.get(domain)?
-        };
         let mut found = None;
-        for order in of_domain.iter().map(|&i| &self.orders[i]).filter(|order| self.is_active(order, of_domain, at)) {
+        for order in self.all_in_force(domain, at) {
             match order.kind {
                 OrderKind::Cancel => return Some(InForce::Cancel(order)),
                 OrderKind::Suspend => found = found.or(Some(InForce::Suspend(order))),
@@ -92,6 +94,64 @@ impl Orders {
             }
         }
         found
+    }
+
+    /// The suspensions and cancellations that are active for `domain` at `at`, oldest first.
+    ///
+    /// An order is active once effective, as long as no restore that refers to it is effective and, for a suspension, it has not expired.
+    pub fn all_in_force(&self, domain: &[u8], at: UnixTime) -> impl Iterator<Item = &Order> {
+        let places = if domain.iter().any(u8::is_ascii_uppercase) {
+            self.by_domain.get(&domain.to_ascii_lowercase()[..])
+        } else {
+            self.by_domain.get(domain)
+        };
+        let places = places.map_or(&[][..], Vec::as_slice);
+        places.iter().filter(move |&&place| self.is_active(place, at)).map(|&place| &self.orders[place])
+    }
+
+    /// The names that orders are about, in A-labels and lower case, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.by_domain.keys().map(|name| &name[..])
+    }
+
+    /// What an order is at a time, in a word or two: `in force`, `to come`, `expired`, `restored`; of a restore, `restore`.
+    pub fn state(&self, order: &Order, at: UnixTime) -> &'static str {
+        let is_lifted = self.lifted_at(order).is_some_and(|lifted| lifted <= at);
+        match order.kind {
+            OrderKind::Restore => "restore",
+            OrderKind::Suspend | OrderKind::Cancel if is_lifted => "restored",
+            OrderKind::Suspend | OrderKind::Cancel if order.has_expired(at) => "expired",
+            OrderKind::Suspend | OrderKind::Cancel if order.effective_at > at => "to come",
+            OrderKind::Suspend | OrderKind::Cancel => "in force",
+        }
+    }
+
+    /// From when an order is ended by a restore.
+    pub fn lifted_at(&self, order: &Order) -> Option<UnixTime> {
+        self.lifted.get(self.by_id.get(&order.order_id)?).copied()
+    }
+
+    /// The first moment after `at` at which an order begins or ceases to hold by itself.
+    ///
+    /// Cost: one pass over all orders.
+    pub fn next_turn(&self, at: UnixTime) -> Option<UnixTime> {
+        let turns = self.orders.iter().flat_map(|order| [Some(order.effective_at), order.expires_at]);
+        turns.flatten().filter(|turn| *turn > at).min()
+    }
+
+    /// The suspensions that have expired by `at` without a restore that says so, oldest first.
+    pub fn ended(&self, at: UnixTime) -> impl Iterator<Item = &Order> {
+        let is_open = move |(place, order): &(usize, &Order)| order.has_expired(at) && !self.lifted.contains_key(place);
+        self.orders.iter().enumerate().filter(is_open).map(|(_, order)| order)
+    }
+
+    /// The names of which an order began or ceased to hold by itself after `from` and not after `to`.
+    pub fn turned(&self, from: UnixTime, to: UnixTime) -> impl Iterator<Item = &str> {
+        let is_between = move |time: UnixTime| from < time && time <= to;
+        self.orders
+            .iter()
+            .filter(move |order| is_between(order.effective_at) || order.expires_at.is_some_and(is_between))
+            .map(|order| &order.domain[..])
     }
 
     /// Every order, oldest first; an order that was filed twice stands once.
@@ -109,6 +169,15 @@ impl Orders {
         &self.chain
     }
 
+    /// The SHA-256 of an order's line, as far as the ledger as read can tell.
+    pub fn line_digest(&self, order: &Order) -> Option<String> {
+        if order.seq == self.chain.seq {
+            return Some(self.chain.sha256.clone());
+        }
+        let next = self.orders.binary_search_by_key(&(order.seq + 1), |order| order.seq).ok()?;
+        Some(self.orders[next].prev_sha256.to_ascii_lowercase())
+    }
+
     /// True if the ledger's line `seq` has this SHA-256, as far as the ledger as read can tell.
     pub fn has_head(&self, seq: u64, sha256: &str) -> bool {
         if seq == self.chain.seq {
@@ -123,15 +192,12 @@ impl Orders {
         &self.notes
     }
 
-    fn is_active(&self, order: &Order, of_domain: &[usize], at: UnixTime) -> bool {
-        let lifted = |restore: &Order| {
-            restore.kind == OrderKind::Restore
-                && restore.refers_to.as_deref() == Some(&order.order_id)
-                && restore.seq > order.seq
-                && restore.effective_at <= at
-                && !order.is_final()
-        };
-        order.effective_at <= at && !order.has_expired(at) && !of_domain.iter().any(|&i| lifted(&self.orders[i]))
+    fn is_active(&self, place: usize, at: UnixTime) -> bool {
+        let order = &self.orders[place];
+        order.kind != OrderKind::Restore
+            && order.effective_at <= at
+            && !order.has_expired(at)
+            && self.lifted.get(&place).is_none_or(|lifted| *lifted > at)
     }
 
     fn add(&mut self, line: u64, order: Order) -> Result<(), LedgerFault> {
@@ -142,7 +208,15 @@ impl Orders {
             }
             return Err(LedgerFault::OtherBody(order.order_id));
         }
-        if let Some(note) = order.remark().or_else(|| self.restore_in_vain(&order)) {
+        let in_vain = self.restore_in_vain(&order);
+        if order.kind == OrderKind::Restore
+            && in_vain.is_none()
+            && let Some(&lifted) = order.refers_to.as_ref().and_then(|id| self.by_id.get(id))
+        {
+            let at = self.lifted.entry(lifted).or_insert(order.effective_at);
+            *at = order.effective_at.min(*at);
+        }
+        if let Some(note) = order.remark().or(in_vain) {
             self.notes.push(format!("line {line}: {note}"));
         }
         let place = self.orders.len();

@@ -1,11 +1,14 @@
 //! One order: its fields, and what can be said of it alone.
 
-use serde::{Deserialize, Deserializer};
+use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::ledger;
 use crate::dns::UnixTime;
 
 /// One line of the ledger. Unknown keys are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// The place in the ledger, from 1, without a gap.
@@ -18,7 +21,7 @@ pub struct Order {
     #[serde(rename = "type")]
     pub kind: OrderKind,
     /// The order that a restore ends.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refers_to: Option<String>,
     /// The name: A-labels in lower case, no final dot.
     pub domain: String,
@@ -27,57 +30,57 @@ pub struct Order {
     /// A code of the table of legal grounds.
     pub legal_ground: String,
     /// The number of the paper.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_no: Option<String>,
     /// Where the evidence is archived.
     pub evidence_ref: String,
     /// When it arrived.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time", serialize_with = "write_time")]
     pub received_at: UnixTime,
     /// From when it holds; may lie in the future.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time", serialize_with = "write_time")]
     pub effective_at: UnixTime,
     /// When a suspension ends by itself. Must be there, may be null.
-    #[serde(deserialize_with = "time_or_null")]
+    #[serde(deserialize_with = "time_or_null", serialize_with = "write_time_or_null")]
     pub expires_at: Option<UnixTime>,
     /// When it is to be looked at again; by default 30 days after it holds (art. 13.1.3).
-    #[serde(default, deserialize_with = "time_or_null")]
+    #[serde(default, deserialize_with = "time_or_null", serialize_with = "write_time_or_null", skip_serializing_if = "Option::is_none")]
     pub review_at: Option<UnixTime>,
     /// Who filed it.
     pub operator: String,
     /// Who approved it; somebody else.
     pub approver: String,
     /// True when the approver may follow later.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub urgent: bool,
     /// When the registrant was told. Must be there, may be null (art. 13.3.1).
-    #[serde(deserialize_with = "time_or_null")]
+    #[serde(deserialize_with = "time_or_null", serialize_with = "write_time_or_null")]
     pub notice_sent_at: Option<UnixTime>,
     /// How the registrant was told.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_channel: Option<String>,
     /// When the registrar was told.
-    #[serde(default, deserialize_with = "time_or_null")]
+    #[serde(default, deserialize_with = "time_or_null", serialize_with = "write_time_or_null", skip_serializing_if = "Option::is_none")]
     pub registrar_notified_at: Option<UnixTime>,
     /// True for what public feeds leave out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub confidential: bool,
     /// Written by the program: how far it got.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<OrderState>,
     /// Written by the program: SHA-256 of the delegation taken out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
     /// Written by the program: names that used hosts below the domain.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<Vec<String>>,
     /// Written by the program: where it was carried out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied: Option<Vec<serde_json::Value>>,
 }
 
 /// What an order does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderKind {
     /// Hides the name until it is restored or the order expires.
@@ -89,7 +92,7 @@ pub enum OrderKind {
 }
 
 /// How far an order got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderState {
     /// Written down.
@@ -104,6 +107,23 @@ pub enum OrderState {
     Ended,
     /// Not accepted.
     Refused,
+}
+
+impl OrderKind {
+    /// The word of the ledger.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Suspend => "suspend",
+            Self::Cancel => "cancel",
+            Self::Restore => "restore",
+        }
+    }
+}
+
+impl fmt::Display for OrderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl Order {
@@ -125,8 +145,8 @@ impl Order {
 
     /// What makes the line unusable, in the operator's words.
     pub(super) fn fault(&self) -> Option<String> {
-        if self.order_id.is_empty() || self.order_id.chars().count() > 40 {
-            return Some("order_id must have 1 to 40 characters".into());
+        if self.order_id.is_empty() || self.order_id.chars().count() > ledger::MOST_ID {
+            return Some(format!("order_id must have 1 to {} characters", ledger::MOST_ID));
         }
         if self.domain.is_empty() {
             return Some("domain is empty".into());
@@ -161,12 +181,27 @@ impl Order {
     }
 }
 
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
+pub(super) fn is_false(value: &bool) -> bool {
+    !value
+}
+
+pub(super) fn write_time<S: Serializer>(time: &UnixTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+pub(super) fn write_time_or_null<S: Serializer>(time: &Option<UnixTime>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}
+
+pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
     let text = String::deserialize(deserializer)?;
     UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time")))
 }
 
-fn time_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixTime>, D::Error> {
+pub(super) fn time_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixTime>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time"))))
         .transpose()

@@ -30,6 +30,8 @@ pub enum Why {
     Image,
     /// A client changed it.
     Update,
+    /// Orders began or ceased to hold.
+    Order,
     /// The digest over it follows a change that went before (RFC 8976).
     Digest,
     /// A primary has it.
@@ -50,6 +52,7 @@ impl Why {
             Self::Refresh => "signatures due",
             Self::Image => "from its image",
             Self::Update => "updated",
+            Self::Order => "orders",
             Self::Digest => "digest made",
             Self::Transferred => "transferred",
             Self::Kept => "its versions are kept from now on",

@@ -9,7 +9,9 @@ mod digest;
 mod image;
 pub mod keys;
 mod make;
+mod orders;
 mod plan;
+mod proposal;
 mod put;
 mod registry;
 mod run;
@@ -27,13 +29,15 @@ use crate::parallel::{self, cores};
 use crate::publish::{Press, Resumed, key};
 use crate::zone::{Diff, NameMap, ZoneSet};
 
-use run::{Next, Run};
+use run::Next;
 
 pub use decide::{Why, dated_serial, edited_serial};
 pub use digest::{DigestJob, Digested};
 pub use image::{ImageJob, Written};
 pub use make::{Live, MakeError};
+pub use orders::{Book, Carried};
 pub use plan::{CatalogPlan, FilePlan, Plan, RegistryPlan, Scope};
+pub use proposal::{Proposal, View};
 pub use put::{NotTaken, Version, Zonemd};
 pub use registry::{MAX_DATA, delegated_beside};
 pub use update::NotChanged;
@@ -66,6 +70,7 @@ pub struct Pipeline {
     problems: BTreeMap<Name, String>,
     /// Why the newest export is not what is served.
     export_problem: Option<String>,
+    book: Book,
 }
 
 /// Zones that may be others than they were.
@@ -180,30 +185,38 @@ impl Pipeline {
                 images,
                 problems: of_zones,
                 export_problem: None,
+                book: Book::default(),
             },
             problems,
         )
     }
 
     /// Carries out `plan`: reads the inputs that `scope` names, makes the zones that changed, journals them and hands the new set and the
-    /// logs that lead to it to `swap`, once. Signs on all cores.
+    /// logs that lead to it to `swap`. Signs on all cores.
     ///
     /// What fails is in the report, and the zone's old version is in the set; where there is none, the set has the zone as unavailable.
-    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnOnce(ZoneSet, NameMap<Log>)) -> Report {
-        let revived = self.revive(plan);
-        let mut run = Run::new(self, plan, scope, now);
-        run.make_registry();
-        run.make_files();
-        run.make_catalogs();
-        run.prove_secondaries();
-        let mut next = run.finish();
-        next.report.problems.extend(revived);
+    pub fn run(&mut self, plan: &Plan, scope: &Scope, now: UnixTime, swap: impl FnMut(ZoneSet, NameMap<Log>)) -> Report {
+        let proposal = self.begin(plan, scope).make(plan, scope, now);
+        self.end(proposal, plan, scope, now, swap)
+    }
+
+    /// Puts in force what a run proposes, with the orders that came meanwhile; the rest of [`Self::run`].
+    pub fn end(
+        &mut self,
+        proposal: Proposal,
+        plan: &Plan,
+        scope: &Scope,
+        now: UnixTime,
+        mut swap: impl FnMut(ZoneSet, NameMap<Log>),
+    ) -> Report {
+        let Proposal { mut next, alarms } = proposal;
         if *scope == Scope::Start {
             let is_over = |live: &Live| live.saved.as_ref().and_then(|saved| saved.good).is_some_and(|[_, until]| until <= now.0);
             self.expired = plan.secondaries.iter().filter(|apex| self.live.get(apex).is_some_and(is_over)).cloned().collect();
         }
         self.expired.retain(|apex| plan.secondaries.contains(apex));
         next.problems.extend(self.expired.iter().map(|apex| (apex.clone(), put::EXPIRED.to_owned())));
+        self.join_orders(&mut next, plan, now);
         self.append(&mut next, now);
         let is_withheld = |(apex, live): &(&Name, &Live)| plan.zonemd(apex) == Zonemd::Require && !live.proven;
         self.withheld = next.live.iter().filter(is_withheld).map(|(apex, _)| apex.clone()).collect();
@@ -218,7 +231,7 @@ impl Pipeline {
             }
             next.report.problems.push(Problem { zone: None, what });
         }
-        let Next { live, problems, export_problem, mut report, .. } = next;
+        let Next { live, problems, export_problem, mut report, register, .. } = next;
 
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
         let of_registry = zones_of(self.press.saved().compiled.as_ref());
@@ -233,7 +246,6 @@ impl Pipeline {
         self.press.keep(|apex| live.contains_key(apex));
         self.set = set;
         swap(self.set.clone(), self.press.logs());
-        report.n_kept = live.len() - report.published.len();
         // What the timer met before is not news.
         let is_news = |apex: &Name, what: &String| !scope.is_by_itself() || self.problems.get(apex) != Some(what);
         let news = problems.iter().filter(|(apex, what)| is_news(apex, what));
@@ -257,6 +269,16 @@ impl Pipeline {
         self.problems = problems;
         self.export_problem = export_problem;
         self.trim(&mut report);
+        if let Some(register) = register {
+            self.book.set_register(register);
+        }
+        report.warnings.extend(alarms);
+        // What is of a deposit may have come from a time before orders, and so may what was read back.
+        let carried = if scope.is_by_itself() { self.carry_out(plan, [], now, swap) } else { self.carry_out_all(plan, now, swap) };
+        report.published.extend(carried.published);
+        report.problems.extend(carried.problems);
+        let changed: BTreeSet<&Name> = report.published.iter().map(|zone| &zone.apex).collect();
+        report.n_kept = self.live.keys().filter(|apex| !changed.contains(apex)).count();
         report
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Zonemd;
+use crate::compile::Notice;
 use crate::dns::Name;
 use crate::sign;
 use crate::transfer::catalog::Properties;
@@ -43,8 +44,10 @@ impl Plan {
 pub struct RegistryPlan {
     /// The folder of deposits.
     pub deposits: PathBuf,
-    /// The ledger of orders.
+    /// A ledger of orders that the own one begins with, and follows as long as it goes on.
     pub orders: PathBuf,
+    /// The two copies of the own ledger.
+    pub ledger: [PathBuf; 2],
     /// The data file of shared second-level names.
     pub second_level: PathBuf,
     /// Who serves the zones.
@@ -69,6 +72,8 @@ pub struct RegistryPlan {
     pub policy: Option<sign::Policy>,
     /// The size of RSA keys that are made.
     pub rsa_bits: u32,
+    /// What stands in the place of some suspended names.
+    pub notice: Notice,
 }
 
 /// A zone from a master file.

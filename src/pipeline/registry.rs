@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::Live;
 use super::plan::RegistryPlan;
-use crate::compile::{self, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, SecondLevels, Ttls};
+use crate::compile::{self, At, DelegatedStats, Infrastructure, LiveDelegation, Policy, Profile, Prohibited, Register, SecondLevels, Ttls};
 use crate::disk;
 use crate::dns::idn::Repertoire;
 use crate::dns::records::Full;
@@ -21,7 +22,7 @@ use crate::parallel;
 use crate::registry::{
     Applied, Approval, Deposit, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full,
 };
-use crate::zone::Set;
+use crate::zone::{Node, Set};
 
 /// The most octets of an orders ledger or a data file: our choice, far above any real one.
 pub const MAX_DATA: u64 = 1 << 30;
@@ -34,6 +35,8 @@ pub struct Export {
     pub zones: Vec<(Name, Records)>,
     /// What an operator should look at.
     pub notes: Vec<String>,
+    /// What single names are judged anew by.
+    pub register: Arc<Register>,
 }
 
 /// Everything a compile reads, found and hashed.
@@ -43,7 +46,7 @@ pub struct Inputs {
     /// Deposits that an operator may have meant instead of the one taken.
     pub passed_over: Vec<String>,
     deposit: PathBuf,
-    header: String,
+    pub(super) header: String,
     prohibited: Option<PathBuf>,
     delegated: Option<PathBuf>,
 }
@@ -68,7 +71,6 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
         add(&path.file_name().unwrap_or_default().to_string_lossy(), &digest?);
     }
     let named = [
-        ("orders", Some(&plan.orders).filter(|path| is_there(path))),
         ("second-level", Some(&plan.second_level)),
         ("infrastructure", Some(&plan.infrastructure)),
         ("profiles", plan.profiles.as_ref()),
@@ -94,6 +96,23 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
     Ok(Inputs { digest: HEXLOWER.encode(&hasher.finalize()), passed_over, deposit, header, prohibited, delegated })
 }
 
+/// Reads the deposit that was found, and what it is compiled with.
+///
+/// # Errors
+/// Why something of it is refused; with the reason's code where FORMAT.md gives one.
+pub fn register(plan: &RegistryPlan, inputs: &Inputs) -> Result<Register, String> {
+    let keys = plan.deposit_keys.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
+    let required = !keys.is_empty();
+    let options = ReadOptions { signatures: SignaturePolicy { keys, required }, ..ReadOptions::default() };
+    let deposit = Deposit::read(&inputs.deposit, &options).map_err(|error| format!("'{}': {error}", inputs.deposit.display()))?;
+    Register::new(deposit, policy(plan, inputs)?).map_err(|error| error.to_string())
+}
+
+/// The times at which the export is judged. Orders are of today, also where registrations are judged at the deposit's own time.
+pub fn at(plan: &RegistryPlan, register: &Register, now: UnixTime) -> At {
+    At { names: if plan.at_watermark { register.deposit().header.watermark } else { now }, orders: now }
+}
+
 /// Reads the newest FULL deposit and compiles it with the orders.
 ///
 /// `applied` is the account of the last compile, `live` what is served: a deposit that is older, or takes too much away, is refused.
@@ -103,30 +122,19 @@ pub fn inputs(plan: &RegistryPlan, now: UnixTime) -> Result<Inputs, String> {
 pub fn compile(
     plan: &RegistryPlan,
     inputs: Inputs,
+    orders: &Orders,
     now: UnixTime,
     applied: Option<&Compiled>,
     live: &BTreeMap<Name, Live>,
 ) -> Result<Export, String> {
-    let keys = plan.deposit_keys.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
-    let required = !keys.is_empty();
-    let options = ReadOptions { signatures: SignaturePolicy { keys, required }, ..ReadOptions::default() };
-    let deposit = Deposit::read(&inputs.deposit, &options).map_err(|error| format!("'{}': {error}", inputs.deposit.display()))?;
+    let register = register(plan, &inputs)?;
+    let deposit = register.deposit();
     // The guards are about a new deposit. The same one compiled again gives less only by orders and by the clock, which are not held.
-    let last = applied;
     let applied = applied.filter(|applied| applied.header != inputs.header).and_then(as_applied);
     check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
-
-    let policy = policy(plan, &inputs)?;
-    let orders = match disk::read(&plan.orders, MAX_DATA) {
-        Ok(text) => Orders::read(&text).map_err(|error| format!("'{}': {error}", plan.orders.display()))?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_there(&plan.orders) => Orders::none(),
-        Err(error) => return Err(format!("'{}': {error}", plan.orders.display())),
-    };
-    check_orders_continue(last, &orders).map_err(|what| format!("'{}': {what}", plan.orders.display()))?;
-    let at = if plan.at_watermark { deposit.header.watermark } else { now };
-    let compiled = compile::compile(&deposit, &orders, &policy, at, Some(&Served(live))).map_err(|error| error.to_string())?;
+    let compiled = register.compile(orders, at(plan, &register, now), Some(&Served(live))).map_err(|error| error.to_string())?;
     let published = compiled.published();
-    check_shrink(&deposit, applied.as_ref(), &published, plan.max_shrink_percent, Approval::None).map_err(|error| error.to_string())?;
+    check_shrink(deposit, applied.as_ref(), &published, plan.max_shrink_percent, Approval::None).map_err(|error| error.to_string())?;
 
     // Names, not rows: a name that two rows claim is one name.
     let count = |result: &str| {
@@ -152,28 +160,11 @@ pub fn compile(
         orders: orders.chain().seq,
         orders_head: orders.chain().sha256.clone(),
     };
-    Ok(Export { account, zones, notes })
-}
-
-/// The ledger only grows: one that is gone, shorter or another would silently bring suspended names back.
-///
-/// # Errors
-/// `CHAIN_BROKEN`, with what to do.
-fn check_orders_continue(last: Option<&Compiled>, orders: &Orders) -> Result<(), String> {
-    let Some(last) = last.filter(|last| last.orders > 0) else { return Ok(()) };
-    let (n, is_same) = (orders.chain().seq, orders.has_head(last.orders, &last.orders_head));
-    if n >= last.orders && is_same {
-        return Ok(());
-    }
-    let found = if n < last.orders { format!("ends at line {n}") } else { "is another one".to_owned() };
-    Err(format!(
-        "CHAIN_BROKEN: the ledger {found}, {} lines were in force; bring it back: a restore ends an order, not its absence",
-        last.orders
-    ))
+    Ok(Export { account, zones, notes, register: Arc::new(register) })
 }
 
 /// True for anything at the path, a dangling link as well.
-fn is_there(path: &Path) -> bool {
+pub(super) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -189,34 +180,34 @@ fn as_applied(compiled: &Compiled) -> Option<Applied> {
 fn policy(plan: &RegistryPlan, inputs: &Inputs) -> Result<Policy, String> {
     let profiles = match &plan.profiles {
         None => Profile::built_in(),
-        Some(path) => Profile::parse_all(&text(path)?).map_err(|error| at(path, error))?,
+        Some(path) => Profile::parse_all(&text(path)?).map_err(|error| said(path, error))?,
     };
     let known: Vec<String> = profiles.iter().map(|profile| profile.name.clone()).collect();
     let profile = profiles
         .into_iter()
         .find(|profile| profile.name == plan.profile)
         .ok_or_else(|| format!("[registry] profile: there is no '{}', write one of {}", plan.profile, known.join(", ")))?;
-    let second_levels = SecondLevels::parse(&text(&plan.second_level)?).map_err(|error| at(&plan.second_level, error))?;
-    let tld = second_levels.apexes().first().ok_or_else(|| at(&plan.second_level, "has no top-level domain"))?;
+    let second_levels = SecondLevels::parse(&text(&plan.second_level)?).map_err(|error| said(&plan.second_level, error))?;
+    let tld = second_levels.apexes().first().ok_or_else(|| said(&plan.second_level, "has no top-level domain"))?;
     let infrastructure = &plan.infrastructure;
-    let infrastructure = Infrastructure::parse(&text(infrastructure)?, tld.as_ref()).map_err(|error| at(infrastructure, error))?;
+    let infrastructure = Infrastructure::parse(&text(infrastructure)?, tld.as_ref()).map_err(|error| said(infrastructure, error))?;
     let idn = match &plan.idn_table {
         None => Repertoire::parse(include_str!("../../zones/idn-vi.txt")).map_err(|error| error.to_string())?,
-        Some(path) => Repertoire::parse(&text(path)?).map_err(|error| at(path, error))?,
+        Some(path) => Repertoire::parse(&text(path)?).map_err(|error| said(path, error))?,
     };
     let prohibited = match &inputs.prohibited {
         None => Prohibited::none(),
-        Some(path) => Prohibited::parse(text(path)?.as_bytes(), &idn).map_err(|error| at(path, error))?,
+        Some(path) => Prohibited::parse(text(path)?.as_bytes(), &idn).map_err(|error| said(path, error))?,
     };
     let delegated = match &inputs.delegated {
         None => DelegatedStats::none(),
-        Some(path) => DelegatedStats::parse(&text(path)?).map_err(|error| at(path, error))?,
+        Some(path) => DelegatedStats::parse(&text(path)?).map_err(|error| said(path, error))?,
     };
-    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default() })
+    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default(), notice: plan.notice.clone() })
 }
 
 /// What is served, for names that an export states twice and differently.
-struct Served<'a>(&'a BTreeMap<Name, Live>);
+pub(super) struct Served<'a>(pub &'a BTreeMap<Name, Live>);
 
 impl compile::Live for Served<'_> {
     fn delegation(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Option<LiveDelegation> {
@@ -233,6 +224,18 @@ impl compile::Live for Served<'_> {
     }
 }
 
+impl compile::Contents for Served<'_> {
+    fn records_at(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Records {
+        self.0.get(&zone.to_owned()).map(|live| live.zone.records_at(name)).unwrap_or_default()
+    }
+
+    fn below(&self, zone: NameRef<'_>, name: NameRef<'_>) -> Vec<Name> {
+        let Some(live) = self.0.get(&zone.to_owned()) else { return Vec::new() };
+        let has_records = |node: &Node<'_>| node.all_sets().next().is_some();
+        live.zone.below(name).filter(has_records).map(|node| node.name(&live.zone.apex().to_owned())).collect()
+    }
+}
+
 /// The delegated statistics in `folder`: the first `delegated*.txt` by name, so that the choice does not depend on the file system.
 pub fn delegated_beside(folder: &Path) -> Option<PathBuf> {
     let is_one = |path: &PathBuf| {
@@ -244,7 +247,7 @@ pub fn delegated_beside(folder: &Path) -> Option<PathBuf> {
 
 /// The plain files of a folder in order of name, not those of folders within.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let entries = fs::read_dir(folder).map_err(|error| at(folder, error))?;
+    let entries = fs::read_dir(folder).map_err(|error| said(folder, error))?;
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
     Ok(files)
@@ -252,19 +255,19 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
 
 fn file_digest(path: &Path) -> Result<String, String> {
     let mut hasher = Sha256::new();
-    let mut file = disk::open(path).map_err(|error| at(path, error))?;
-    std::io::copy(&mut file, &mut hasher).map_err(|error| at(path, error))?;
+    let mut file = disk::open(path).map_err(|error| said(path, error))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|error| said(path, error))?;
     Ok(HEXLOWER.encode(&hasher.finalize()))
 }
 
 fn public_key(path: &Path) -> Result<PublicKey, String> {
-    PublicKey::parse(&text(path)?).ok_or_else(|| at(path, "is no Ed25519 public key in base64, hex or PEM"))
+    PublicKey::parse(&text(path)?).ok_or_else(|| said(path, "is no Ed25519 public key in base64, hex or PEM"))
 }
 
 fn text(path: &Path) -> Result<String, String> {
-    disk::read_text(path, MAX_DATA).map_err(|error| at(path, error))
+    disk::read_text(path, MAX_DATA).map_err(|error| said(path, error))
 }
 
-fn at(path: &Path, error: impl fmt::Display) -> String {
+fn said(path: &Path, error: impl fmt::Display) -> String {
     format!("'{}': {error}", path.display())
 }

@@ -1,24 +1,27 @@
 //! One run over the plan: what every zone is made from, in which order, and what stays.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::make::{Job, Made, Serials};
+use super::proposal::View;
 use super::signing::Past;
-use super::{CatalogPlan, FilePlan, Live, Pipeline, Plan, Problem, Published, RegistryPlan, Report, Scope};
+use super::{CatalogPlan, FilePlan, Live, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{Why, Zonemd, content, cores, image, make, registry, signing, zones_of};
-use crate::compile::Ttls;
+use crate::compile::{Register, Ttls};
 use crate::disk::Stamp;
 use crate::dns::records::Full;
 use crate::dns::{Name, Records, Rtype, UnixTime, master};
 use crate::journal::{Compiled, SavedZone, stem};
 use crate::parallel;
+use crate::publish;
 use crate::sign;
 use crate::transfer::catalog;
 use crate::zone::Diff;
 
-/// A run at work. The pipeline is only read: what comes of the run is [`Next`].
+/// A run at work. It goes by what was there when it began; what comes of it is [`Next`].
 pub struct Run<'a> {
-    pipeline: &'a Pipeline,
+    view: &'a View,
     plan: &'a Plan,
     scope: &'a Scope,
     now: UnixTime,
@@ -48,6 +51,8 @@ pub struct Next {
     pub whole: Vec<Name>,
     /// Zones that were taken back, with other keys than are served.
     pub lost_ds: BTreeSet<Name>,
+    /// What the registry has, where it was read.
+    pub register: Option<Arc<Register>>,
 }
 
 impl Next {
@@ -84,22 +89,23 @@ struct Task<'a> {
 
 impl<'a> Run<'a> {
     /// Begins with everything as it is.
-    pub fn new(pipeline: &'a Pipeline, plan: &'a Plan, scope: &'a Scope, now: UnixTime) -> Self {
+    pub fn new(view: &'a View, plan: &'a Plan, scope: &'a Scope, now: UnixTime) -> Self {
         let problems = match scope {
             Scope::Start | Scope::All => BTreeMap::new(),
-            Scope::Zone(_) | Scope::Members | Scope::Timer => pipeline.problems.clone(),
+            Scope::Zone(_) | Scope::Members | Scope::Timer => view.problems.clone(),
         };
         let next = Next {
-            live: pipeline.live.clone(),
-            compiled: pipeline.press.saved().compiled.clone().filter(|_| plan.registry.is_some()),
+            live: view.live.clone(),
+            compiled: view.compiled.clone().filter(|_| plan.registry.is_some()),
             problems,
-            export_problem: pipeline.export_problem.clone().filter(|_| plan.registry.is_some()),
+            export_problem: view.export_problem.clone().filter(|_| plan.registry.is_some()),
             report: Report::default(),
             steps: BTreeMap::new(),
             whole: Vec::new(),
             lost_ds: BTreeSet::new(),
+            register: None,
         };
-        Self { pipeline, plan, scope, now, next, notes: BTreeMap::new() }
+        Self { view, plan, scope, now, next, notes: BTreeMap::new() }
     }
 
     /// Makes the registry's zones: children first, then the parent with the DS records of what its children serve.
@@ -109,6 +115,7 @@ impl<'a> Run<'a> {
         if let Some(export) = self.export(registry) {
             self.next.report.compiled = true;
             self.next.report.notes = export.notes;
+            self.next.register = Some(export.register);
             self.next.compiled = Some(export.account);
             contents.extend(export.zones);
         }
@@ -139,8 +146,8 @@ impl<'a> Run<'a> {
 
     /// The export's content, if it has to be looked at and is not what the zones were made from.
     fn export(&mut self, plan: &RegistryPlan) -> Option<registry::Export> {
-        let applied = self.pipeline.press.saved().compiled.as_ref();
-        let live = &self.pipeline.live;
+        let applied = self.view.compiled.as_ref();
+        let live = &self.view.live;
         let complete = applied.is_some() && zones_of(applied).all(|apex| live.contains_key(&apex));
         let asked = match self.scope {
             Scope::Start | Scope::All => true,
@@ -156,7 +163,8 @@ impl<'a> Run<'a> {
                 self.next.report.warnings.extend(inputs.passed_over.iter().cloned());
             }
             let same = applied.is_some_and(|compiled| compiled.inputs == inputs.digest);
-            if complete && same { Ok(None) } else { registry::compile(plan, inputs, self.now, applied, live).map(Some) }
+            let orders = self.view.orders.as_ref().map_err(Clone::clone)?;
+            if complete && same { Ok(None) } else { registry::compile(plan, inputs, orders, self.now, applied, live).map(Some) }
         });
         match result {
             Ok(export) => {
@@ -181,9 +189,9 @@ impl<'a> Run<'a> {
             children.iter().filter_map(|apex| Some((apex.clone(), live.get(apex)?.ds.clone()))).collect()
         };
         let wanted = ds(&self.next.live);
-        let records = match (fresh, self.pipeline.live.get(parent)) {
+        let records = match (fresh, self.view.live.get(parent)) {
             (Some(records), _) => records,
-            (None, Some(live)) if wanted != ds(&self.pipeline.live) => {
+            (None, Some(live)) if wanted != ds(&self.view.live) => {
                 let mut records = live.zone.records();
                 content::strip(&mut records, parent.as_ref());
                 content::strip_digest(&mut records, parent.as_ref());
@@ -235,12 +243,12 @@ impl<'a> Run<'a> {
     /// `None` when the zone is not asked for.
     fn make_file(&self, file: &FilePlan, threads: usize) -> Option<Outcome> {
         let mut damage = None;
-        let before = self.pipeline.live.get(&file.apex);
+        let before = self.view.live.get(&file.apex);
         let is_changed = before.and_then(|before| before.saved.as_ref()).is_some_and(|saved| saved.changed);
         let is_kept = file.policy.is_some() || file.is_kept || file.is_dynamic || is_changed;
         let zonemd = self.plan.zonemd(&file.apex);
         if *self.scope == Scope::Start && !is_kept {
-            let (live, what) = image::of_files(file, self.pipeline.press.journal());
+            let (live, what) = image::of_files(file, &self.view.journal);
             if let Some(live) = live.filter(|live| zonemd == Zonemd::Off || live.proven) {
                 let notes = live.notes.clone();
                 return Some(Ok((Some(Made { live, why: Why::Image, change: None }), notes)));
@@ -258,7 +266,7 @@ impl<'a> Run<'a> {
                     "its versions cannot be read back, and '{}' is older: bring back the state from a backup, or, to go on from the file, remove \
                      '{}/zones/{}.*.snapshot' and start again",
                     file.file.display(),
-                    self.pipeline.press.journal().folder().display(),
+                    &self.view.journal.folder().display(),
                     stem(file.apex.as_ref()),
                 )));
             }
@@ -289,7 +297,7 @@ impl<'a> Run<'a> {
                 }
             }
             Scope::Timer => {
-                let refresh_at = self.pipeline.live.get(&file.apex)?.refresh_at?;
+                let refresh_at = self.view.live.get(&file.apex)?.refresh_at?;
                 if refresh_at > self.now {
                     return None;
                 }
@@ -360,17 +368,17 @@ impl<'a> Run<'a> {
 
     /// True for a zone that was served once, and of which nothing could be read back.
     fn is_lost(&self, apex: &Name) -> bool {
-        self.pipeline.lost.contains(&stem(apex.as_ref()))
+        self.view.lost.contains(&stem(apex.as_ref()))
     }
 
     fn make(&self, task: Task<'_>) -> Outcome {
         let Task { apex, content, serials, is_kept, policy, rsa_bits, threads } = task;
-        let before = self.pipeline.live.get(&apex);
+        let before = self.view.live.get(&apex);
         if content.is_none() && before.is_none() {
             return Err("there is nothing to make the zone from".into());
         }
-        let last_serial = self.pipeline.serials.get(&stem(apex.as_ref())).copied();
-        let last_serial = last_serial.or_else(|| self.pipeline.press.last_serial(&apex).filter(|_| before.is_none()));
+        let last_serial = self.view.serials.get(&stem(apex.as_ref())).copied();
+        let last_serial = last_serial.or_else(|| publish::last_serial(&self.view.journal, &apex).filter(|_| before.is_none()));
         let past = match before {
             Some(before) if !before.signing.is_empty() => Past::Signed,
             Some(_) => Past::Known,
@@ -387,11 +395,11 @@ impl<'a> Run<'a> {
             (None, _) => before.map(|before| before.notes.clone()).unwrap_or_default(),
         };
         notes.extend(of_content.iter().cloned());
-        let journal = self.pipeline.press.journal();
+        let journal = &*self.view.journal;
         let made = match content {
             Some(records) if !is_kept => make::as_they_stand(records, apex.as_ref(), before),
             content => {
-                let has_log = self.pipeline.press.has_log(&apex);
+                let has_log = self.view.logged.contains(&apex);
                 make::make(Job { apex, content, before, last_serial, serials, has_log, signing }, journal, self.now)
             }
         };
@@ -429,7 +437,7 @@ impl<'a> Run<'a> {
             next.live.insert(apex, live);
             return;
         }
-        let from = self.pipeline.live.get(&apex).map(|before| before.zone.serial());
+        let from = self.view.live.get(&apex).map(|before| before.zone.serial());
         let to = live.zone.serial();
         if let Some(from) = from
             && !to.is_newer_than(from)

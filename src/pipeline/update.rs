@@ -99,7 +99,7 @@ impl Pipeline {
 }
 
 /// The change with the zone's SOA on both sides, the new one with this serial.
-fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeError> {
+pub(super) fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeError> {
     let apex = zone.apex();
     let at_apex = zone.records_at(apex);
     let is_soa = |record: &crate::dns::Record<'_>| record.rtype == Rtype::SOA;

@@ -5,6 +5,7 @@ mod key_ds;
 mod key_generate;
 mod key_list;
 mod online;
+mod order;
 mod server_reload;
 mod server_stats;
 mod server_status;
@@ -60,6 +61,9 @@ enum Noun {
     /// See and steer the daemon.
     #[command(subcommand)]
     Server(Server),
+    /// Suspend, cancel and restore names by order.
+    #[command(subcommand)]
+    Order(order::Verb),
     /// Work on configuration files.
     #[command(subcommand)]
     Config(Config),
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
             Server::Reload(args) => server_reload::run(&args),
             Server::Stop(args) => server_stop::run(&args),
         },
+        Noun::Order(verb) => order::run(&verb),
         Noun::Config(verb) => match verb {
             Config::Check(args) => config_check::run(&args),
         },

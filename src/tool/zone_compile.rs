@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::Failure;
 use crate::compile::{
-    Compiled, CompiledZone, DelegatedStats, HostOutcome, HostResult, Infrastructure, Mode, Outcome, Policy, Profile, Prohibited,
+    Compiled, CompiledZone, DelegatedStats, HostOutcome, HostResult, Infrastructure, Mode, Notice, Outcome, Policy, Profile, Prohibited,
     SecondLevels, Ttls, Verdict,
 };
 use crate::disk;
@@ -199,7 +199,7 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
             DelegatedStats::parse(&text).map_err(|error| usage(&path, &error))?
         }
     };
-    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default() })
+    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default(), notice: Notice::default() })
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use saola::compile::{
-    Compiled, DelegatedStats, HostResult, Infrastructure, Live, Policy, Profile, Prohibited, SecondLevels, Ttls, ZoneId, compile,
+    Compiled, DelegatedStats, HostResult, Infrastructure, Live, Notice, Policy, Profile, Prohibited, SecondLevels, Ttls, ZoneId, compile,
 };
 use saola::dns::idn::Repertoire;
 use saola::dns::{Rtype, UnixTime, master};
@@ -175,6 +175,7 @@ impl Rules {
             idn,
             delegated: DelegatedStats::parse(&read("example-export/delegated-test.txt")).expect("blocks"),
             ttls: Ttls::default(),
+            notice: Notice::default(),
         };
         Self { policy, orders: Orders::none(), at: NOW.into(), live: None }
     }

@@ -1,11 +1,11 @@
 //! A disk in memory that can be full, fail, or lose power: what was not synced is then there by pages, in any order, or not.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use saola::journal::{Octets, Store};
+use saola::disk::{Octets, Store};
 
 /// Octets that are on the disk whole or not at all; small, so that small files have many.
 pub const PAGE: usize = 64;
@@ -23,6 +23,8 @@ struct State {
     name: Option<usize>,
     durable_name: Option<usize>,
     faults: Faults,
+    /// Operations until the power goes; several disks may have it from one place.
+    power: Rc<Cell<Option<usize>>>,
     n_writes: usize,
 }
 
@@ -78,14 +80,29 @@ impl Disk {
         self.state.borrow().n_writes
     }
 
+    /// The same disk, in the machine of another one.
+    pub fn moved_beside(self, other: &Self) -> Self {
+        let power = Rc::clone(&other.state.borrow().power);
+        self.state.borrow_mut().power = power;
+        self
+    }
+
     /// What goes wrong from now on.
     pub fn set_faults(&self, faults: Faults) {
-        self.state.borrow_mut().faults = faults;
+        let mut state = self.state.borrow_mut();
+        state.power.set(faults.power);
+        state.faults = faults;
+    }
+
+    /// Another disk in the same machine: the power goes for both.
+    pub fn beside(&self) -> Self {
+        let power = Rc::clone(&self.state.borrow().power);
+        Self { state: Rc::new(RefCell::new(State { power, ..State::default() })) }
     }
 
     /// After how many operations there is no power.
     pub fn power(&self) -> Option<usize> {
-        self.state.borrow().faults.power
+        self.state.borrow().power.get()
     }
 
     /// True if there is no power.
@@ -95,7 +112,9 @@ impl Disk {
 
     /// A disk with the same contents and a life of its own.
     pub fn copy(&self) -> Self {
-        Self { state: Rc::new(RefCell::new(self.state.borrow().clone())) }
+        let mut state = self.state.borrow().clone();
+        state.power = Rc::new(Cell::new(state.power.get()));
+        Self { state: Rc::new(RefCell::new(state)) }
     }
 
     /// The disk after a power cut. `below` gives any number below another one. Each page and the length are of any moment since the last sync; a
@@ -126,10 +145,10 @@ impl Disk {
 impl State {
     /// One more operation, if there is power.
     fn operate(&mut self) -> io::Result<()> {
-        match &mut self.faults.power {
+        match self.power.get() {
             Some(0) => Err(io::Error::other("no power")),
             Some(n) => {
-                *n -= 1;
+                self.power.set(Some(n - 1));
                 Ok(())
             }
             None => Ok(()),

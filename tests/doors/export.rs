@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use saola::compile::{DelegatedStats, Infrastructure, Policy, Profile, Prohibited, SecondLevels, Ttls, compile};
+use saola::compile::{DelegatedStats, Infrastructure, Notice, Policy, Profile, Prohibited, SecondLevels, Ttls, compile};
 use saola::dns::Serial;
 use saola::dns::idn::Repertoire;
 use saola::orders::Orders;
@@ -129,6 +129,7 @@ fn policy() -> &'static Policy {
             idn,
             delegated: DelegatedStats::parse(&read("example-export/delegated-test.txt")).expect("the example's data"),
             ttls: Ttls::default(),
+            notice: Notice::default(),
         }
     })
 }

@@ -266,6 +266,24 @@ impl Doors for Closed {
     fn zone_dump(&self, zone: &str, out: &mut dyn Write) -> Result<(), DumpError> {
         Ok(writeln!(out, "{zone}")?)
     }
+    fn order_file(&self, _: Vec<saola::orders::Filing>) -> Result<Value, String> {
+        Err(String::new())
+    }
+    fn order_impact(&self, _: String) -> Result<Value, String> {
+        Err(String::new())
+    }
+    fn order_list(&self, _: Option<String>, _: bool) -> Result<Value, String> {
+        Err(String::new())
+    }
+    fn order_show(&self, _: String) -> Result<Value, String> {
+        Err(String::new())
+    }
+    fn order_report(&self) -> Result<Value, String> {
+        Err(String::new())
+    }
+    fn order_note(&self, _: String, _: Option<String>, _: Option<String>) -> Result<Value, String> {
+        Err(String::new())
+    }
     fn key_list(&self) -> Result<Value, String> {
         Ok(json!([]))
     }

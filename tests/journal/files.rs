@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use saola::disk::Place;
 use saola::dns::Serial;
-use saola::journal::{Bounds, Diffs, Fault, Journal, Place};
+use saola::journal::{Bounds, Diffs, Fault, Journal};
 
 use super::{all, change, expected, filled, name, published};
 

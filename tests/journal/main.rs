@@ -3,12 +3,14 @@
 #[path = "../doors/disk.rs"]
 mod disk;
 mod files;
+mod ledger;
 mod octets;
 mod power;
 
+use saola::disk::Store;
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, Serial, UnixTime};
-use saola::journal::{Diffs, Step, Steps, Store};
+use saola::journal::{Diffs, Step, Steps};
 use saola::zone::Diff;
 
 /// A change as the tests compare it: serials, and all that goes and comes.

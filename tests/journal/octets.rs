@@ -1,7 +1,8 @@
 //! Logs that are cut, flipped, reordered; and what is asked of a good one.
 
+use saola::disk::Store;
 use saola::dns::Serial;
-use saola::journal::{Bounds, Diffs, DiffsError, Fault, Store};
+use saola::journal::{Bounds, Diffs, DiffsError, Fault};
 
 use super::disk::{Disk, Faults};
 use super::{all, change, expected, filled, name, published};
@@ -132,7 +133,7 @@ fn damage_while_open_is_seen_by_its_reader() {
     let mut steps = diffs.range(Serial(1)).expect("there");
     // Over a new file it would not be seen: the open one is damaged.
     let file = disk.open().expect("there");
-    saola::journal::Octets::write_at(&file, b"?", places[3] as u64 + 70).expect("written");
+    saola::disk::Octets::write_at(&file, b"?", places[3] as u64 + 70).expect("written");
     let serials: Vec<Option<u32>> = steps.by_ref().map(|step| step.ok().map(|step| step.to.0)).collect();
     assert_eq!(serials, [Some(2), Some(3), Some(4), None]);
     assert!(steps.next().is_none());

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::super::records::Input;
-use super::place::Octets;
 use super::scan::{Chain, Entry, Span};
 use super::steps::Steps;
+use crate::disk::Octets;
 use crate::dns::Serial;
 
 /// The changes of one zone as they were at one moment. Neither appending nor trimming changes what is read here.

@@ -14,7 +14,6 @@
 
 mod frame;
 mod log;
-mod place;
 mod scan;
 mod steps;
 
@@ -27,13 +26,14 @@ use data_encoding::HEXLOWER;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::records::InputError;
+use crate::disk::{Octets, Place, Store};
 use crate::dns::{Name, NameRef, Serial, UnixTime};
 use crate::zone::Diff;
 use frame::{Front, Link};
 use scan::{Chain, Entry, Span};
 
 pub use log::Log;
-pub use place::{Octets, Place, Store};
+
 pub use steps::{Step, StepRecords, Steps};
 
 /// The log of one zone, open for one writer and any number of readers. In memory: 40 octets an entry.

@@ -13,7 +13,7 @@ use memchr::memmem;
 use super::super::records::{Input, InputError};
 use super::Fault;
 use super::frame::{self, Id, Link};
-use super::place::Octets;
+use crate::disk::Octets;
 use crate::dns::{Name, NameRef, Serial};
 
 /// A log as it was read: its file and what is known of it.

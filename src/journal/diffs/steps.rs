@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::super::records::{Ahead, Input, InputError};
 use super::frame::{self, Front, Id, Link, Sum};
-use super::place::Octets;
 use super::scan::Span;
 use super::{DiffsError, Fault};
+use crate::disk::Octets;
 use crate::dns::{Name, Records, Serial, UnixTime};
 use crate::zone::Diff;
 

@@ -22,7 +22,7 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
 ///
 /// # Errors
 /// As [`replace`]; when only the folder could not be synced, the new file is there.
-pub(super) fn replace_open(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
+pub fn replace_open(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
     put(path, mode, write, |file, new| {
         file.sync_all()?;
         std::fs::rename(new, path)?;
@@ -136,7 +136,7 @@ impl Batch {
 ///
 /// # Errors
 /// Of the file system.
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::super::durable;
+use super::durable;
 
 /// A place that holds one file, or none.
 pub trait Store {

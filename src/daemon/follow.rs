@@ -1,0 +1,399 @@
+//! Follows orders once they are in force here: writes down what becomes of them, sees which secondaries serve them, and tells the registry's database.
+//!
+//! A thread of its own: nobody who files an order waits for any of this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::config;
+use crate::disk;
+use crate::dns::{Name, Serial, UnixTime};
+use crate::orders::{Chain, Due, Event, Order, Orders, Record, What, due};
+use crate::pipeline::MAX_DATA;
+use crate::transfer::notify::Status;
+use crate::transport::Notifier;
+
+/// An order that is in force, or is in the ledger for later.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Its id.
+    pub order_id: String,
+    /// Its line in the ledger, and the line's SHA-256.
+    pub line: (u64, String),
+    /// What it does.
+    pub kind: &'static str,
+    /// The name.
+    pub domain: String,
+    /// It is in force.
+    pub is_published: bool,
+    /// The zone that changed, with its serials.
+    pub zone: Option<(Name, Option<Serial>, Serial)>,
+    /// When it was taken in.
+    pub taken: Instant,
+    /// How long it took to be in force.
+    pub took: Duration,
+}
+
+/// The record of orders, and those that are on their way.
+pub struct Follower {
+    told: Mutex<Vec<Told>>,
+    bell: Condvar,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    record: Record,
+    /// `None` where it cannot be written.
+    file: Option<File>,
+    outbox: PathBuf,
+    deadline: Duration,
+    waiting: Vec<Waiting>,
+    /// Acknowledgements that nobody has taken yet, by file: order and state.
+    open: BTreeMap<String, (String, String)>,
+    published: Histogram,
+    everywhere: Histogram,
+}
+
+/// An order that secondaries do not all serve yet.
+struct Waiting {
+    told: Told,
+    seen: Vec<SocketAddr>,
+    is_late: bool,
+}
+
+/// How many orders took up to so many milliseconds; the last counts all others.
+#[derive(Default)]
+struct Histogram {
+    counts: [u64; STEPS.len() + 1],
+    sum_us: u64,
+}
+
+/// Milliseconds. Our choice: around what is wanted (2 to 15) and what secondaries take.
+const STEPS: [u64; 12] = [1, 2, 3, 5, 10, 15, 50, 100, 500, 1000, 10_000, 60_000];
+
+/// How often secondaries are looked at while any is waited for, and the outbox otherwise. Our choice.
+const SOON: Duration = Duration::from_millis(20);
+const NOW_AND_THEN: Duration = Duration::from_secs(2);
+
+impl Histogram {
+    fn add(&mut self, took: Duration) {
+        let place = STEPS.iter().position(|&most| took.as_micros() as u64 <= most * 1000).unwrap_or(STEPS.len());
+        self.counts[place] += 1;
+        self.sum_us += took.as_micros() as u64;
+    }
+
+    fn shown(&self) -> Value {
+        let steps = STEPS.iter().map(|most| format!("to_{most}_ms")).chain([format!("over_{}_ms", STEPS[STEPS.len() - 1])]);
+        let mut value: serde_json::Map<String, Value> = steps.zip(self.counts).map(|(step, n)| (step, n.into())).collect();
+        value.insert("count".into(), self.counts.iter().sum::<u64>().into());
+        value.insert("sum_us".into(), self.sum_us.into());
+        Value::Object(value)
+    }
+}
+
+impl Follower {
+    /// Reads the record in the folder of state.
+    pub fn open(config: &config::Config) -> Self {
+        let mut inner = Inner {
+            record: Record::default(),
+            file: None,
+            outbox: config.orders.outbox.clone(),
+            deadline: config.orders.deadline,
+            waiting: Vec::new(),
+            open: BTreeMap::new(),
+            published: Histogram::default(),
+            everywhere: Histogram::default(),
+        };
+        if config.registry.is_some() {
+            let path = config.server.state.join("orders/record.jsonl");
+            match inner.open_record(&path) {
+                Ok(()) => {}
+                Err(error) => log::error!("what becomes of orders is not written down, '{}': {error}", path.display()),
+            }
+            inner.open_outbox();
+        }
+        Self { told: Mutex::default(), bell: Condvar::new(), inner: Mutex::new(inner) }
+    }
+
+    /// Follows orders for as long as the process lives. Call it in a thread.
+    pub fn work(&self, notifier: &Notifier) {
+        loop {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.is_empty() {
+                let most = if self.inner().waiting.is_empty() { NOW_AND_THEN } else { SOON };
+                told = self.bell.wait_timeout(told, most).unwrap_or_else(PoisonError::into_inner).0;
+            }
+            let orders = std::mem::take(&mut *told);
+            drop(told);
+            let mut inner = self.inner();
+            inner.take(orders);
+            inner.look(notifier);
+            inner.look_into_outbox();
+        }
+    }
+
+    /// Follows these from now on. Costs next to nothing.
+    pub fn follow(&self, orders: Vec<Told>) {
+        if !orders.is_empty() {
+            self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
+            self.bell.notify_one();
+        }
+    }
+
+    /// Writes down what a person says of an order; durable when this returns.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub fn note(&self, order_id: &str, what: What) -> Result<(), String> {
+        self.inner().write(vec![(order_id.to_owned(), what)])
+    }
+
+    /// What became of an order.
+    pub fn of(&self, order_id: &str) -> Value {
+        self.inner()
+            .record
+            .of(order_id)
+            .iter()
+            .map(|event| {
+                let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+                value.as_object_mut().map(|fields| (fields.remove("prev_sha256"), fields.remove("order_id")));
+                value
+            })
+            .collect()
+    }
+
+    /// What persons should do, and what waits.
+    pub fn due(&self, orders: &Orders, now: UnixTime) -> (Vec<Due>, usize) {
+        let inner = self.inner();
+        (due(orders, &inner.record, now), inner.open.len())
+    }
+
+    /// The orders of a ledger that are in force, or were, and of which that is not written down; and those of which nothing is.
+    pub fn untold<'a>(&self, orders: &'a Orders, now: UnixTime) -> Vec<&'a Order> {
+        let inner = self.inner();
+        let is_untold = |order: &&Order| {
+            let events = inner.record.of(&order.order_id);
+            events.is_empty() || order.effective_at <= now && !is_published(events)
+        };
+        orders.all().iter().filter(is_untold).collect()
+    }
+
+    /// The newest line of the ledger that is known to have been accepted.
+    pub fn newest(&self) -> Option<Chain> {
+        let inner = self.inner();
+        let (seq, sha256) = inner.record.newest()?;
+        Some(Chain { seq, sha256: sha256.to_owned() })
+    }
+
+    /// The newest serial of each zone that orders were published with.
+    pub fn serials(&self) -> BTreeMap<Name, Serial> {
+        let inner = self.inner();
+        let mut serials = BTreeMap::new();
+        for (zone, serial) in inner.record.serials() {
+            let Ok(zone) = Name::parse(zone) else { continue };
+            let newest = serials.entry(zone).or_insert(serial);
+            *newest = if serial.is_newer_than(*newest) { serial } else { *newest };
+        }
+        serials
+    }
+
+    /// How long orders took.
+    pub fn stats(&self) -> Value {
+        let inner = self.inner();
+        json!({
+            "published": inner.published.shown(), "everywhere": inner.everywhere.shown(),
+            "waiting_for_secondaries": inner.waiting.len(), "open_acknowledgements": inner.open.len(),
+        })
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_published(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event.what, What::Published { .. }))
+}
+
+impl Inner {
+    fn open_record(&mut self, path: &Path) -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            disk::make_folder(folder)?;
+        }
+        let text = match disk::read(path, MAX_DATA) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let (record, good, wrong) = Record::read(&text);
+        if let Some(what) = wrong {
+            // Nothing is in force by it; what cannot be read any more is kept for who wants to look.
+            let aside = path.with_extension("jsonl.damaged");
+            log::warn!("'{}': {what}; what is before goes on, the whole of it is put aside as '{}'", path.display(), aside.display());
+            disk::replace(&aside, 0o640, |out| out.write_all(&text))?;
+            disk::replace(path, 0o640, |out| out.write_all(&text[..good]))?;
+        }
+        self.record = record;
+        self.file = Some(OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?);
+        Ok(())
+    }
+
+    fn open_outbox(&mut self) {
+        if let Err(error) = disk::make_folder(&self.outbox) {
+            log::error!("the registry's database is not told of orders, '{}': {error}", self.outbox.display());
+            return;
+        }
+        for entry in std::fs::read_dir(&self.outbox).into_iter().flatten().flatten() {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let told = disk::read(&entry.path(), MAX_DATA).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+            let field = |key: &str| Some(told.as_ref()?.get(key)?.as_str()?.to_owned());
+            if let (true, Some(id), Some(state)) = (file.ends_with(".json"), field("order_id"), field("state")) {
+                self.open.insert(file, (id, state));
+            }
+        }
+    }
+
+    /// Adds events and makes them durable.
+    fn write(&mut self, events: Vec<(String, What)>) -> Result<(), String> {
+        let now = UnixTime::now();
+        let mut lines = Vec::new();
+        for (id, what) in events {
+            lines.extend_from_slice(&self.record.add(now, &id, what));
+        }
+        let Some(file) = &mut self.file else { return Err("the record of orders cannot be written".into()) };
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let written = file.write_all(&lines).and_then(|()| file.sync_data());
+        written.map_err(|error| {
+            // A line that is there in part would hide all behind it; the next start begins where it was whole.
+            self.file = None;
+            let what = format!("what becomes of orders is not written down until the next start: {error}");
+            log::error!("{what}");
+            what
+        })
+    }
+
+    /// Writes down orders that were taken in or came in force.
+    fn take(&mut self, orders: Vec<Told>) {
+        let mut events = Vec::new();
+        for told in &orders {
+            let is_new = self.record.of(&told.order_id).is_empty();
+            if is_new {
+                events.push((told.order_id.clone(), What::Accepted { seq: told.line.0, sha256: told.line.1.clone() }));
+            }
+            if told.is_published && !is_published(self.record.of(&told.order_id)) {
+                let (zone, before, after) = match &told.zone {
+                    Some((zone, before, after)) => (Some(zone.to_string()), before.map(|serial| serial.0), Some(after.0)),
+                    None => (None, None, None),
+                };
+                events.push((
+                    told.order_id.clone(),
+                    What::Published { zone, serial_before: before, serial_after: after, ms: told.took.as_millis() as u64 },
+                ));
+                self.published.add(told.took);
+            }
+        }
+        // What is wrong has been said.
+        let _ = self.write(events);
+        for told in &orders {
+            self.tell(told, if told.is_published { "published" } else { "accepted" });
+        }
+        let waits = |told: &Told| told.is_published && told.zone.is_some();
+        self.waiting.extend(orders.into_iter().filter(waits).map(|told| Waiting { told, seen: Vec::new(), is_late: false }));
+    }
+
+    /// Looks which secondaries serve what they should.
+    fn look(&mut self, notifier: &Notifier) {
+        let zones: BTreeSet<Name> = self.waiting.iter().filter_map(|waiting| Some(waiting.told.zone.as_ref()?.0.clone())).collect();
+        if zones.is_empty() {
+            return;
+        }
+        let statuses: BTreeMap<Name, Vec<Status>> = zones.into_iter().map(|zone| (zone.clone(), notifier.status(Some(zone)))).collect();
+        let (mut events, mut done) = (Vec::new(), Vec::new());
+        let deadline = self.deadline;
+        self.waiting.retain_mut(|waiting| {
+            let Some((zone, _, serial)) = &waiting.told.zone else { return false };
+            let (id, age) = (&waiting.told.order_id, waiting.told.taken.elapsed());
+            let secondaries = statuses.get(zone).map_or(&[][..], Vec::as_slice);
+            let mut missing = Vec::new();
+            for status in secondaries {
+                match status.seen {
+                    Some((seen, _)) if !serial.is_newer_than(seen) => {
+                        if !waiting.seen.contains(&status.address) {
+                            waiting.seen.push(status.address);
+                            let what = What::Secondary { server: status.address.to_string(), serial: seen.0, ms: age.as_millis() as u64 };
+                            events.push((id.clone(), what));
+                        }
+                    }
+                    _ => missing.push(status.address.to_string()),
+                }
+            }
+            if missing.is_empty() {
+                if !secondaries.is_empty() {
+                    events.push((id.clone(), What::Everywhere { ms: age.as_millis() as u64 }));
+                }
+                done.push((waiting.told.clone(), age, !secondaries.is_empty()));
+                return false;
+            }
+            if age > deadline && !waiting.is_late {
+                waiting.is_late = true;
+                log::error!(
+                    "[{zone}] order {id} of '{}' is not in force everywhere after {} s, without: {}",
+                    waiting.told.domain,
+                    age.as_secs(),
+                    missing.join(", ")
+                );
+                events.push((id.clone(), What::Late { servers: missing }));
+            }
+            true
+        });
+        let _ = self.write(events);
+        for (told, age, has_secondaries) in done {
+            if has_secondaries {
+                self.everywhere.add(age);
+                self.tell(&told, "everywhere");
+            }
+        }
+    }
+
+    /// Puts an acknowledgement in the outbox. The other side takes the file away when it has it.
+    fn tell(&mut self, told: &Told, state: &str) {
+        let step = match state {
+            "accepted" => 1,
+            "published" => 2,
+            _ => 3,
+        };
+        let file = format!("{:010}-{step}-{state}.json", told.line.0);
+        let zone = told.zone.as_ref();
+        let text = json!({
+            "order_id": told.order_id, "seq": told.line.0, "type": told.kind, "domain": told.domain, "state": state,
+            "zone": zone.map(|(zone, ..)| zone.to_string()), "serial": zone.map(|(_, _, serial)| serial.0), "at": UnixTime::now().to_string(),
+        });
+        match disk::replace(&self.outbox.join(&file), 0o640, |out| writeln!(out, "{text}")) {
+            Ok(()) => _ = self.open.insert(file, (told.order_id.clone(), state.to_owned())),
+            Err(error) => log::error!(
+                "the registry's database is not told that order {} is {state}, '{}': {error}",
+                told.order_id,
+                self.outbox.display()
+            ),
+        }
+    }
+
+    /// Sees which acknowledgements were taken.
+    fn look_into_outbox(&mut self) {
+        let outbox = &self.outbox;
+        let is_gone = |file: &String| outbox.join(file).symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let gone: Vec<String> = self.open.keys().filter(|file| is_gone(file)).cloned().collect();
+        let events = gone.iter().filter_map(|file| self.open.remove(file)).map(|(id, state)| (id, What::Acknowledged { state })).collect();
+        let _ = self.write(events);
+    }
+}

@@ -1,0 +1,262 @@
+//! Orders as an operator files them: in force at once, and for good.
+
+use std::process::{Command, Output};
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType;
+use serde_json::Value;
+
+use super::house::House;
+
+const LEDGERS: [&str; 2] = ["var/orders/ledger.jsonl", "var/orders-copy/ledger.jsonl"];
+
+/// The arguments of an order.
+fn order<'a>(kind: &'a str, name: &'a str, ground: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let common =
+        ["order", kind, name, "--ground", ground, "--authority", "A05", "--evidence", "CV-1", "--operator", "op1", "--approver", "op2"];
+    common.into_iter().chain(more.iter().copied()).collect()
+}
+
+fn suspend<'a>(name: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    order("suspend", name, "INVESTIGATION", more)
+}
+
+fn restore<'a>(name: &'a str, of: &'a str) -> Vec<&'a str> {
+    order("restore", name, "RESTORE_13_4", &["--refers-to", of])
+}
+
+/// What `saola order verify` says of ledgers.
+fn verify(house: &House, ledgers: &[&str]) -> Output {
+    let paths = ledgers.iter().map(|ledger| house.path(ledger));
+    Command::new(env!("CARGO_BIN_EXE_saola")).args(["order", "verify"]).args(paths).output().expect("run")
+}
+
+/// True if the name is delegated.
+fn is_there(house: &House, name: &str) -> bool {
+    let answer = house.ask(name, RecordType::NS);
+    match answer.metadata.response_code {
+        ResponseCode::NoError => !answer.authorities.is_empty() && !answer.metadata.authoritative,
+        ResponseCode::NXDomain => false,
+        other => panic!("{name}: {other}"),
+    }
+}
+
+#[test]
+fn an_order_is_in_force_at_once_and_for_good() {
+    let mut house = House::with_export("");
+    house.start();
+    let before = house.serial("vn");
+    assert!(is_there(&house, "vidu-congty.vn"));
+    let text = house.tool_ok(&suspend("Vidu-Congty.vn.", &["--id", "T-1"]));
+    assert!(text.starts_with(&format!("order T-1, published: vidu-congty.vn in vn., serial {before} -> {}, ", before + 1)), "{text}");
+    assert!(text.contains("caches may keep what was there until "), "{text}");
+    assert!(!is_there(&house, "vidu-congty.vn") && house.serial("vn") == before + 1);
+    // Again is no change; another body is refused.
+    assert!(house.tool_ok(&suspend("vidu-congty.vn", &["--id", "T-1"])).starts_with("order T-1, known"));
+    house.tool_refuses(&suspend("vidu-congty.vn", &["--id", "T-1", "--document", "7"]), "ORDER_ID_TAKEN");
+    house.tool_refuses(&suspend("com.vn", &[]), "PROTECTED_NAME");
+    house.tool_refuses(&suspend("*.vidu-congty.vn", &[]), "BAD_ORDER_NAME");
+    house.tool_refuses(&restore("vidu-congty.vn", "T-9"), "NOTHING_TO_RESTORE");
+    assert_eq!(house.serial("vn"), before + 1);
+    // A second order: the name is there again when both have ended.
+    house.tool_ok(&suspend("vidu-congty.vn", &["--id", "T-2"]));
+    assert!(house.tool_ok(&restore("vidu-congty.vn", "T-1")).contains("in force"));
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "list", "vidu-congty.vn", "--all", "--json"])).expect("JSON");
+    let states: Vec<&str> = shown.as_array().expect("a list").iter().filter_map(|order| order["state"].as_str()).collect();
+    assert_eq!(states, ["restored", "in force", "restore"]);
+    // Whatever is made anew, and whatever is gone but for the ledger.
+    for touched in ["zones/infrastructure.toml", "zones/second-level.toml"] {
+        house.write(touched, &(house.read(touched) + "\n"));
+        house.tool_ok(&["server", "reload"]);
+        assert!(!is_there(&house, "vidu-congty.vn"), "{touched}");
+    }
+    house.stop();
+    house.start();
+    assert!(house.read("out").contains("resumed, nothing was compiled or signed"), "{}", house.read("out"));
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    let serial = house.serial("vn");
+    house.kill();
+    for gone in ["var/state", "var/state.amendments", "var/images", "var/journal"] {
+        let path = house.path(gone);
+        let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+    house.start();
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    assert!(house.serial("vn") > serial);
+    let text = house.tool_ok(&restore("vidu-congty.vn", "T-2"));
+    assert!(text.contains("published"), "{text}");
+    assert!(is_there(&house, "vidu-congty.vn"));
+    let said = verify(&house, &LEDGERS);
+    assert!(said.status.success() && String::from_utf8_lossy(&said.stdout).matches("11 lines, whole").count() == 2, "{said:?}");
+}
+
+#[test]
+fn an_order_begins_and_ends_by_itself() {
+    let mut house = House::with_export("");
+    house.start();
+    let at = |secs: u64| saola::dns::UnixTime(saola::dns::UnixTime::now().0 + secs).to_string();
+    let (begin, end) = (at(2), at(4));
+    let text = house.tool_ok(&suspend("vidu-congty.vn", &["--id", "T-1", "--effective-at", &begin, "--expires-at", &end]));
+    assert!(text.contains("order T-1, accepted") && text.contains(&format!("it holds from {begin} on")), "{text}");
+    assert!(is_there(&house, "vidu-congty.vn"));
+    house.wait_for("[vn.] publish");
+    let wait = |is_wanted: bool| {
+        for _ in 0..600 {
+            if is_there(&house, "vidu-congty.vn") == is_wanted {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("it did not come about");
+    };
+    wait(false);
+    wait(true);
+    // The ledger says how it ended.
+    house.wait_for("1 suspension expired");
+    let shown = house.tool_ok(&["order", "list", "vidu-congty.vn", "--all", "--json"]);
+    assert!(shown.contains("expiry of T-1") && shown.contains("\"refers_to\": \"T-1\""), "{shown}");
+    house.tool_refuses(&restore("vidu-congty.vn", "T-1"), "NOTHING_TO_RESTORE");
+}
+
+#[test]
+fn what_else_breaks_is_shown_first() {
+    let mut house = House::with_export("");
+    house.start();
+    let text = house.tool_ok(&["order", "impact", "chachatreo.vn"]);
+    assert!(text.contains("1 name with hosts at or below chachatreo.vn, 0 with no others") && text.contains("dungchung.vn"), "{text}");
+    // dns-ngoai.example is nobody's here; vidu.com.vn has hosts that others use.
+    let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "impact", "vidu.com.vn", "--json"])).expect("JSON");
+    let names = shown["names"].as_u64().expect("a number");
+    let order = suspend("vidu.com.vn", &["--id", "T-1"]);
+    if names > 0 {
+        house.tool_refuses(&order, "IMPACT");
+    }
+    let text = house.tool_ok(&suspend("vidu.com.vn", &["--id", "T-1", "--accept-impact"]));
+    assert!(text.contains("order T-1, published"), "{text}");
+    assert!(!is_there(&house, "vidu.com.vn"));
+    let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "show", "T-1", "--json"])).expect("JSON");
+    assert_eq!(shown["impact"].as_array().map_or(0, Vec::len) as u64, names);
+    assert_eq!(shown["snapshot"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn many_orders_go_out_together() {
+    let mut house = House::with_export("");
+    house.start();
+    let before = house.serial("vn");
+    let line = |name: &str, id: &str| {
+        format!(
+            r#"{{"order_id":"{id}","type":"suspend","domain":"{name}","authority":"A05","legal_ground":"INVESTIGATION","evidence_ref":"CV","operator":"op1","approver":"op2","accept_impact":true}}"#
+        )
+    };
+    house.write("orders.jsonl", &[line("vidu-congty.vn", "F-1"), line("com.vn", "F-2"), line("tengiucho2.vn", "F-3")].join("\n"));
+    let path = house.path("orders.jsonl");
+    house.tool_refuses(&["order", "file", path.to_str().expect("a path")], "1 of 3 orders refused");
+    assert!(!is_there(&house, "vidu-congty.vn") && !is_there(&house, "tengiucho2.vn"));
+    assert_eq!(house.serial("vn"), before + 1, "one serial for all");
+    // A line that is no order: nothing is filed.
+    house.write("orders.jsonl", &[line("dungchung.vn", "F-4"), "{}".into()].join("\n"));
+    house.tool_refuses(&["order", "file", path.to_str().expect("a path")], "line 2: missing field");
+    assert!(is_there(&house, "dungchung.vn"));
+}
+
+#[test]
+fn what_became_of_an_order_is_written_down() {
+    let mut house = House::with_export("");
+    house.start();
+    house.tool_ok(&suspend("vidu-congty.vn", &["--id", "T-1", "--notice-sent-at", "2026-11-22T00:00:00Z"]));
+    let urgent = [
+        "order",
+        "suspend",
+        "dungchung.vn",
+        "--ground",
+        "INVESTIGATION",
+        "--authority",
+        "A05",
+        "--evidence",
+        "CV-1",
+        "--operator",
+        "op1",
+        "--urgent",
+    ];
+    house.tool_ok(&[&urgent[..], &["--id", "T-2"]].concat());
+    let events = |id: &str| -> Vec<String> {
+        let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "show", id, "--json"])).expect("JSON");
+        shown["record"].as_array().expect("a list").iter().filter_map(|event| Some(event["event"].as_str()?.to_owned())).collect()
+    };
+    let wait = |id: &str, expected: &[&str]| {
+        for _ in 0..1200 {
+            if events(id) == expected {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{id}: {:?}", events(id));
+    };
+    wait("T-1", &["accepted", "published"]);
+    // The other side takes what it was told of the first order.
+    let outbox = house.path("var/outbox");
+    let told: Vec<_> =
+        super::house::files(&outbox).into_iter().filter(|(_, text)| String::from_utf8_lossy(text).contains("\"T-1\"")).collect();
+    assert_eq!(told.len(), 1);
+    let text: Value = serde_json::from_slice(&told[0].1).expect("JSON");
+    assert_eq!((&text["state"], &text["domain"], &text["type"]), (&"published".into(), &"vidu-congty.vn".into(), &"suspend".into()));
+    std::fs::remove_file(&told[0].0).expect("there");
+    wait("T-1", &["accepted", "published", "acknowledged"]);
+    let report = house.tool_ok(&["order", "report"]);
+    assert!(report.contains("APPROVER_MISSING") && report.contains("T-2") && report.contains("NOTICE_MISSING"), "{report}");
+    house.tool_refuses(&["order", "note", "T-2", "--approver", "op1"], "TWO_PERSONS");
+    house.tool_ok(&["order", "note", "T-2", "--approver", "op2"]);
+    house.tool_refuses(&["order", "note", "T-9", "--approver", "op2"], "there is no order");
+    let stats: Value = serde_json::from_str(&house.tool_ok(&["server", "stats", "--json"])).expect("JSON");
+    assert!(stats["orders"]["published"]["count"].as_u64() >= Some(2), "{stats}");
+    house.stop();
+    house.start();
+    assert!(!house.tool_ok(&["order", "report"]).contains("APPROVER_MISSING"));
+    let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "show", "T-1", "--json"])).expect("JSON");
+    assert_eq!(shown["record"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_damaged_copy_is_told_and_put_right() {
+    let mut house = House::with_export("");
+    house.start();
+    house.tool_ok(&suspend("vidu-congty.vn", &[]));
+    house.stop();
+    for copy in LEDGERS {
+        let whole = house.read(copy);
+        house.write(copy, &whole.replacen("A05", "A06", 1));
+        let said = verify(&house, &[copy]);
+        assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains("CHAIN_BROKEN: line 2"), "{said:?}");
+        house.start();
+        let err = house.read("err");
+        assert!(err.contains("CHAIN_BROKEN: line 2") && err.contains("is written anew from the other copy: 8 lines"), "{err}");
+        assert!(!is_there(&house, "vidu-congty.vn"));
+        assert_eq!(house.read(copy), whole);
+        house.stop();
+    }
+}
+
+#[test]
+fn an_order_that_the_zones_have_not_is_carried_out_at_the_start() {
+    let mut house = House::with_export("");
+    house.start();
+    // As after a crash between ledger and zones, or with a state that is older than the ledger.
+    house.stop();
+    let old = ["var/state", "var/state.amendments"].map(|file| (file, std::fs::read(house.path(file)).ok()));
+    house.start();
+    house.tool_ok(&suspend("vidu-congty.vn", &[]));
+    let serial = house.serial("vn");
+    house.kill();
+    for (file, octets) in old {
+        match octets {
+            Some(octets) => std::fs::write(house.path(file), octets).expect("written"),
+            None => _ = std::fs::remove_file(house.path(file)),
+        }
+    }
+    std::fs::remove_dir_all(house.path("var/journal")).expect("there");
+    house.start();
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    assert!(house.serial("vn") >= serial);
+}
