@@ -178,6 +178,7 @@ impl Builder {
             Ok(secondaries) => self.shared.set_secondaries(secondaries),
             Err(error) => log::error!("no zone is had from others, there are no threads for it: {error}"),
         }
+        self.write_ends(UnixTime::now());
         self.read_register();
         let mut next_timer = Instant::now() + TIMER;
         let mut held = None;
@@ -252,6 +253,7 @@ impl Builder {
         self.config = Config { server, limits: self.config.limits.clone(), ..config };
         self.face = face(&self.config, Arc::clone(&self.face.expiry));
         self.clerk = Clerk::new(&self.config.orders);
+        self.shared.follower.configure(&self.config.orders);
         // Listeners stay until a restart, and so does what they need.
         self.tls = self.config.tls.as_ref().map(Acceptor::new).or(self.tls.take());
         let report = self.run(&Scope::All, now)?;
@@ -444,11 +446,7 @@ impl Builder {
             return;
         }
         if is_turn {
-            match self.pipeline.book().write_ends(now) {
-                Ok(0) => {}
-                Ok(n) => log::info!("orders, {} expired", count(n, "suspension")),
-                Err(what) => log::error!("orders, {what}"),
-            }
+            self.write_ends(now);
         }
         let plan = plan::plan(&self.serving);
         let Self { shared, face, access, tls, pipeline, clerk, .. } = self;
@@ -461,14 +459,24 @@ impl Builder {
         };
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok((done, carried)) => {
-                self.carried(&done.carried);
-                done.reply();
+                // What follows on it nobody waits for.
+                let done = done.reply();
+                self.carried(&done);
                 self.carried(&carried);
                 if is_turn {
                     self.tell_follower(&carried, now);
                 }
             }
             Err(_) => log::error!("orders, a fault of the program ended the work, what is served stays; please report it"),
+        }
+    }
+
+    /// Has the ledger say which suspensions have ended by themselves.
+    fn write_ends(&mut self, now: UnixTime) {
+        match self.pipeline.book().write_ends(now) {
+            Ok(0) => {}
+            Ok(n) => log::info!("orders, {} expired", count(n, "suspension")),
+            Err(what) => log::error!("orders, {what}"),
         }
     }
 

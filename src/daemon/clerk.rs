@@ -27,18 +27,19 @@ pub struct Clerk {
 /// What came of some questions.
 pub struct Done {
     /// What was put in force.
-    pub carried: Carried,
+    carried: Carried,
     /// The answers and whom they are for.
     replies: Vec<(Sender<Answer>, Answer)>,
 }
 
 impl Done {
-    /// Gives the answers.
-    pub fn reply(self) {
+    /// Gives the answers, and what was put in force.
+    pub fn reply(self) -> Carried {
         for (reply, answer) in self.replies {
             // Who asked may have gone.
             let _ = reply.send(answer);
         }
+        self.carried
     }
 }
 

@@ -123,6 +123,17 @@ impl Follower {
         Self { told: Mutex::default(), bell: Condvar::new(), inner: Mutex::new(inner) }
     }
 
+    /// Goes by another configuration from now on.
+    pub fn configure(&self, config: &config::Orders) {
+        let mut inner = self.inner();
+        inner.deadline = config.deadline;
+        if inner.outbox != config.outbox {
+            inner.outbox.clone_from(&config.outbox);
+            inner.open.clear();
+            inner.open_outbox();
+        }
+    }
+
     /// Follows orders for as long as the process lives. Call it in a thread.
     pub fn work(&self, notifier: &Notifier) {
         loop {

@@ -187,17 +187,16 @@ impl<S: Store> Ledger<S> {
     /// Takes over the lines of another ledger that continues this one; gives how many.
     ///
     /// # Errors
-    /// Why it does not continue this one, or of the file system.
-    pub fn follow(&mut self, other: &[u8]) -> Result<u64, String> {
-        let orders = Orders::read(other).map_err(|error| error.to_string())?;
+    /// `InvalidData` where it does not continue this one; of the file system otherwise, and then there are orders that this one should have and has not.
+    pub fn follow(&mut self, other: &[u8]) -> io::Result<u64> {
+        let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+        let orders = Orders::read(other).map_err(|error| invalid(error.to_string()))?;
         let other = normal(other, &orders);
         if self.text.starts_with(&other) {
             return Ok(0);
         }
-        let Some(more) = other.strip_prefix(&self.text[..]) else {
-            return Err("CHAIN_BROKEN: it is another ledger than the one in force".into());
-        };
-        self.append(more).map_err(|error| error.to_string())?;
+        let more = other.strip_prefix(&self.text[..]);
+        self.append(more.ok_or_else(|| invalid("CHAIN_BROKEN: it is another ledger than the one in force".into()))?)?;
         let n = orders.chain().seq - self.orders.chain().seq;
         self.orders = orders;
         Ok(n)

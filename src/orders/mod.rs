@@ -9,7 +9,8 @@ mod ledger;
 mod order;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 pub use copies::{Ledger, Opened, Unreadable};
 pub use filing::{Filed, Filing, Refusal, Rules, Standing};
@@ -30,6 +31,8 @@ pub struct Orders {
     by_id: HashMap<String, usize>,
     /// From when orders, by their places, are ended by a restore.
     lifted: HashMap<usize, UnixTime>,
+    /// The moments at which orders begin and suspensions expire, with their places.
+    turns: BTreeMap<UnixTime, Vec<usize>>,
     chain: Chain,
     notes: Vec<String>,
 }
@@ -132,26 +135,22 @@ impl Orders {
     }
 
     /// The first moment after `at` at which an order begins or ceases to hold by itself.
-    ///
-    /// Cost: one pass over all orders.
     pub fn next_turn(&self, at: UnixTime) -> Option<UnixTime> {
-        let turns = self.orders.iter().flat_map(|order| [Some(order.effective_at), order.expires_at]);
-        turns.flatten().filter(|turn| *turn > at).min()
+        Some(*self.turns.range((Bound::Excluded(at), Bound::Unbounded)).next()?.0)
     }
 
     /// The suspensions that have expired by `at` without a restore that says so, oldest first.
     pub fn ended(&self, at: UnixTime) -> impl Iterator<Item = &Order> {
-        let is_open = move |(place, order): &(usize, &Order)| order.has_expired(at) && !self.lifted.contains_key(place);
-        self.orders.iter().enumerate().filter(is_open).map(|(_, order)| order)
+        let turns = self.turns.range(..=at).flat_map(|(_, places)| places);
+        let is_open = move |place: &&usize| self.orders[**place].has_expired(at) && !self.lifted.contains_key(place);
+        let open: BTreeSet<usize> = turns.filter(is_open).copied().collect();
+        open.into_iter().map(|place| &self.orders[place])
     }
 
     /// The names of which an order began or ceased to hold by itself after `from` and not after `to`.
     pub fn turned(&self, from: UnixTime, to: UnixTime) -> impl Iterator<Item = &str> {
-        let is_between = move |time: UnixTime| from < time && time <= to;
-        self.orders
-            .iter()
-            .filter(move |order| is_between(order.effective_at) || order.expires_at.is_some_and(is_between))
-            .map(|order| &order.domain[..])
+        let turns = (from < to).then(|| self.turns.range((Bound::Excluded(from), Bound::Included(to))));
+        turns.into_iter().flatten().flat_map(|(_, places)| places).map(|&place| &self.orders[place].domain[..])
     }
 
     /// Every order, oldest first; an order that was filed twice stands once.
@@ -220,6 +219,9 @@ impl Orders {
             self.notes.push(format!("line {line}: {note}"));
         }
         let place = self.orders.len();
+        for turn in [Some(order.effective_at), order.expires_at.filter(|_| order.kind == OrderKind::Suspend)].into_iter().flatten() {
+            self.turns.entry(turn).or_default().push(place);
+        }
         self.by_id.insert(order.order_id.clone(), place);
         self.by_domain.entry(order.domain.as_bytes().into()).or_default().push(place);
         self.orders.push(order);

@@ -4,6 +4,7 @@
 //! the zone is, verified, journalled and swapped in. So an order that is in force already changes nothing, and whatever else happened to a zone is mended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -125,10 +126,18 @@ impl Book {
         if let Some(ledger) = &mut self.ledger
             && is_there(&plan.orders)
         {
-            match disk::read(&plan.orders, MAX_DATA).map_err(|error| error.to_string()).and_then(|text| ledger.follow(&text)) {
-                Ok(0) => {}
-                Ok(n) => alarms.push(format!("{n} lines of '{}' are taken over into the ledger of orders", plan.orders.display())),
-                Err(what) => alarms.push(format!("'{}': {what}; the ledger of this server stays as it is", plan.orders.display())),
+            let given = plan.orders.display();
+            match disk::read(&plan.orders, MAX_DATA).map_err(|error| error.to_string()).map(|text| ledger.follow(&text)) {
+                Ok(Ok(0)) => {}
+                Ok(Ok(n)) => alarms.push(format!("{n} lines of '{given}' are taken over into the ledger of orders")),
+                Ok(Err(error)) if error.kind() != io::ErrorKind::InvalidData => {
+                    // To go on would be to go on without these orders.
+                    let what = format!("'{given}' has orders that cannot be written into the ledger, what is served stays: {error}");
+                    (self.ledger, self.problem) = (None, Some(what.clone()));
+                    alarms.push(what);
+                }
+                Ok(Err(error)) => alarms.push(format!("'{given}': {error}; the ledger of this server stays as it is")),
+                Err(what) => alarms.push(format!("'{given}': {what}; the ledger of this server stays as it is")),
             }
         }
         alarms

@@ -16,7 +16,7 @@ use crate::dns::{Name, NameRef, Record, Records, Rtype, UnixTime};
 use crate::parallel;
 use crate::zone::{Diff, Zone};
 
-/// Verifies `zone` where `change`, which led to it, touched it: every signature of the touched names, whether each name and empty non-terminal
+/// Verifies `zone` where `change`, which led to it, touched it: every signature that is new or over something new, whether each name and empty non-terminal
 /// there has the link it should have, that the links lead to each other, and the DNSKEY set. The zone before the change is
 /// taken for good.
 ///
@@ -43,7 +43,7 @@ pub fn verify_change(zone: &Zone, change: &Diff, now: UnixTime, threads: usize) 
         }
     }
     let top = head.top;
-    let judge = Judge { zone: &part, places: &places, apex, now: now.as_rrsig(), head, is_whole: false };
+    let judge = Judge { zone: &part, places: &places, apex, now: now.as_rrsig(), head, is_whole: false, fresh: fresh(change) };
     let names = |range| Ok::<(Faults, Count), ()>(judge.names(range));
     // An error here means that there are too many faults to go on.
     let _ = parallel::in_order(parallel::ranges(places.len()), threads, names, |(found, _)| faults.extend(found));
@@ -55,6 +55,22 @@ pub fn verify_change(zone: &Zone, change: &Diff, now: UnixTime, threads: usize) 
         None => chain.nsec(&mut faults),
     }
     if faults.list.is_empty() { Ok(()) } else { Err(faults.list) }
+}
+
+/// The RRsets that a change has something of, with their signatures: what is not among them was verified when it came. All, where the keys change.
+fn fresh(change: &Diff) -> Option<BTreeSet<(Name, Rtype)>> {
+    let mut fresh = BTreeSet::new();
+    for record in change.removed.iter().chain(change.added.iter()) {
+        let covered = match (record.rtype, record.rdata) {
+            (Rtype::RRSIG, [high, low, ..]) => Rtype(u16::from_be_bytes([*high, *low])),
+            (rtype, _) => rtype,
+        };
+        if covered == Rtype::DNSKEY {
+            return None;
+        }
+        fresh.insert((record.owner.to_lowercase(), covered));
+    }
+    Some(fresh)
 }
 
 /// What a change may have touched.

@@ -3,6 +3,8 @@
 //! Stricter than a resolver: what a signer should not have written is a fault even where a resolver would not mind.
 //! RFC 4035 §2 and §5.3, RFC 5155 §7 and §8, RFC 9077, RFC 7344 §4.1, RFC 8976 §4.
 
+use std::collections::BTreeSet;
+
 use super::check::Checker;
 use super::nsec3::{self, Hash, Hasher, Nsec3};
 use super::tbs::{self, Rrsig};
@@ -11,7 +13,7 @@ use super::zonemd::check_zonemd;
 use super::{Denial, append_types, dnskey};
 use crate::dns::rdata::Soa;
 use crate::dns::records::cmp_rdata;
-use crate::dns::{NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
+use crate::dns::{Name, NameRecords, NameRef, Records, Rrset, Rtype, UnixTime};
 use crate::parallel;
 
 use super::fault::{Fault, What};
@@ -71,7 +73,7 @@ pub fn verify(zone: &Records, apex: NameRef<'_>, anchors: &[Anchor], now: UnixTi
     let (serial, top) = (head.serial, head.top);
     let mut faults = Faults::default();
     let places = walk::walk(zone, apex);
-    let judge = Judge { zone, places: &places, apex, now: now.as_rrsig(), head, is_whole: true };
+    let judge = Judge { zone, places: &places, apex, now: now.as_rrsig(), head, is_whole: true, fresh: None };
     let mut count = Count { earliest: i32::MAX, ..Count::default() };
     // An error here means that there are too many faults to go on.
     let stopped = parallel::in_order(
@@ -242,6 +244,8 @@ pub(super) struct Judge<'a> {
     pub head: Head<'a>,
     /// False where the records are some of a zone's: then the chain is for others to judge.
     pub is_whole: bool,
+    /// The RRsets whose signatures have not been verified yet, by owner in lower case; `None` = all.
+    pub fresh: Option<BTreeSet<(Name, Rtype)>>,
 }
 
 impl<'a> Judge<'a> {
@@ -365,6 +369,10 @@ impl<'a> Judge<'a> {
         let mut candidates = self.head.keys.iter().filter(|key| key.tag == rrsig.tag && key.algorithm == rrsig.algorithm).peekable();
         if candidates.peek().is_none() {
             return fault(What::UnknownKey(rrsig.tag));
+        }
+        // Octet for octet as it was when it was verified, and so are the keys.
+        if self.fresh.as_ref().is_some_and(|fresh| !fresh.contains(&(set.owner().to_lowercase(), set.rtype()))) {
+            return Ok(candidates.next().map(|key| (key, left)));
         }
         message.clear();
         rrsig.append_head(message);

@@ -21,6 +21,9 @@ use crate::transfer::service::{self, Answered, Site};
 use crate::transfer::update::Wish;
 use crate::zone::{NameMap, ZoneSet};
 
+/// What a worker answers from: to look for a newer one costs it a comparison.
+pub(super) type Cached = arc_swap::Cache<Arc<ArcSwap<Served>>, Arc<Served>>;
+
 /// What the server answers from until the next swap: its zones and what it says of itself.
 ///
 /// A worker lets go of the old value at its next request, or within a second when it has none.

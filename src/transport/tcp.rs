@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Cache};
+use arc_swap::ArcSwap;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::connection::{Answers, CloseReason, Connection, Millis, Phase, Scratch, Step, Written};
 use super::later::{Later, Letter, Mail, Way};
 use super::limits::Limits;
-use super::request::{self, Answer, Served};
+use super::request::{self, Answer, Cached, Served};
 use super::stream::Stream;
 use super::sys::Waiting;
 use super::table::{Peer, Refusal, Table, Watch};
@@ -133,7 +133,7 @@ impl Worker {
 
     /// Serves until the stop, then what is in flight.
     pub fn run(mut self, served: Arc<ArcSwap<Served>>) {
-        let mut served = Cache::new(served);
+        let mut served = Cached::new(served);
         let mut events = Events::with_capacity(256);
         let mut next_sweep = 0;
         loop {
@@ -149,17 +149,18 @@ impl Worker {
                 self.note(event);
             }
             if self.end.is_none() && self.stop.now.load(Ordering::Acquire) {
-                self.begin_end(served.load(), now);
+                self.begin_end(&mut served, now);
             }
             self.deliver(now);
-            let served = served.load();
+            // Also to let go of zones that are no longer served.
+            served.load();
             let time = UnixTime::now();
             self.look_again();
             // First those that are here: who closes makes room for who comes.
-            self.take_turns(served, time, now);
+            self.take_turns(&mut served, time, now);
             if self.end.is_none() {
-                self.accept(served, now);
-                self.take_turns(served, time, now);
+                self.accept(&mut served, now);
+                self.take_turns(&mut served, time, now);
             }
             if now >= next_sweep {
                 self.sweep(now);
@@ -249,14 +250,14 @@ impl Worker {
     }
 
     /// One turn for each connection that waits for one.
-    fn take_turns(&mut self, served: &Served, time: UnixTime, now: Millis) {
+    fn take_turns(&mut self, served: &mut Cached, time: UnixTime, now: Millis) {
         for _ in 0..self.turn.len() {
             let Some(slot) = self.turn.pop_front() else { break };
             self.serve(slot, served, time, now);
         }
     }
 
-    fn accept(&mut self, served: &Served, now: Millis) {
+    fn accept(&mut self, served: &mut Cached, now: Millis) {
         if now < self.paused_until {
             return;
         }
@@ -281,7 +282,7 @@ impl Worker {
 
     /// No descriptor (or memory) is left: the connection that is idle longest makes room; if there is none, the first of the queue is
     /// turned away with the descriptor kept back. Then accepting rests, so that this cannot become a spin.
-    fn relieve(&mut self, listener: usize, served: &Served, now: Millis) {
+    fn relieve(&mut self, listener: usize, served: &mut Cached, now: Millis) {
         // accept(2) asks for the descriptor before it looks into the queue: it fails in this way also when nobody waits, and then no
         // connection may be given up.
         let mut queue = Waiting::new([self.listeners[listener].socket.as_fd()]);
@@ -305,7 +306,7 @@ impl Worker {
         self.paused_until = now + PAUSE;
     }
 
-    fn admit(&mut self, socket: TcpStream, is_tls: bool, address: IpAddr, served: &Served, now: Millis) {
+    fn admit(&mut self, socket: TcpStream, is_tls: bool, address: IpAddr, served: &mut Cached, now: Millis) {
         match self.table.victim(address, self.limits.connections_per_client, self.limits.connections) {
             Ok(None) => {}
             Ok(Some(slot)) => self.close(slot, CloseReason::Evicted),
@@ -314,7 +315,7 @@ impl Worker {
         }
         let (stream, connection) = if is_tls {
             // Without a certificate there is nothing to be said.
-            let Some(Ok(tls)) = served.tls.as_ref().map(|acceptor| acceptor.accept(socket)) else { return };
+            let Some(Ok(tls)) = served.load().tls.as_ref().map(|acceptor| acceptor.accept(socket)) else { return };
             (Stream::Tls(Box::new(tls)), Connection::new(now).greeting())
         } else {
             (Stream::Plain(socket), Connection::new(now))
@@ -328,7 +329,7 @@ impl Worker {
         }
     }
 
-    fn serve(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) {
+    fn serve(&mut self, slot: usize, served: &mut Cached, time: UnixTime, now: Millis) {
         if let Some(peer) = self.table.get_mut(slot) {
             peer.queued = false;
         }
@@ -375,7 +376,7 @@ impl Worker {
     }
 
     /// One turn of one connection: what is owed goes out, then at most one read, its answers, one write.
-    fn step(&mut self, slot: usize, served: &Served, time: UnixTime, now: Millis) -> Next {
+    fn step(&mut self, slot: usize, served: &mut Cached, time: UnixTime, now: Millis) -> Next {
         let Self { table, scratch, answers, counters, mail, end, .. } = self;
         let Some(peer) = table.get_mut(slot) else { return Next::Wait };
         match peer.stream.flush() {
@@ -461,6 +462,8 @@ impl Worker {
                 Err(_) => return Next::Close(CloseReason::Error),
             }
         }
+        // Only now: whoever asks once an order is acknowledged is answered by it.
+        let served: &Served = served.load();
         answers.clear();
         let (meta, channel) = (Meta { transport: peer.stream.transport(), client: peer.address }, peer.stream.channel());
         let number = peer.number;
@@ -507,7 +510,7 @@ impl Worker {
     }
 
     /// Takes in the connections that wait, closes the listeners, and gives every connection a turn to read what already came.
-    fn begin_end(&mut self, served: &Served, now: Millis) {
+    fn begin_end(&mut self, served: &mut Cached, now: Millis) {
         self.paused_until = 0;
         for _ in 0..64 {
             self.accept(served, now);

@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, Cache};
+use arc_swap::ArcSwap;
 
 use super::later::{Later, Way};
-use super::request::{self, Answer, Served};
+use super::request::{self, Answer, Cached, Served};
 use super::sys::{self, Batch, Envelope, Sent, Waiting};
 use crate::answer::{Meta, Prepared, Transport};
 use crate::dns::UnixTime;
@@ -60,7 +60,7 @@ impl Worker {
         {
             log::warn!("udp worker is not bound to processor {processor}: {error}");
         }
-        let mut served = Cache::new(Arc::clone(&self.served));
+        let mut served = Cached::new(Arc::clone(&self.served));
         let mut batch = Batch::new(BATCH);
         let mut waiting = Waiting::new(self.listeners.iter().map(|listener| listener.socket.as_fd()).chain([self.stop.as_fd()]));
         loop {
@@ -75,7 +75,7 @@ impl Worker {
             }
             for (_, listener) in self.listeners.iter().enumerate().filter(|&(i, _)| waiting.is_ready(i)) {
                 for _ in 0..TURN {
-                    if self.serve(listener, &mut batch, served.load()) < BATCH {
+                    if self.serve(listener, &mut batch, &mut served) < BATCH {
                         break;
                     }
                 }
@@ -84,17 +84,17 @@ impl Worker {
     }
 
     /// Answers what reached the sockets before the stop.
-    fn finish(&self, batch: &mut Batch, served: &mut Cache<Arc<ArcSwap<Served>>, Arc<Served>>) {
+    fn finish(&self, batch: &mut Batch, served: &mut Cached) {
         let drain = Duration::from_millis(self.drain.load(std::sync::atomic::Ordering::Relaxed));
         let end = Instant::now() + drain;
         for listener in &self.listeners {
             // Under a flood the queue never ends; the time does.
-            while self.serve(listener, batch, served.load()) > 0 && Instant::now() < end {}
+            while self.serve(listener, batch, served) > 0 && Instant::now() < end {}
         }
     }
 
     /// One batch of one socket; returns how many datagrams came.
-    fn serve(&self, listener: &Listener, batch: &mut Batch, served: &Served) -> usize {
+    fn serve(&self, listener: &Listener, batch: &mut Batch, served: &mut Cached) -> usize {
         let socket = listener.socket.as_fd();
         let counters = &*self.counters;
         let n = match batch.receive(socket, listener.wildcard) {
@@ -107,6 +107,8 @@ impl Worker {
                 return 0;
             }
         };
+        // Only now: whoever asks once an order is acknowledged is answered by it, however long this thread stood still before.
+        let served: &Served = served.load();
         let now = UnixTime::now();
         let Batch { requests, answers, calls } = batch;
         let mut group = [const { None::<Prepared<'_>> }; GROUP];

@@ -6,6 +6,7 @@ mod edges;
 mod faults;
 mod house;
 mod images;
+mod killed;
 mod notify;
 mod orders;
 #[path = "../papers/mod.rs"]

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const NOW: UnixTime = UnixTime(1_795_000_000);
 
 /// Names of the example that are published without orders.
-const NAMES: [&str; 6] = ["vidu-congty.vn", "dungchung.vn", "tengiucho2.vn", "vidu.com.vn", "chachatreo.vn", "trung2.org.vn"];
+const NAMES: [&str; 6] = ["vidu-congty.vn", "dungchung.vn", "tengiucho2.vn", "vidu.com.vn", "vidu-glue.vn", "trung2.org.vn"];
 
 /// A small generator of numbers; the same for the same seed.
 struct Random(u64);
