@@ -111,6 +111,21 @@ fn ledgers_of_orders() {
 }
 
 #[test]
+fn orders_as_they_are_filed() {
+    check("filing", 3_000, &doors::orders::filing_seeds(), doors::orders::filing);
+}
+
+#[test]
+fn copies_of_a_ledger() {
+    check("copies", 2_000, &doors::orders::copies_seeds(), doors::orders::copies);
+}
+
+#[test]
+fn records_of_orders() {
+    check("record", 5_000, &doors::orders::record_seeds(), doors::orders::record);
+}
+
+#[test]
 fn configurations() {
     check("config", 2_000, &doors::state::config_seeds(), doors::state::config);
 }

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod disk;
 pub mod export;
 pub mod inward;
+pub mod orders;
 pub mod peer;
 pub mod state;
 

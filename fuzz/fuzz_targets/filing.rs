@@ -1,0 +1,7 @@
+//! What operators file.
+#![no_main]
+
+#[path = "../../tests/doors/mod.rs"]
+mod doors;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| doors::orders::filing(data));
