@@ -454,7 +454,7 @@ impl Builder {
             let put = |zones, logs| swap(shared, face, access, tls, zones, logs);
             // Nobody who asked waits for what begins by itself.
             let done = clerk.work(asked, pipeline, &plan, &shared.follower, now, put);
-            let carried = pipeline.carry_out(&plan, [], now, put);
+            let carried = if is_turn { pipeline.carry_out(&plan, [], now, put) } else { Carried::default() };
             (done, carried)
         };
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -467,7 +467,10 @@ impl Builder {
                     self.tell_follower(&carried, now);
                 }
             }
-            Err(_) => log::error!("orders, a fault of the program ended the work, what is served stays; please report it"),
+            Err(_) => {
+                log::error!("orders, a fault of the program ended the work, what is served stays; please report it");
+                self.pipeline.book().recover();
+            }
         }
     }
 

@@ -54,7 +54,6 @@ enum Entry {
 struct New {
     id: String,
     seq: u64,
-    sha256: String,
     kind: OrderKind,
     domain: String,
     effective_at: UnixTime,
@@ -63,24 +62,7 @@ struct New {
     notes: Vec<String>,
 }
 
-impl New {
-    fn told(&self, carried: &Carried, taken: Instant, took: Duration, now: UnixTime) -> Told {
-        let zone = zone_of(&self.domain, &carried.published);
-        let is_open = carried.problems.iter().any(|problem| problem.zone.as_ref().is_none_or(|zone| is_in(&self.domain, zone)));
-        Told {
-            order_id: self.id.clone(),
-            line: (self.seq, self.sha256.clone()),
-            kind: self.kind.as_str(),
-            domain: self.domain.clone(),
-            is_published: self.effective_at <= now && (zone.is_some() || !is_open),
-            zone: zone.map(|zone| (zone.apex.clone(), zone.from, zone.to)),
-            taken,
-            took,
-        }
-    }
-}
-
-/// What is to be written down of an order that nobody waits for.
+/// What is to be written down of an order.
 pub fn told(order: &Order, orders: &Orders, carried: &Carried, now: UnixTime) -> Told {
     let is_open = carried.problems.iter().any(|problem| problem.zone.as_ref().is_none_or(|zone| is_in(&order.domain, zone)));
     let zone = zone_of(&order.domain, &carried.published);
@@ -89,7 +71,7 @@ pub fn told(order: &Order, orders: &Orders, carried: &Carried, now: UnixTime) ->
         line: (order.seq, orders.line_digest(order).unwrap_or_default()),
         kind: order.kind.as_str(),
         domain: order.domain.clone(),
-        is_published: order.effective_at <= now && !is_open,
+        is_published: order.effective_at <= now && (zone.is_some() || !is_open),
         zone: zone.map(|zone| (zone.apex.clone(), zone.from, zone.to)),
         taken: Instant::now(),
         took: Duration::ZERO,
@@ -164,13 +146,13 @@ impl Clerk {
             }
         };
         let times = Times { judged, durable, published: begin.elapsed() };
-        if written.is_ok() {
-            let entries = filed.iter().flat_map(|(entries, _)| entries);
-            let told = |entry: &Entry| match entry {
-                Entry::New(new) => Some(new.told(&carried, begin, times.published, now)),
+        if let (Ok(()), Ok(orders)) = (&written, pipeline.book().orders()) {
+            let new = filed.iter().flat_map(|(entries, _)| entries).filter_map(|entry| match entry {
+                Entry::New(new) => orders.by_id(&new.id),
                 Entry::Known(_) | Entry::Refused(_) => None,
-            };
-            follower.follow(entries.filter_map(told).collect());
+            });
+            let took = times.published;
+            follower.follow(new.map(|order| Told { taken: begin, took, ..told(order, orders, &carried, now) }).collect());
         }
         for (entries, reply) in filed {
             let lines = entries.into_iter().map(|entry| line(entry, &written, &carried, &times, now)).collect();
@@ -239,12 +221,10 @@ impl Clerk {
             }
         }
         let ttl = pipeline.longest_ttl(&order.domain);
-        let ledger = pipeline.book().ledger()?;
-        let added = ledger.add(*order)?;
+        let added = pipeline.book().ledger()?.add(*order)?;
         let (id, seq, kind) = (added.order_id.clone(), added.seq, added.kind);
         let (domain, effective_at) = (added.domain.clone(), added.effective_at);
-        let sha256 = ledger.orders().chain().sha256.clone();
-        Ok(Entry::New(Box::new(New { id, seq, sha256, kind, domain, effective_at, ttl, notes })))
+        Ok(Entry::New(Box::new(New { id, seq, kind, domain, effective_at, ttl, notes })))
     }
 }
 
@@ -277,7 +257,7 @@ fn line(entry: Entry, written: &Result<(), String>, carried: &Carried, times: &T
     if let Err(what) = written {
         return json!({"ok": false, "error": what});
     }
-    let New { id, seq, kind, domain, effective_at, ttl, mut notes, .. } = *new;
+    let New { id, seq, kind, domain, effective_at, ttl, mut notes } = *new;
     let zone = zone_of(&domain, &carried.published);
     let problem = carried.problems.iter().find(|problem| problem.zone.as_ref().is_none_or(|zone| is_in(&domain, zone)));
     let state = match (effective_at <= now, &zone, problem) {

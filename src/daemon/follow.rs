@@ -18,6 +18,7 @@ use crate::disk;
 use crate::dns::{Name, Serial, UnixTime};
 use crate::orders::{Chain, Due, Event, Order, Orders, Record, What, due};
 use crate::pipeline::MAX_DATA;
+use crate::telemetry::count;
 use crate::transfer::notify::Status;
 use crate::transport::Notifier;
 
@@ -139,14 +140,21 @@ impl Follower {
         loop {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_empty() {
-                let most = if self.inner().waiting.is_empty() { NOW_AND_THEN } else { SOON };
+                // A secondary that is away may be so for days.
+                let most = if self.inner().waiting.iter().all(|waiting| waiting.is_late) { NOW_AND_THEN } else { SOON };
                 told = self.bell.wait_timeout(told, most).unwrap_or_else(PoisonError::into_inner).0;
             }
             let orders = std::mem::take(&mut *told);
             drop(told);
+            let mut letters = self.inner().take(orders);
+            // The builder asks for what is behind the lock, and must not wait for secondaries or a slow disk.
+            let zones = self.inner().zones();
+            let statuses = zones.into_iter().map(|zone| (zone.clone(), notifier.status(Some(zone)))).collect();
+            letters.extend(self.inner().look(&statuses));
+            let outbox = self.inner().outbox.clone();
+            let sent = send(&outbox, letters);
             let mut inner = self.inner();
-            inner.take(orders);
-            inner.look(notifier);
+            inner.open.extend(sent);
             inner.look_into_outbox();
         }
     }
@@ -230,6 +238,49 @@ impl Follower {
     }
 }
 
+/// An acknowledgement for the registry's database.
+struct Letter {
+    file: String,
+    order_id: String,
+    state: &'static str,
+    text: Value,
+}
+
+impl Letter {
+    fn new(told: &Told, state: &'static str) -> Self {
+        let step = match state {
+            "accepted" => 1,
+            "published" => 2,
+            _ => 3,
+        };
+        let zone = told.zone.as_ref();
+        let text = json!({
+            "order_id": told.order_id, "seq": told.line.0, "type": told.kind, "domain": told.domain, "state": state,
+            "zone": zone.map(|(zone, ..)| zone.to_string()), "serial": zone.map(|(_, _, serial)| serial.0), "at": UnixTime::now().to_string(),
+        });
+        Self { file: format!("{:010}-{step}-{state}.json", told.line.0), order_id: told.order_id.clone(), state, text }
+    }
+}
+
+/// Puts acknowledgements in the outbox, durably; gives those that are there. The other side takes a file away when it has it.
+fn send(outbox: &Path, letters: Vec<Letter>) -> Vec<(String, (String, String))> {
+    if letters.is_empty() {
+        return Vec::new();
+    }
+    let put = || {
+        let batch = disk::Batch::new(outbox)?;
+        for letter in &letters {
+            batch.put(&letter.file, 0o640, |out| writeln!(out, "{}", letter.text))?;
+        }
+        batch.sync()
+    };
+    if let Err(error) = put() {
+        log::error!("the registry's database is not told of {}, '{}': {error}", count(letters.len(), "order"), outbox.display());
+    }
+    let is_there = |letter: &Letter| outbox.join(&letter.file).symlink_metadata().is_ok();
+    letters.into_iter().filter(is_there).map(|letter| (letter.file, (letter.order_id, letter.state.to_owned()))).collect()
+}
+
 fn is_published(events: &[Event]) -> bool {
     events.iter().any(|event| matches!(event.what, What::Published { .. }))
 }
@@ -294,7 +345,7 @@ impl Inner {
     }
 
     /// Writes down orders that were taken in or came in force.
-    fn take(&mut self, orders: Vec<Told>) {
+    fn take(&mut self, orders: Vec<Told>) -> Vec<Letter> {
         let mut events = Vec::new();
         for told in &orders {
             let is_new = self.record.of(&told.order_id).is_empty();
@@ -315,26 +366,26 @@ impl Inner {
         }
         // What is wrong has been said.
         let _ = self.write(events);
-        for told in &orders {
-            self.tell(told, if told.is_published { "published" } else { "accepted" });
-        }
+        let letters = orders.iter().map(|told| Letter::new(told, if told.is_published { "published" } else { "accepted" })).collect();
         let waits = |told: &Told| told.is_published && told.zone.is_some();
         self.waiting.extend(orders.into_iter().filter(waits).map(|told| Waiting { told, seen: Vec::new(), is_late: false }));
+        letters
+    }
+
+    /// The zones that secondaries are waited for with.
+    fn zones(&self) -> BTreeSet<Name> {
+        self.waiting.iter().filter_map(|waiting| Some(waiting.told.zone.as_ref()?.0.clone())).collect()
     }
 
     /// Looks which secondaries serve what they should.
-    fn look(&mut self, notifier: &Notifier) {
-        let zones: BTreeSet<Name> = self.waiting.iter().filter_map(|waiting| Some(waiting.told.zone.as_ref()?.0.clone())).collect();
-        if zones.is_empty() {
-            return;
-        }
-        let statuses: BTreeMap<Name, Vec<Status>> = zones.into_iter().map(|zone| (zone.clone(), notifier.status(Some(zone)))).collect();
+    fn look(&mut self, statuses: &BTreeMap<Name, Vec<Status>>) -> Vec<Letter> {
         let (mut events, mut done) = (Vec::new(), Vec::new());
         let deadline = self.deadline;
         self.waiting.retain_mut(|waiting| {
             let Some((zone, _, serial)) = &waiting.told.zone else { return false };
             let (id, age) = (&waiting.told.order_id, waiting.told.taken.elapsed());
-            let secondaries = statuses.get(zone).map_or(&[][..], Vec::as_slice);
+            // It came after they were asked.
+            let Some(secondaries) = statuses.get(zone) else { return true };
             let mut missing = Vec::new();
             for status in secondaries {
                 match status.seen {
@@ -351,8 +402,8 @@ impl Inner {
             if missing.is_empty() {
                 if !secondaries.is_empty() {
                     events.push((id.clone(), What::Everywhere { ms: age.as_millis() as u64 }));
+                    done.push((waiting.told.clone(), age));
                 }
-                done.push((waiting.told.clone(), age, !secondaries.is_empty()));
                 return false;
             }
             if age > deadline && !waiting.is_late {
@@ -368,35 +419,8 @@ impl Inner {
             true
         });
         let _ = self.write(events);
-        for (told, age, has_secondaries) in done {
-            if has_secondaries {
-                self.everywhere.add(age);
-                self.tell(&told, "everywhere");
-            }
-        }
-    }
-
-    /// Puts an acknowledgement in the outbox. The other side takes the file away when it has it.
-    fn tell(&mut self, told: &Told, state: &str) {
-        let step = match state {
-            "accepted" => 1,
-            "published" => 2,
-            _ => 3,
-        };
-        let file = format!("{:010}-{step}-{state}.json", told.line.0);
-        let zone = told.zone.as_ref();
-        let text = json!({
-            "order_id": told.order_id, "seq": told.line.0, "type": told.kind, "domain": told.domain, "state": state,
-            "zone": zone.map(|(zone, ..)| zone.to_string()), "serial": zone.map(|(_, _, serial)| serial.0), "at": UnixTime::now().to_string(),
-        });
-        match disk::replace(&self.outbox.join(&file), 0o640, |out| writeln!(out, "{text}")) {
-            Ok(()) => _ = self.open.insert(file, (told.order_id.clone(), state.to_owned())),
-            Err(error) => log::error!(
-                "the registry's database is not told that order {} is {state}, '{}': {error}",
-                told.order_id,
-                self.outbox.display()
-            ),
-        }
+        done.iter().for_each(|(_, age)| self.everywhere.add(*age));
+        done.iter().map(|(told, _)| Letter::new(told, "everywhere")).collect()
     }
 
     /// Sees which acknowledgements were taken.

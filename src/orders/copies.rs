@@ -181,7 +181,13 @@ impl<S: Store> Ledger<S> {
         if lines.is_empty() {
             return Ok(());
         }
-        self.append(&lines).inspect_err(|_| self.orders = Orders::read(&self.text).expect("it was read or written as such"))
+        self.append(&lines).inspect_err(|_| self.discard())
+    }
+
+    /// Forgets what was added and is not durable.
+    pub fn discard(&mut self) {
+        self.pending.clear();
+        self.orders = Orders::read(&self.text).expect("it was read or written as such");
     }
 
     /// Takes over the lines of another ledger that continues this one; gives how many.

@@ -36,36 +36,16 @@ pub struct Filing {
     /// Where the evidence is archived.
     pub evidence_ref: String,
     /// When it arrived; now by default.
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub received_at: Option<UnixTime>,
     /// From when it holds; now by default.
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub effective_at: Option<UnixTime>,
     /// When a suspension ends by itself.
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<UnixTime>,
     /// When it is to be looked at again; 30 days after it holds by default (art. 13.1.3).
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub review_at: Option<UnixTime>,
     /// Who files it.
     pub operator: String,
@@ -76,23 +56,13 @@ pub struct Filing {
     #[serde(default, skip_serializing_if = "order::is_false")]
     pub urgent: bool,
     /// When the registrant was told.
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub notice_sent_at: Option<UnixTime>,
     /// How the registrant was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_channel: Option<String>,
     /// When the registrar was told.
-    #[serde(
-        default,
-        deserialize_with = "order::time_or_null",
-        serialize_with = "order::write_time_or_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "order::moment", skip_serializing_if = "Option::is_none")]
     pub registrar_notified_at: Option<UnixTime>,
     /// For what public feeds leave out.
     #[serde(default, skip_serializing_if = "order::is_false")]

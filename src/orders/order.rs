@@ -41,10 +41,10 @@ pub struct Order {
     #[serde(deserialize_with = "time", serialize_with = "write_time")]
     pub effective_at: UnixTime,
     /// When a suspension ends by itself. Must be there, may be null.
-    #[serde(deserialize_with = "time_or_null", serialize_with = "write_time_or_null")]
+    #[serde(with = "moment")]
     pub expires_at: Option<UnixTime>,
     /// When it is to be looked at again; by default 30 days after it holds (art. 13.1.3).
-    #[serde(default, deserialize_with = "time_or_null", serialize_with = "write_time_or_null", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "moment", skip_serializing_if = "Option::is_none")]
     pub review_at: Option<UnixTime>,
     /// Who filed it.
     pub operator: String,
@@ -54,13 +54,13 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "is_false")]
     pub urgent: bool,
     /// When the registrant was told. Must be there, may be null (art. 13.3.1).
-    #[serde(deserialize_with = "time_or_null", serialize_with = "write_time_or_null")]
+    #[serde(with = "moment")]
     pub notice_sent_at: Option<UnixTime>,
     /// How the registrant was told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice_channel: Option<String>,
     /// When the registrar was told.
-    #[serde(default, deserialize_with = "time_or_null", serialize_with = "write_time_or_null", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "moment", skip_serializing_if = "Option::is_none")]
     pub registrar_notified_at: Option<UnixTime>,
     /// True for what public feeds leave out.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -189,20 +189,27 @@ pub(super) fn write_time<S: Serializer>(time: &UnixTime, serializer: S) -> Resul
     serializer.collect_str(time)
 }
 
-pub(super) fn write_time_or_null<S: Serializer>(time: &Option<UnixTime>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(time),
-        None => serializer.serialize_none(),
-    }
-}
-
 pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<UnixTime, D::Error> {
     let text = String::deserialize(deserializer)?;
     UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time")))
 }
 
-pub(super) fn time_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixTime>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time"))))
-        .transpose()
+/// A moment that may be null.
+pub(super) mod moment {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::UnixTime;
+
+    pub fn serialize<S: Serializer>(time: &Option<UnixTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.collect_str(time),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixTime>, D::Error> {
+        let parse =
+            |text: String| UnixTime::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom(format!("'{text}' is no RFC 3339 time")));
+        Option::<String>::deserialize(deserializer)?.map(parse).transpose()
+    }
 }

@@ -9,8 +9,9 @@ use super::content;
 use super::decide::{self, Before, Why};
 use super::digest;
 use crate::disk::Stamp;
+use crate::dns::rdata::Soa;
 use crate::dns::records::Full;
-use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime, master};
+use crate::dns::{Name, NameRef, Record, Records, Rtype, Serial, UnixTime, master};
 use crate::journal::{Journal, SavedZone};
 use crate::sign::{self, ChangeError, SignError, ZoneKeys};
 use crate::telemetry::count;
@@ -362,7 +363,7 @@ fn sign_change(
 ///
 /// # Errors
 /// [`MakeError`].
-pub fn signed_change(
+fn signed_change(
     before: &Live,
     change: &Diff,
     serial: Serial,
@@ -393,11 +394,59 @@ pub fn signed_as_it_is(
     Ok((change, zone, refresh_at))
 }
 
+/// A change of the content of a zone, signed where it is signed, with the serial `to`: the whole change, the zone after it and when signatures are to be renewed.
+///
+/// Another minimum of the SOA is another TTL of the whole chain, or there are other keys: then all of it is signed.
+///
+/// # Errors
+/// [`MakeError`].
+pub fn changed(
+    before: &Live,
+    change: Diff,
+    to: Serial,
+    signing: Option<&Signing<'_>>,
+    now: UnixTime,
+) -> Result<(Diff, Zone, Option<UnixTime>), MakeError> {
+    let Some(signing) = signing else {
+        let change = with_serial(change, &before.zone, to)?;
+        let zone = before.zone.apply(&change).map_err(|error| MakeError::Change(error.into()))?;
+        return Ok((change, zone, None));
+    };
+    match signed_change(before, &change, to, signing, now) {
+        Err(MakeError::Change(ChangeError::Anew(_))) => signed_anew(before, &change, to, signing, now),
+        signed => signed,
+    }
+}
+
+/// The change with the zone's SOA on both sides, the new one with this serial.
+fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeError> {
+    let apex = zone.apex();
+    let at_apex = zone.records_at(apex);
+    let is_soa = |record: &Record<'_>| record.rtype == Rtype::SOA;
+    let mut soas = (Records::new(), Records::new());
+    for record in at_apex.iter().filter(is_soa) {
+        soas.0.push(apex, Rtype::SOA, record.ttl, record.rdata)?;
+    }
+    // A newer SOA than the zone's may be part of the change.
+    let newer: Vec<(u32, Vec<u8>)> = change.added.iter().filter(is_soa).map(|record| (record.ttl, record.rdata.to_vec())).collect();
+    let own = soas.0.iter().map(|record| (record.ttl, record.rdata.to_vec()));
+    let wanted = newer.into_iter().next().or(own.into_iter().next());
+    if let Some((ttl, soa)) = wanted.and_then(|(ttl, rdata)| Some((ttl, Soa::read(&rdata)?))) {
+        soas.1.push(apex, Rtype::SOA, ttl, &Soa { serial: to.0, ..soa }.to_rdata())?;
+    }
+    for (side, soa) in [(&mut change.removed, &soas.0), (&mut change.added, &soas.1)] {
+        side.retain(|record| record.rtype != Rtype::SOA);
+        side.extend(soa)?;
+        side.sort();
+    }
+    Ok(change)
+}
+
 /// As [`signed_change`], of a zone that has to be signed from the start with it: of its content and what every signature is made with, something is
 /// another than it was.
 ///
 /// Cost: that of signing the zone.
-pub fn signed_anew(
+fn signed_anew(
     before: &Live,
     change: &Diff,
     serial: Serial,

@@ -8,18 +8,16 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::make::{self, Live, MakeError};
+use super::make::{self, Live};
 use super::plan::RegistryPlan;
 use super::registry::{self, MAX_DATA, Served, is_there};
 use super::signing::Past;
-use super::update::with_serial;
 use super::{Pipeline, Plan, Problem, Published, Why, content, decide, newer, signing};
 use crate::compile::{Change, Contents, Impact, Live as _, Register};
 use crate::disk::{self, Place};
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime};
 use crate::journal::{Compiled, Log, stem};
 use crate::orders::{Chain, Ledger, Opened, Order, OrderKind, Orders, Unreadable};
-use crate::sign::ChangeError;
 use crate::zone::{Diff, NameMap, ZoneSet};
 
 /// The orders, and what the registry has of the names they are about.
@@ -152,7 +150,10 @@ impl Book {
         let ended: Vec<Order> = ledger.orders().ended(now).map(|order| end_of(order, now)).collect();
         let n = ended.len();
         for end in ended {
-            ledger.add(end)?;
+            if let Err(what) = ledger.add(end).map(drop) {
+                ledger.discard();
+                return Err(what);
+            }
         }
         ledger.commit().map_err(|error| format!("suspensions have expired, and their ends cannot be written: {error}"))?;
         Ok(n)
@@ -161,6 +162,14 @@ impl Book {
     /// When the next order begins or ends by itself.
     pub fn next_turn(&self) -> Option<UnixTime> {
         self.ledger.as_ref()?.orders().next_turn(self.turned_at)
+    }
+
+    /// After a fault of the program: orders that are not durable are none, and all names are looked at again.
+    pub fn recover(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.discard();
+            self.open.extend(ledger.orders().names().map(|name| String::from_utf8_lossy(name).into_owned()));
+        }
     }
 
     /// True if names wait to be tried again.
@@ -377,20 +386,8 @@ impl Pipeline {
         let last = self.serials.get(&stem(apex.as_ref())).map_or(live.zone.serial(), |known| newer(*known, live.zone.serial()));
         let to = decide::dated_serial(Some(last), now);
         let sign = |policy| signing::signing(&plan.keys, apex, policy, registry.rsa_bits, 1, Past::Signed, now);
-        let (change, zone, refresh_at) = match registry.policy.as_ref().map(sign).transpose()? {
-            Some(signing) => {
-                let signed = match make::signed_change(live, &change, to, &signing, now) {
-                    Err(MakeError::Change(ChangeError::Anew(_))) => make::signed_anew(live, &change, to, &signing, now),
-                    signed => signed,
-                };
-                signed.map_err(|error| error.to_string())?
-            }
-            None => {
-                let change = with_serial(change, &live.zone, to).map_err(|error| error.to_string())?;
-                let zone = live.zone.apply(&change).map_err(|error| error.to_string())?;
-                (change, zone, None)
-            }
-        };
+        let signing = registry.policy.as_ref().map(sign).transpose()?;
+        let (change, zone, refresh_at) = make::changed(live, change, to, signing.as_ref(), now).map_err(|error| error.to_string())?;
         let ds = content::ds_of(&zone.records_at(zone.apex()), zone.apex());
         // What content it is made of now is found out by the next run.
         let mut next = Live { zone: Arc::new(zone), content: String::new(), refresh_at, ds, ..live.clone() };

@@ -11,7 +11,6 @@ use super::make::{self, Live};
 use super::registry::Served;
 use super::run::{Next, Run};
 use super::signing::Past;
-use super::update::with_serial;
 use super::{Pipeline, Plan, Problem, Scope, content, decide, registry, signing};
 use crate::dns::{Name, Serial, UnixTime};
 use crate::journal::{Compiled, Journal};
@@ -155,14 +154,8 @@ impl Pipeline {
         let newest = served.map(|served| served.zone.serial()).filter(|serial| serial.is_newer_than(made.zone.serial()));
         let to = decide::dated_serial(Some(newest.unwrap_or(made.zone.serial())), now);
         let sign = |policy| signing::signing(&plan.keys, apex, policy, registry.rsa_bits, 1, Past::Signed, now);
-        let (last, zone, refresh_at) = match registry.policy.as_ref().map(sign).transpose()? {
-            Some(signing) => make::signed_change(made, change, to, &signing, now).map_err(|error| error.to_string())?,
-            None => {
-                let change = with_serial(change.clone(), &made.zone, to).map_err(|error| error.to_string())?;
-                let zone = made.zone.apply(&change).map_err(|error| error.to_string())?;
-                (change, zone, None)
-            }
-        };
+        let signing = registry.policy.as_ref().map(sign).transpose()?;
+        let (last, zone, refresh_at) = make::changed(made, change.clone(), to, signing.as_ref(), now).map_err(|error| error.to_string())?;
         let step = match (next.steps.get(apex), served) {
             (Some(Some(step)), Some(served)) if has_moved => {
                 let began = step.serials(apex.as_ref()).ok_or("the change has no serials")?.0;

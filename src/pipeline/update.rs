@@ -5,13 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::make::{self, Live, MakeError};
+use super::make::{self, Live};
 use super::signing::Past;
 use super::{Pipeline, Plan, Published, Why, content, signing};
-use crate::dns::rdata::Soa;
-use crate::dns::{Name, Records, Rtype, Serial, UnixTime};
+use crate::dns::{Name, UnixTime};
 use crate::journal::{Log, SavedZone};
-use crate::sign::ChangeError;
 use crate::zone::{Diff, NameMap, Zone, ZoneSet};
 
 /// Why a change is not carried out. What is served stays.
@@ -62,25 +60,11 @@ impl Pipeline {
         let to = change.serials(apex.as_ref()).map(|(_, to)| to).filter(|to| to.is_newer_than(live.zone.serial()));
         let to = to.unwrap_or_else(|| live.zone.serial().next());
         let sign = |policy| signing::signing(&plan.keys, &file.apex, policy, file.rsa_bits, 0, Past::Signed, now);
-        let mut signed_with = None;
-        let (change, zone, refresh_at) = match file.policy.as_ref().map(sign).transpose().map_err(failed)? {
-            Some(signing) => {
-                let signed = match make::signed_change(live, &change, to, &signing, now) {
-                    // Another minimum of the SOA is another TTL of the whole chain; or there are other keys.
-                    Err(MakeError::Change(ChangeError::Anew(_))) => make::signed_anew(live, &change, to, &signing, now),
-                    signed => signed,
-                };
-                signed_with = Some(signing.digest);
-                signed.map_err(|error| failed(error.to_string()))?
-            }
-            None => {
-                let change = with_serial(change, &live.zone, to).map_err(|error| failed(error.to_string()))?;
-                let zone = live.zone.apply(&change).map_err(|error| failed(error.to_string()))?;
-                (change, zone, None)
-            }
-        };
+        let signing = file.policy.as_ref().map(sign).transpose().map_err(failed)?;
+        let changed = make::changed(live, change, to, signing.as_ref(), now);
+        let (change, zone, refresh_at) = changed.map_err(|error| failed(error.to_string()))?;
         let ds = content::ds_of(&zone.records_at(zone.apex()), zone.apex());
-        let signing = signed_with.unwrap_or_default();
+        let signing = signing.map(|signing| signing.digest).unwrap_or_default();
         let mut next = Live { zone: Arc::new(zone), refresh_at, ds, signing, ..live.clone() };
         if let Some(saved) = &mut next.saved {
             saved.refresh_at = refresh_at.map(|at| at.0);
@@ -96,30 +80,6 @@ impl Pipeline {
         self.press.append(apex, &change, now).map_err(failed)?;
         Ok(Some(self.take_over(apex, next, Why::Update, swap).0))
     }
-}
-
-/// The change with the zone's SOA on both sides, the new one with this serial.
-pub(super) fn with_serial(mut change: Diff, zone: &Zone, to: Serial) -> Result<Diff, MakeError> {
-    let apex = zone.apex();
-    let at_apex = zone.records_at(apex);
-    let is_soa = |record: &crate::dns::Record<'_>| record.rtype == Rtype::SOA;
-    let mut soas = (Records::new(), Records::new());
-    for record in at_apex.iter().filter(is_soa) {
-        soas.0.push(apex, Rtype::SOA, record.ttl, record.rdata)?;
-    }
-    // A newer SOA than the zone's may be part of the change.
-    let newer: Vec<(u32, Vec<u8>)> = change.added.iter().filter(is_soa).map(|record| (record.ttl, record.rdata.to_vec())).collect();
-    let own = soas.0.iter().map(|record| (record.ttl, record.rdata.to_vec()));
-    let wanted = newer.into_iter().next().or(own.into_iter().next());
-    if let Some((ttl, soa)) = wanted.and_then(|(ttl, rdata)| Some((ttl, Soa::read(&rdata)?))) {
-        soas.1.push(apex, Rtype::SOA, ttl, &Soa { serial: to.0, ..soa }.to_rdata())?;
-    }
-    for (side, soa) in [(&mut change.removed, &soas.0), (&mut change.added, &soas.1)] {
-        side.retain(|record| record.rtype != Rtype::SOA);
-        side.extend(soa)?;
-        side.sort();
-    }
-    Ok(change)
 }
 
 impl Pipeline {
