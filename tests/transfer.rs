@@ -6,7 +6,7 @@ mod delegations;
 use std::path::Path;
 use std::sync::Arc;
 
-use delegations::{Model, change, name};
+use delegations::{Chain, Model, change, name};
 use saola::dns::message::{self, RawRecord};
 use saola::dns::rdata::Soa;
 use saola::dns::{Name, Records, Rtype, Serial, UnixTime, master};
@@ -148,12 +148,12 @@ fn changed_zones_come_out_as_they_are() {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut overlaid = 0;
     for round in 0..8 {
-        let signed = round % 3 != 0;
+        let kind = [Chain::None, Chain::OptOut, Chain::Nsec3, Chain::Nsec][round % 4];
         let mut model = Model::new();
         for _ in 0..20 {
             change(&mut model, &mut rng);
         }
-        let records = |model: &Model, serial| delegations::records(model, serial, signed);
+        let records = |model: &Model, serial| delegations::records(model, serial, kind);
         let mut zone = Zone::build(name("vn").as_ref(), records(&model, 1)).expect("a zone");
         for serial in 2..20 {
             for _ in 0..rng.usize(1..4) {
@@ -211,16 +211,16 @@ fn changes_lead_from_any_version_to_the_newest() {
     let dir = tempfile::tempdir().expect("dir");
     let journal = Journal::open(dir.path()).expect("free");
     let apex = name("vn");
-    for signed in [false, true] {
+    for kind in [Chain::None, Chain::OptOut, Chain::Nsec] {
         let mut model = Model::new();
-        let mut zones = vec![Arc::new(Zone::build(apex.as_ref(), delegations::records(&model, 1, signed)).expect("a zone"))];
+        let mut zones = vec![Arc::new(Zone::build(apex.as_ref(), delegations::records(&model, 1, kind)).expect("a zone"))];
         let mut log = Diffs::start(journal.diffs(apex.as_ref()), apex.as_ref(), Serial(1)).expect("a log");
         for serial in 2..40 {
             for _ in 0..rng.usize(1..6) {
                 change(&mut model, &mut rng);
             }
             let before = zones.last().expect("one");
-            let diff = Diff::between(&before.records(), &delegations::records(&model, serial, signed));
+            let diff = Diff::between(&before.records(), &delegations::records(&model, serial, kind));
             log.append(&diff, NOW).expect("appended");
             zones.push(Arc::new(before.apply(&diff).expect("fits")));
         }

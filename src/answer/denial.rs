@@ -27,7 +27,7 @@ pub fn of_expansion<'z>(zone: &'z Zone, sought: &Sought, walk: &Walk<'_>) -> Opt
 /// The proofs that one reply has so far: no record twice.
 #[derive(Default)]
 pub struct Proofs {
-    given: [u32; 16],
+    given: [usize; 16],
     n: usize,
 }
 
@@ -158,7 +158,7 @@ impl Proofs {
         let apex = zone.apex();
         match proof {
             Proof::Link(link) => {
-                if self.is_new(link)
+                if self.is_new(link as usize)
                     && let Some(set) = zone.link_set(link)
                 {
                     reply.require(set.whole(), Owner::At(0), Full { below: &[], apex })?;
@@ -167,7 +167,7 @@ impl Proofs {
             }
             Proof::Nsec(node) => {
                 let Some(set) = nsec_set(node) else { return Ok(()) };
-                if !self.is_new(node.id()) {
+                if !self.is_new(node.address()) {
                     return Ok(());
                 }
                 let prefix = node.prefix();
@@ -178,7 +178,7 @@ impl Proofs {
         }
     }
 
-    fn is_new(&mut self, id: u32) -> bool {
+    fn is_new(&mut self, id: usize) -> bool {
         if self.given[..self.n].contains(&id) {
             return false;
         }

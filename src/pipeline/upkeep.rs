@@ -1,6 +1,7 @@
 //! What becomes long with every change and is made short again beside the work: what stands beside a zone's base, and the log since its snapshot.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::image::ImageJob;
@@ -9,8 +10,9 @@ use crate::dns::{Name, Serial};
 use crate::journal::{Journal, Log, SavedZone};
 use crate::zone::{NameMap, Zone, ZoneError, ZoneSet};
 
-/// Names beside the base from which on they are merged into it: at some 300 a change costs half a millisecond. Our choice.
-const MANY_NAMES: usize = 300;
+/// Names and links beside the base from which on they are merged into it, so that answers find them at once again: an eighth of the
+/// zone's names, for a merge costs as much as the zone is large, but in these bounds. Our choice.
+const MANY_NAMES: RangeInclusive<usize> = 300..=4000;
 
 /// A zone whose parts are to be made one.
 pub struct UpkeepJob {
@@ -28,6 +30,10 @@ pub struct Upkept {
     serial: Serial,
     zone: Result<Zone, ZoneError>,
     snapshot: Option<io::Result<(String, String)>>,
+}
+
+fn is_overgrown(zone: &Zone) -> bool {
+    zone.n_overlaid() > (zone.counts().all_names() / 8).clamp(*MANY_NAMES.start(), *MANY_NAMES.end())
 }
 
 impl UpkeepJob {
@@ -54,7 +60,7 @@ impl Pipeline {
         let Self { live, press, upkeeps, .. } = self;
         let mut job = |apex: &Name, live: &mut Live| {
             let wants_snapshot = press.wants_snapshot(apex, live.zone.size() as u64);
-            let is_due = live.upkeep.is_none() && live.saved.is_some() && (wants_snapshot || live.zone.n_overlaid() > MANY_NAMES);
+            let is_due = live.upkeep.is_none() && live.saved.is_some() && (wants_snapshot || is_overgrown(&live.zone));
             is_due.then(|| {
                 *upkeeps += 1;
                 live.upkeep = Some(*upkeeps);

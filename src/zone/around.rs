@@ -2,6 +2,8 @@
 //!
 //! For those who change a few names of many. Every answer is of the zone as it is now, overlay included.
 
+use std::cmp::Ordering;
+
 use super::Zone;
 use super::base::Node;
 use super::chain::nsec_set;
@@ -25,7 +27,7 @@ impl Zone {
     /// Cost: that of the nodes that are taken, and of those below the name that an overlay has replaced.
     pub fn below(&self, name: NameRef<'_>) -> impl Iterator<Item = Node<'_>> + use<'_> {
         let lower = name.prefix_of(self.apex()).unwrap_or_default().to_ascii_lowercase();
-        let over = self.overlay.as_ref().map(|overlay| overlay.mini.below(&lower).filter(|node| self.is_decided(*node)));
+        let over = self.overlay.as_ref().map(|overlay| overlay.below(&lower));
         self.base.below(&lower).filter(|node| !self.is_decided(*node)).chain(over.into_iter().flatten())
     }
 
@@ -56,7 +58,7 @@ impl Zone {
     /// The NSEC set before this name in the chain, whether the name exists or not, and its signatures, sorted.
     pub fn nsec_before(&self, name: NameRef<'_>) -> Option<Records> {
         let prefix = name.prefix_of(self.apex())?.to_ascii_lowercase();
-        let node = self.base.nsec_before(&prefix)?;
+        let node = self.nsec_node(&prefix, Ordering::is_lt)?;
         let mut records = Records::new();
         self.expand(node.name(&self.apex).as_ref(), nsec_set(node)?, &mut records);
         records.sort();

@@ -291,6 +291,17 @@ impl<'a> Node<'a> {
         self.list().get(n).map(place)
     }
 
+    /// The set at a place that [`Self::nth_place`] gave.
+    #[inline]
+    pub(super) fn set_at(self, at: u32) -> Set<'a> {
+        Set::at(&self.arena.pieces, at)
+    }
+
+    /// Where the node stands in memory: tells nodes apart, whatever arrays they are of.
+    pub fn address(self) -> usize {
+        self.bytes().as_ptr().addr()
+    }
+
     /// Octets of the node in its arena.
     pub(super) fn size(self) -> usize {
         node_size(self.bytes())
@@ -467,7 +478,7 @@ impl<'a> Iterator for Hosts<'a> {
 }
 
 /// True if the labels `prefix` end in the labels `above`.
-fn is_below(prefix: &[u8], above: &[u8]) -> bool {
+pub(super) fn is_below(prefix: &[u8], above: &[u8]) -> bool {
     let Some(cut) = prefix.len().checked_sub(above.len()).filter(|_| prefix.ends_with(above)) else { return false };
     let mut at = 0;
     while at < cut {
@@ -490,10 +501,28 @@ impl Base {
         self.index.find(hash, |at| Node::new(&self.arena, at).prefix() == prefix).map(|at| Node::new(&self.arena, at))
     }
 
-    /// The set at a place that a node gave.
-    #[inline]
-    pub(super) fn set_at(&self, at: u32) -> Set<'_> {
-        Set::at(&self.arena.pieces, at)
+    /// Gives the node at `at`, which stands in a few arrays of its own, what those do not tell: its children, and of the node that was
+    /// in its place that a wildcard stands below it, and its links.
+    pub(super) fn keep(&mut self, at: u32, children: u32, before: Option<Node<'_>>) {
+        let (kind, body) = (self.node_at(at).flags() & KIND, at as usize + 2 + self.node_at(at).prefix().len());
+        let before = before.filter(|before| before.flags() & KIND == kind);
+        let nodes = &mut self.arena.nodes;
+        let mut set = |place: usize, n: u32| nodes[body + place..body + place + 4].copy_from_slice(&n.to_le_bytes());
+        match (kind, before) {
+            (KIND_PLAIN, before) => {
+                set(8, children);
+                if let Some(before) = before {
+                    set(0, before.link().unwrap_or(NONE));
+                    set(4, before.wildcard_link().unwrap_or(NONE));
+                    nodes[at as usize] |= before.flags() & HAS_WILDCARD;
+                }
+            }
+            (KIND_CUT, Some(before)) if before.cut().link() != CutLink::None => {
+                set(4, before.cut().link);
+                nodes[at as usize] |= before.flags() & LINK_MATCHES;
+            }
+            _ => {}
+        }
     }
 
     /// The node at a place that the index gave.

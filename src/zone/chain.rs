@@ -179,25 +179,6 @@ impl Base {
             Chain::None | Chain::Nsec(_) => None,
         }
     }
-
-    /// The node whose NSEC covers the name with this prefix below the apex, which does not exist.
-    pub(super) fn nsec_cover(&self, prefix: &[u8]) -> Option<Node<'_>> {
-        let (order, i) = self.nsec_place(prefix, Ordering::is_le)?;
-        Some(Node::new(&self.arena, order[i.checked_sub(1)?]))
-    }
-
-    /// The node with NSEC before the name with this prefix, whether it exists or not; before the first stands the last.
-    pub(super) fn nsec_before(&self, prefix: &[u8]) -> Option<Node<'_>> {
-        let (order, i) = self.nsec_place(prefix, Ordering::is_lt)?;
-        Some(Node::new(&self.arena, order[i.checked_sub(1).or(order.len().checked_sub(1))?]))
-    }
-
-    /// The chain, and how many of its names are `before` this one.
-    fn nsec_place(&self, prefix: &[u8], before: fn(Ordering) -> bool) -> Option<(&[u32], usize)> {
-        let Chain::Nsec(order) = &self.chain else { return None };
-        let sought = Labels::of(prefix);
-        Some((order, order.partition_point(|&at| before(Labels::of(Node::new(&self.arena, at).prefix()).cmp(&sought)))))
-    }
 }
 
 /// The labels of a name below the apex, in lower case.

@@ -19,9 +19,12 @@ mod placeless;
 mod proof;
 mod set;
 mod sets;
+mod sorted;
+mod step;
 mod walk;
 mod warm;
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -198,7 +201,7 @@ impl Zone {
     pub fn apex_node(&self) -> Node<'_> {
         match &self.overlay {
             None => self.base.apex(),
-            Some(overlay) => overlay.mini.apex(),
+            Some(overlay) => overlay.apex.apex(),
         }
     }
 
@@ -215,7 +218,7 @@ impl Zone {
 
     /// The node whose NSEC covers the missing name (or empty non-terminal) `lower`, in lower-case wire form below the apex.
     pub fn nsec_cover(&self, prefix: &[u8]) -> Option<Node<'_>> {
-        self.base.nsec_cover(prefix)
+        self.nsec_node(prefix, Ordering::is_le)
     }
 
     /// Every record, sorted; owners in lower case.

@@ -1,98 +1,209 @@
-//! What has changed since the base was built: a small base of the changed names, and which names it decides.
+//! What has changed since the base was built: a patch for each name that is not as it was, in maps that versions share.
 //!
-//! A one-name change costs the overlay, never the zone. What the overlay cannot carry (authoritative data below the
-//! apex, wildcards, NSEC chains, occluded names that come to light) is built anew from all records: slower, never wrong.
+//! A change of one name costs that name and the few that stand with it, never the zone and never what changed before it. What no
+//! patch can carry (a DNAME, a wildcard that comes or goes, occluded names that come to light, another chain) is built anew
+//! from all records: slower, never wrong.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::base::{Base, Counts, Node};
-use super::build::{self, hash_prefix};
-use super::chain::{Chain, hash_of_owner};
-use super::diff::{Diff, DiffError};
-use super::hash::{Index, NameHash};
+use super::base::{Base, Counts, Node, is_below};
+use super::build::hash_prefix;
+use super::chain::{Chain, Labels, nsec_set};
+use super::hash::NameHash;
 use super::piece::Set;
+use super::sorted::{Place, Sorted};
 use super::{Zone, ZoneError};
-use crate::dns::rdata::Soa;
-use crate::dns::{Name, NameRef, Record, Records, Rtype};
 
-/// The most names an overlay decides before all is built anew: our choice, from the cost of copying it.
-const MOST_NAMES: usize = 2000;
 /// Marks links that stand in the overlay.
 const OVER: u32 = 1 << 31;
 
 /// The changed names of a zone.
+#[derive(Clone)]
 pub(super) struct Overlay {
-    pub(super) mini: Base,
-    decided: Vec<Decided>,
-    index: Index,
-    /// Every record of the decided names and of the apex, sorted.
-    records: Records,
-    /// Links of the base that are no more.
-    gone_links: BTreeSet<[u8; 20]>,
+    /// The apex alone.
+    pub(super) apex: Arc<Base>,
+    /// The patches by the hashes of their names.
+    by_hash: Sorted<(NameHash, Arc<Patch>)>,
+    /// The same in canonical order.
+    in_order: Sorted<Arc<Patch>>,
+    /// Links of the NSEC3 chain that came, changed or went.
+    links: Sorted<Link>,
+    /// Name servers inside the zone that patches name and that had no node then.
+    pub(super) absent_hosts: Arc<HashSet<Box<[u8]>>>,
     /// Of base and overlay together; but for names that are no delegations, which are counted at the next merge.
     pub(super) counts: Counts,
 }
 
-struct Decided {
-    prefix: Box<[u8]>,
-    present: bool,
+/// A name below the apex as it is now.
+pub(super) struct Patch {
+    /// The name below the apex, in lower case.
+    pub(super) prefix: Box<[u8]>,
+    /// Its node, which may share arrays with those of names that go with it; none where nothing stands any more.
+    pub(super) node: Option<(Arc<Base>, u32)>,
+}
+
+impl Patch {
+    fn node(&self) -> Option<Node<'_>> {
+        self.node.as_ref().map(|(base, at)| base.node_at(*at))
+    }
+}
+
+/// A link as it is now.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) hash: [u8; 20],
+    /// The NSEC3 record and its signatures; none where there is no link any more.
+    pub(super) set: Option<Arc<[u8]>>,
 }
 
 impl Overlay {
+    /// The one after `before`, as yet with another apex alone.
+    pub(super) fn after(before: Option<&Self>, apex: Arc<Base>, counts: Counts) -> Self {
+        match before {
+            Some(before) => Self { apex, counts, ..before.clone() },
+            None => Self {
+                apex,
+                by_hash: Sorted::default(),
+                in_order: Sorted::default(),
+                links: Sorted::default(),
+                absent_hosts: Arc::default(),
+                counts,
+            },
+        }
+    }
+
+    /// How many names and links are decided here.
+    pub(super) fn len(&self) -> usize {
+        self.in_order.len() + self.links.len()
+    }
+
+    /// Puts a patch in, in place of the one with its name.
+    pub(super) fn put(&mut self, patch: Patch, seed: u64) {
+        let hash = hash_prefix(seed, &patch.prefix);
+        let patch = Arc::new(patch);
+        let labels = Labels::of(&patch.prefix);
+        self.in_order.put(Arc::clone(&patch), |other| Labels::of(&other.prefix).cmp(&labels));
+        self.by_hash.put((hash, Arc::clone(&patch)), |entry| order(entry, hash, &patch.prefix));
+        if let Some((base, _)) = patch.node.as_ref().filter(|(base, _)| !base.absent_hosts.is_empty()) {
+            Arc::make_mut(&mut self.absent_hosts).extend(base.absent_hosts.iter().cloned());
+        }
+    }
+
+    /// Puts a link in, in place of the one with its hash.
+    pub(super) fn put_link(&mut self, link: Link) {
+        let hash = link.hash;
+        self.links.put(link, |other| other.hash.cmp(&hash));
+    }
+
+    /// The cuts whose patch names this host, which had no node then.
+    pub(super) fn cuts_without(&self, host: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let lacks = move |patch: &&Arc<Patch>| {
+            patch.node.as_ref().is_some_and(|(base, at)| base.node_at(*at).is_cut() && base.absent_hosts.contains(host))
+        };
+        self.in_order.iter().filter(lacks).map(|patch| &*patch.prefix)
+    }
+
     /// What the overlay says of a name: the node, none, or nothing.
     #[inline]
     pub(super) fn decides(&self, hash: NameHash, prefix: &[u8]) -> Option<Option<Node<'_>>> {
-        let i = self.index.find(hash, |i| *self.decided[i as usize].prefix == *prefix)?;
-        Some(if self.decided[i as usize].present { self.mini.find(hash, prefix) } else { None })
-    }
-
-    /// The nodes of `base`, and the links of its chain, that the overlay is in the place of or that are gone: places and numbers, ascending.
-    pub(super) fn replaced(&self, base: &Base) -> (Vec<u32>, Vec<u32>) {
-        let place = |prefix: &[u8]| Some(base.find(hash_prefix(base.seed, prefix), prefix)?.id());
-        let decided = self.decided.iter().filter_map(|decided| place(&decided.prefix));
-        let mut nodes: Vec<u32> = std::iter::once(base.apex().id()).chain(decided).collect();
-        nodes.sort_unstable();
-        let links = match &base.chain {
-            Chain::Nsec3(chain) => self.gone_links.iter().filter_map(|hash| chain.find(hash).ok()).collect(),
-            Chain::None | Chain::Nsec(_) => Vec::new(),
-        };
-        (nodes, links)
-    }
-
-    /// True if a node of the small base is the zone's: others are copies of what the base has.
-    pub(super) fn is_own(&self, node: Node<'_>) -> bool {
-        node.prefix().is_empty() || self.decides_prefix(self.mini.seed, node.prefix()).is_some()
+        self.by_hash.find(|entry| order(entry, hash, prefix)).map(|(_, patch)| patch.node())
     }
 
     pub(super) fn decides_prefix(&self, seed: u64, prefix: &[u8]) -> Option<Option<Node<'_>>> {
         self.decides(hash_prefix(seed, prefix), prefix)
     }
+
+    /// True while the NSEC3 chain is the base's: then its links stand in nodes, those of patches too.
+    pub(super) fn keeps_chain(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// The nodes of `base`, and the links of its chain, that the overlay is in the place of or that are gone: places and numbers, ascending.
+    pub(super) fn replaced(&self, base: &Base) -> (Vec<u32>, Vec<u32>) {
+        let place = |patch: &Arc<Patch>| Some(base.find(hash_prefix(base.seed, &patch.prefix), &patch.prefix)?.id());
+        // Nodes of a base stand in canonical order.
+        let nodes = std::iter::once(base.apex().id()).chain(self.in_order.iter().filter_map(place)).collect();
+        let links = match &base.chain {
+            Chain::Nsec3(chain) => self.links.iter().filter_map(|link| chain.find(&link.hash).ok()).collect(),
+            Chain::None | Chain::Nsec(_) => Vec::new(),
+        };
+        (nodes, links)
+    }
+
+    /// The first node of the overlay at number `n` or behind it, in canonical order from the apex on, with its number.
+    #[inline]
+    pub(super) fn node_from(&self, n: u32) -> Option<(u32, Node<'_>)> {
+        let Some(place) = n.checked_sub(1).map(Place::from_number) else { return Some((0, self.apex.apex())) };
+        self.in_order.from(place).find_map(|(place, patch)| Some((place.number() + 1, patch.node()?)))
+    }
+
+    /// The number behind that of a node which [`Self::node_from`] gave.
+    #[inline]
+    pub(super) fn node_after(&self, n: u32) -> u32 {
+        n.checked_sub(1).map_or(1, |n| self.in_order.after(Place::from_number(n)).number() + 1)
+    }
+
+    /// The first link of the overlay at number `n` or behind it that is there, ascending by hash.
+    pub(super) fn link_from(&self, n: u32) -> Option<u32> {
+        self.links.from(Place::from_number(n)).find(|(_, link)| link.set.is_some()).map(|(place, _)| place.number())
+    }
+
+    /// The number behind that of a link.
+    pub(super) fn link_after(&self, n: u32) -> u32 {
+        self.links.after(Place::from_number(n)).number()
+    }
+
+    /// The set of a link that [`Self::link_from`] gave.
+    pub(super) fn link_at(&self, n: u32) -> Option<Set<'_>> {
+        self.links.at(Place::from_number(n))?.set.as_ref().map(|set| Set::at(set, 0))
+    }
+
+    /// The nodes below a name, in canonical order.
+    pub(super) fn below<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = Node<'a>> + use<'a> {
+        let top: Box<[u8]> = prefix.into();
+        let labels = Labels::of(&top);
+        let place = match self.in_order.search(|patch| Labels::of(&patch.prefix).cmp(&labels)) {
+            Ok(place) => self.in_order.after(place),
+            Err(place) => place,
+        };
+        self.in_order.from(place).take_while(move |(_, patch)| is_below(&patch.prefix, &top)).filter_map(|(_, patch)| patch.node())
+    }
+
+    /// The last node with NSEC in front of a name, or also at it.
+    fn nsec_before(&self, sought: &Labels<'_>, is_before: fn(Ordering) -> bool) -> Option<Node<'_>> {
+        let order = |patch: &Arc<Patch>| if is_before(Labels::of(&patch.prefix).cmp(sought)) { Ordering::Less } else { Ordering::Greater };
+        let (Ok(place) | Err(place)) = self.in_order.search(order);
+        self.in_order.before(place).find_map(|(_, patch)| with_nsec(patch))
+    }
+
+    /// The last node with NSEC but for the apex.
+    fn last_nsec(&self) -> Option<Node<'_>> {
+        self.in_order.backwards().find_map(|(_, patch)| with_nsec(patch))
+    }
+}
+
+fn with_nsec(patch: &Patch) -> Option<Node<'_>> {
+    patch.node().filter(|node| nsec_set(*node).is_some())
+}
+
+/// How an entry stands to a name with this hash.
+#[inline]
+fn order((other, patch): &(NameHash, Arc<Patch>), hash: NameHash, prefix: &[u8]) -> Ordering {
+    other.number().cmp(&hash.number()).then_with(|| (*patch.prefix).cmp(prefix))
 }
 
 impl Zone {
-    /// The zone after `diff`, which must fit exactly.
-    ///
-    /// Cost: that of the names changed since the base was built, if all of them are delegations, their glue, the apex and NSEC3
-    /// links; otherwise that of building the zone.
-    ///
-    /// # Errors
-    /// [`DiffError`]; the zone is as it was.
-    pub fn apply(&self, diff: &Diff) -> Result<Zone, DiffError> {
-        match self.apply_over(diff)? {
-            Some(zone) => Ok(zone),
-            None => Ok(Zone::build(self.apex(), diff.apply_to(&self.records())?)?),
-        }
-    }
-
     /// True while changes stand beside the base: see [`Self::merged`].
     pub fn is_overlaid(&self) -> bool {
         self.overlay.is_some()
     }
 
-    /// How many names are decided beside the base. Each change costs as much as they do, and from some number on the whole zone is built anew.
+    /// How many names and links of the chain are decided beside the base: each is a little memory, and from some number on the whole
+    /// zone is built anew.
     pub fn n_overlaid(&self) -> usize {
-        self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len())
+        self.overlay.as_ref().map_or(0, |overlay| overlay.len())
     }
 
     /// The same zone with everything in the base. Cost: that of building it.
@@ -103,246 +214,9 @@ impl Zone {
         Zone::build(self.apex(), self.records())
     }
 
-    /// `None`: the change is not for an overlay.
-    fn apply_over(&self, diff: &Diff) -> Result<Option<Zone>, DiffError> {
-        if matches!(self.base.chain, Chain::Nsec(_)) {
-            return Ok(None);
-        }
-        let apex = self.apex();
-        let changes = diff.by_name()?;
-        if let Some(outside) = changes.iter().map(|(owner, _)| owner).find(|owner| !owner.as_ref().is_at_or_below(apex)) {
-            return Err(ZoneError::OutOfZone(outside.clone()).into());
-        }
-        let known = self.overlay.as_ref().map_or(0, |overlay| overlay.decided.len());
-        if known + changes.len() > MOST_NAMES {
-            return Ok(None);
-        }
-        // The names decided from now on, with their records as they will be.
-        let mut known: Vec<(Name, Records)> = Vec::new();
-        let mut gone_links = BTreeSet::new();
-        if let Some(overlay) = &self.overlay {
-            gone_links.clone_from(&overlay.gone_links);
-            // Names that went. Empty non-terminals are found anew each time, from what stands below them.
-            let gone = overlay.decided.iter().filter(|decided| !decided.present);
-            let gone = gone.filter(|gone| self.in_base(&gone.prefix).is_some_and(|node| node.is_cut() || node.is_hidden()));
-            known.extend(gone.map(|gone| (self.name_below(&gone.prefix), Records::new())));
-            known.extend(overlay.records.names().map(|name| (name.owner().to_lowercase(), name.to_records())));
-        }
-        // From a list, most of which is in order: cheaper than one by one.
-        let mut owners: BTreeMap<Name, Records> = known.into_iter().collect();
-        owners.entry(apex.to_owned()).or_insert_with(|| self.records_of(apex));
-        let mut counts = self.counts();
-        for (owner, change) in changes {
-            let old = match owners.get(&owner) {
-                Some(records) => {
-                    let mut records = records.clone();
-                    records.sort();
-                    records
-                }
-                None => self.records_of(owner.as_ref()),
-            };
-            let new = change.apply_to(&old)?;
-            if !self.fits_overlay(&owner, &old, &new) {
-                return Ok(None);
-            }
-            if let Some(hash) = hash_of_owner(owner.as_ref(), apex).filter(|_| old.iter().chain(new.iter()).all(|r| is_link(&r))) {
-                gone_links.insert(hash);
-            }
-            let (was, is) = (count(&old, owner.as_ref() == apex), count(&new, owner.as_ref() == apex));
-            for (sum, was, is) in [
-                (&mut counts.records, was.records, is.records),
-                (&mut counts.signatures, was.signatures, is.signatures),
-                (&mut counts.cuts, was.cuts, is.cuts),
-                (&mut counts.secure_cuts, was.secure_cuts, is.secure_cuts),
-            ] {
-                *sum = (*sum + is).saturating_sub(was);
-            }
-            owners.insert(owner, new);
-        }
-        self.overlaid(owners, gone_links, counts)
-    }
-
-    /// True if a change of this name can stand in an overlay, as far as the name alone tells.
-    fn fits_overlay(&self, owner: &Name, old: &Records, new: &Records) -> bool {
-        let name = owner.as_ref();
-        let Some(prefix) = name.prefix_of(self.apex()) else { return false };
-        let has = |records: &Records, rtype| records.iter().any(|r| r.rtype == rtype);
-        if prefix.is_empty() {
-            // A chain with other parameters, or a DNAME, is another zone.
-            let params =
-                |records: &Records| records.iter().filter(|r| r.rtype == Rtype::NSEC3PARAM).map(|r| r.rdata.to_vec()).collect::<Vec<_>>();
-            return params(old) == params(new) && !has(new, Rtype::DNAME) && !has(old, Rtype::DNAME) && !has(new, Rtype::NSEC);
-        }
-        let lower = prefix.to_ascii_lowercase();
-        let (old_links, new_links) = (old.iter().filter(is_link).count(), new.iter().filter(is_link).count());
-        if old_links + new_links > 0 {
-            // Somebody may have registered the very label that a hash gives.
-            let is_apart = self.in_base(&lower).is_none();
-            return is_apart && old_links == old.len() && new_links == new.len() && hash_of_owner(name, self.apex()).is_some();
-        }
-        let is_new_host = (has(new, Rtype::A) || has(new, Rtype::AAAA)) && self.base.absent_hosts.contains(&lower[..]);
-        if name.is_wildcard() || is_new_host {
-            return false;
-        }
-        match self.node(name) {
-            Some(node) if node.is_cut() => !node.hides_others(),
-            Some(node) => node.is_hidden(),
-            None => true,
-        }
-    }
-
-    /// Builds the overlay of the names `owners`; `None` where a name is not what an overlay can carry.
-    fn overlaid(
-        &self,
-        mut owners: BTreeMap<Name, Records>,
-        gone_links: BTreeSet<[u8; 20]>,
-        counts: Counts,
-    ) -> Result<Option<Zone>, DiffError> {
-        let apex = self.apex();
-        // A hidden name needs the cut above it in the overlay.
-        let mut cuts = Vec::new();
-        for (owner, records) in &owners {
-            let is_cut = |records: &Records| records.iter().any(|r| r.rtype == Rtype::NS);
-            if owner.as_ref() == apex || records.is_empty() || is_cut(records) || records.iter().all(|r| is_link(&r)) {
-                continue;
-            }
-            let mut above = owner.as_ref();
-            while let Some(parent) = above.parent().filter(|parent| parent.is_at_or_below(apex) && *parent != apex) {
-                above = parent;
-                if !owners.contains_key(&above.to_owned()) && self.node(above).is_some_and(|node| node.is_cut()) {
-                    cuts.push(above.to_lowercase());
-                }
-            }
-        }
-        for cut in cuts {
-            if self.node(cut.as_ref()).is_some_and(|node| node.hides_others()) {
-                return Ok(None);
-            }
-            let records = self.records_of(cut.as_ref());
-            owners.entry(cut).or_insert(records);
-        }
-        let mut own = Records::new();
-        for records in owners.values() {
-            own.extend(records).map_err(|_| ZoneError::TooBig)?;
-        }
-        own.sort();
-        // Addresses of name servers that are not decided are copied beside, so that referrals are whole.
-        let mut all = own.clone();
-        let mut helpers = BTreeSet::new();
-        for record in own.iter().filter(|r| r.rtype == Rtype::NS && r.owner != apex) {
-            let Ok(host) = NameRef::from_wire(record.rdata) else { continue };
-            if host.is_at_or_below(apex) && !owners.contains_key(&host.to_lowercase()) && helpers.insert(host.to_lowercase()) {
-                let addresses = self.records_of(host);
-                for r in addresses.iter().filter(|r| matches!(r.rtype, Rtype::A | Rtype::AAAA) || covers_address(r)) {
-                    push(&mut all, r)?;
-                }
-            }
-        }
-        all.sort();
-        let mini = build::build(apex, &all, self.base.seed)?;
-        let Some(decided) = self.decide(&mini, &owners) else { return Ok(None) };
-        let mut index = Index::with_capacity(decided.len());
-        for (i, decided) in decided.iter().enumerate() {
-            index.insert(hash_prefix(self.base.seed, &decided.prefix), i as u32);
-        }
-        let at_apex = own.name(apex).ok_or(ZoneError::Soa)?;
-        let soa = at_apex.rrset(Rtype::SOA).filter(|set| set.len() == 1).ok_or(ZoneError::Soa)?;
-        let soa = soa.rdata().next().and_then(Soa::read).ok_or(ZoneError::Soa)?;
-        let negative_soa = build::negative_soa(apex, &at_apex, soa.minimum)?;
-        Ok(Some(Zone {
-            apex: self.apex.clone(),
-            apex_labels: self.apex_labels,
-            soa,
-            negative_soa,
-            base: Arc::clone(&self.base),
-            overlay: Some(Arc::new(Overlay { mini, decided, index, records: own, gone_links, counts })),
-        }))
-    }
-
-    /// The decided names: the owners, and the empty non-terminals that come and go with them.
-    fn decide(&self, mini: &Base, owners: &BTreeMap<Name, Records>) -> Option<Vec<Decided>> {
-        let seed = self.base.seed;
-        let in_base = |prefix: &[u8]| self.in_base(prefix);
-        let in_mini = |prefix: &[u8]| mini.find(hash_prefix(seed, prefix), prefix);
-        let mut decided: HashMap<Box<[u8]>, bool> = HashMap::new();
-        // How many children each name below the apex wins or loses against the base.
-        let mut children: BTreeMap<(usize, Box<[u8]>), i64> = BTreeMap::new();
-        let mut lose_or_win = |prefix: &[u8], n: i64| {
-            let parent = &prefix[1 + prefix[0] as usize..];
-            if !parent.is_empty() {
-                *children.entry((labels(parent), parent.into())).or_default() += n;
-            }
-        };
-        for (owner, records) in owners {
-            let prefix = owner.as_ref().prefix_of(self.apex())?.to_ascii_lowercase();
-            if prefix.is_empty() || !records.is_empty() && records.iter().all(|r| is_link(&r)) {
-                continue;
-            }
-            let node = in_mini(&prefix).filter(|_| !records.is_empty());
-            let is_cut = node.is_some_and(|node| node.is_cut());
-            if node.is_some_and(|node| !node.is_cut() && !node.is_hidden()) {
-                // Authoritative data below the apex.
-                return None;
-            }
-            let was = in_base(&prefix).filter(|node| !node.is_hidden());
-            if was.is_some_and(|node| !node.is_cut()) {
-                return None;
-            }
-            if was.is_some() && !is_cut {
-                // What stood below the cut must have gone with it.
-                let cut = was?.cut();
-                let left = cut
-                    .hosts(&cut.ns())
-                    .any(|host| host.in_domain && !owners.get(&host.node.name(&self.apex)).is_some_and(Records::is_empty));
-                if left {
-                    return None;
-                }
-                lose_or_win(&prefix, -1);
-            }
-            if was.is_none() && is_cut {
-                let mut above = &prefix[..];
-                loop {
-                    lose_or_win(above, 1);
-                    above = &above[1 + above[0] as usize..];
-                    if above.is_empty() {
-                        break;
-                    }
-                    match in_base(above) {
-                        // Not a place for a delegation: below another cut or a DNAME.
-                        Some(node) if node.is_cut() || node.is_hidden() || node.has_dname() => return None,
-                        Some(_) => break,
-                        None if decided.insert(above.into(), true).is_some() => break,
-                        None => {}
-                    }
-                }
-            }
-            decided.insert(prefix.into(), node.is_some());
-        }
-        // Empty non-terminals without children go, from the deepest up.
-        while let Some(((_, prefix), n)) = children.pop_last() {
-            let Some(node) = in_base(&prefix) else { continue };
-            if i64::from(node.children()) + n <= 0 && node.sets().next().is_none() {
-                let parent = &prefix[1 + prefix[0] as usize..];
-                if !parent.is_empty() {
-                    *children.entry((labels(parent), parent.into())).or_default() -= 1;
-                }
-                decided.insert(prefix, false);
-            }
-        }
-        Some(decided.into_iter().map(|(prefix, present)| Decided { prefix, present }).collect())
-    }
-
-    /// Every record of one name as the zone has it now, sorted; for the hash of an NSEC3 link its record too.
-    pub(super) fn records_of(&self, name: NameRef<'_>) -> Records {
-        let mut records = self.records_at(name);
-        if let Some(link) = hash_of_owner(name, self.apex()).and_then(|hash| self.link_at(&hash)) {
-            records.merge(link).expect("one name of a zone");
-        }
-        records
-    }
-
-    fn in_base(&self, prefix: &[u8]) -> Option<Node<'_>> {
-        self.base.find(hash_prefix(self.base.seed, prefix), prefix)
+    /// The node with this name below the apex, in lower case and not empty.
+    pub(super) fn node_below(&self, prefix: &[u8]) -> Option<Node<'_>> {
+        self.find(hash_prefix(self.base.seed, prefix), prefix)
     }
 
     /// The node that stands for a host of the base today.
@@ -356,19 +230,19 @@ impl Zone {
     /// The link that matches a hash (`Ok`) or covers it (`Err`), overlay included.
     pub(super) fn find_link(&self, hash: &[u8; 20]) -> Option<Result<u32, u32>> {
         let Chain::Nsec3(base) = &self.base.chain else { return None };
-        let Some(overlay) = &self.overlay else { return Some(base.find(hash)) };
+        let Some(overlay) = self.overlay.as_ref().filter(|overlay| !overlay.keeps_chain()) else { return Some(base.find(hash)) };
+        let links = &overlay.links;
         let (Ok(i) | Err(i)) = base.find(hash);
         // The base's link at or before the hash that still stands.
         let n = base.len() as u32;
-        let standing = (0..n).map(|back| (i + n - back) % n).find(|&i| !overlay.gone_links.contains(base.hash_at(i)));
-        let over = match &overlay.mini.chain {
-            Chain::Nsec3(chain) => {
-                let (Ok(i) | Err(i)) = chain.find(hash);
-                Some((*chain.hash_at(i), i | OVER))
-            }
-            Chain::None | Chain::Nsec(_) => None,
+        let is_decided = |i: u32| links.find(|link| link.hash.cmp(base.hash_at(i))).is_some();
+        let standing = (0..n).map(|back| (i + n - back) % n).find(|&i| !is_decided(i)).map(|i| (*base.hash_at(i), i));
+        let place = match links.search(|link| link.hash.cmp(hash)) {
+            Ok(place) => links.after(place),
+            Err(place) => place,
         };
-        let standing = standing.map(|i| (*base.hash_at(i), i));
+        let is_there = |(place, link): (Place, &Link)| link.set.as_ref().map(|_| (link.hash, place.number() | OVER));
+        let over = links.before(place).find_map(is_there).or_else(|| links.backwards().find_map(is_there));
         // On the circle the link at or before a hash is the one with the smallest way forward to it.
         let way = |from: &[u8; 20]| (from > hash, std::cmp::Reverse(*from));
         let (found, link) = standing.into_iter().chain(over).min_by_key(|(from, _)| way(from))?;
@@ -377,37 +251,32 @@ impl Zone {
 
     pub(super) fn set_of_link(&self, link: u32) -> Option<Set<'_>> {
         match &self.overlay {
-            Some(overlay) if link & OVER != 0 => overlay.mini.link_set(link & !OVER),
+            Some(overlay) if link & OVER != 0 => overlay.link_at(link & !OVER),
             _ => self.base.link_set(link),
         }
     }
-}
 
-fn push(to: &mut Records, r: Record<'_>) -> Result<(), DiffError> {
-    to.push(r.owner, r.rtype, r.ttl, r.rdata).map_err(|_| DiffError::Zone(ZoneError::TooBig))
-}
-
-fn labels(mut prefix: &[u8]) -> usize {
-    let mut n = 0;
-    while let [len, rest @ ..] = prefix {
-        prefix = rest.get(*len as usize..).unwrap_or_default();
-        n += 1;
+    /// The node with NSEC in front of a name (`Ordering::is_lt`) or at it (`Ordering::is_le`), overlay included; in front of the apex stands the last.
+    pub(super) fn nsec_node(&self, prefix: &[u8], is_before: fn(Ordering) -> bool) -> Option<Node<'_>> {
+        let Chain::Nsec(order) = &self.base.chain else { return None };
+        let sought = Labels::of(prefix);
+        let node = |i: usize| self.base.node_at(order[i]);
+        let at = order.partition_point(|&at| is_before(Labels::of(self.base.node_at(at).prefix()).cmp(&sought)));
+        let Some(overlay) = &self.overlay else { return at.checked_sub(1).or(order.len().checked_sub(1)).map(node) };
+        let stands = |node: &Node<'_>| overlay.decides_prefix(self.base.seed, node.prefix()).is_none();
+        // The first of the chain is the apex, which stands in the overlay always.
+        let of_base = |end: usize| (1..end).rev().map(node).find(stands);
+        let later = |a: Option<Node<'_>>, b: Option<Node<'_>>| match (a, b) {
+            (Some(a), Some(b)) => Labels::of(a.prefix()).cmp(&Labels::of(b.prefix())).is_gt(),
+            (a, _) => a.is_some(),
+        };
+        let (base, over) = (of_base(at), overlay.nsec_before(&sought, is_before));
+        let found = if later(base, over) { base } else { over };
+        let apex = overlay.apex.apex();
+        if found.is_some() || is_before(Labels::of(&[]).cmp(&sought)) {
+            return found.or(Some(apex));
+        }
+        let (base, over) = (of_base(order.len()), overlay.last_nsec());
+        (if later(base, over) { base } else { over }).or(Some(apex))
     }
-    n
-}
-
-fn is_link(r: &Record<'_>) -> bool {
-    r.rtype == Rtype::NSEC3 || r.rtype == Rtype::RRSIG && r.rdata.get(..2) == Some(&Rtype::NSEC3.0.to_be_bytes())
-}
-
-/// What one name adds to the counts of its zone, as far as its records tell.
-fn count(records: &Records, is_apex: bool) -> Counts {
-    let n = |rtype| records.rtypes().filter(|other| *other == rtype).count();
-    let is_cut = !is_apex && n(Rtype::NS) > 0;
-    let (cuts, secure_cuts) = (usize::from(is_cut), usize::from(is_cut && n(Rtype::DS) > 0));
-    Counts { records: records.len(), signatures: n(Rtype::RRSIG), cuts, secure_cuts, ..Counts::default() }
-}
-
-fn covers_address(r: &Record<'_>) -> bool {
-    r.rtype == Rtype::RRSIG && matches!(r.rdata, [0, 1, ..] | [0, 28, ..])
 }

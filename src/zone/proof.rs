@@ -19,9 +19,10 @@ pub struct Encloser {
 impl Zone {
     /// The link that matches the name `lower` (wire form, lower case), where `node` stands.
     pub fn link_of(&self, node: Node<'_>, lower: &[u8]) -> Option<u32> {
-        match self.overlay {
-            None => node.link(),
-            Some(_) => self.hashed(lower)?.ok(),
+        match self.keeps_chain().then(|| node.link()).flatten() {
+            Some(link) => Some(link),
+            None if self.overlay.is_none() => None,
+            None => self.hashed(lower)?.ok(),
         }
     }
 
@@ -35,7 +36,7 @@ impl Zone {
 
     /// The closest encloser of a walk's end that the chain knows; the end itself counts unless it is a cut.
     pub fn provable(&self, sought: &Sought, walk: &Walk<'_>) -> Option<Encloser> {
-        if self.overlay.is_none() {
+        if self.keeps_chain() {
             return walk.provable.map(|provable| Encloser { link: provable.link, labels: provable.labels });
         }
         let deepest = walk.depth - usize::from(matches!(walk.end, super::End::Cut(_)));
@@ -44,7 +45,7 @@ impl Zone {
 
     /// The link that covers, or matches, the wildcard below the closest provable encloser of a walk.
     pub fn wildcard_link(&self, sought: &Sought, walk: &Walk<'_>) -> Option<u32> {
-        if self.overlay.is_none() {
+        if self.keeps_chain() {
             return walk.provable?.node.wildcard_link();
         }
         let encloser = sought.suffix(self.provable(sought, walk)?.labels);
@@ -56,11 +57,10 @@ impl Zone {
 
     /// The proof that a cut has no DS.
     pub fn cut_link(&self, sought: &Sought, walk: &Walk<'_>, cut: Node<'_>) -> CutLink {
-        if self.overlay.is_none() {
-            return cut.cut().link();
-        }
-        if self.denial() != Denial::Nsec3 {
-            return CutLink::None;
+        let known = cut.cut().link();
+        // A cut that came beside the base is known to no link of it.
+        if self.overlay.is_none() || self.keeps_chain() && known != CutLink::None || self.denial() != Denial::Nsec3 {
+            return known;
         }
         match self.hashed(sought.suffix(walk.depth)) {
             None => CutLink::None,
@@ -70,6 +70,12 @@ impl Zone {
                 self.cover_link(sought, next_closer).map_or(CutLink::None, CutLink::Covers)
             }
         }
+    }
+
+    /// True while the links that stand in nodes are those of the chain.
+    #[inline]
+    fn keeps_chain(&self) -> bool {
+        self.overlay.as_ref().is_none_or(|overlay| overlay.keeps_chain())
     }
 
     fn hashed(&self, lower: &[u8]) -> Option<Result<u32, u32>> {

@@ -2,10 +2,8 @@
 //!
 //! What stands beside the base is given in its place, so that the same version always comes in the same order.
 
-use std::cmp::Ordering;
-
 use super::Zone;
-use super::base::{Base, Node};
+use super::base::Node;
 use super::chain::{Chain, Labels};
 use super::piece::Set;
 use crate::dns::{Records, Rtype};
@@ -17,7 +15,7 @@ use crate::dns::{Records, Rtype};
 #[derive(Clone, Debug)]
 pub struct SetCursor {
     at: At,
-    /// Where the node after this one starts: in the base, and among those beside it.
+    /// Where the node after this one starts in the base, and its number among those beside it.
     next: [u32; 2],
     /// Nodes of the base that are not to be given, and links; the next one last.
     gone: [Vec<u32>; 2],
@@ -72,7 +70,7 @@ impl Zone {
         nodes.reverse();
         links.reverse();
         let mut cursor = SetCursor { at: At::End, next: [0; 2], gone: [nodes, links] };
-        [BASE, BESIDE].into_iter().for_each(|side| cursor.settle(self, side));
+        cursor.settle(self);
         cursor.seek_node(self);
         cursor
     }
@@ -124,12 +122,14 @@ impl Zone {
             each(&records);
         }
     }
+}
 
-    fn side(&self, side: Side) -> Option<&Base> {
-        match side {
-            BASE => Some(&self.base),
-            _ => self.overlay.as_ref().map(|overlay| &overlay.mini),
-        }
+/// The node that a cursor stands at.
+#[inline]
+fn node_of(zone: &Zone, side: Side, node: u32) -> Option<Node<'_>> {
+    match side {
+        BASE => Some(zone.base.node_at(node)),
+        _ => Some(zone.overlay.as_ref()?.node_from(node)?.1),
     }
 }
 
@@ -139,11 +139,11 @@ impl SetCursor {
     pub fn get<'z>(&self, zone: &'z Zone) -> Option<OwnedSet<'z>> {
         match self.at {
             At::Node { side, node, rtype, set, .. } => {
-                let base = zone.side(side)?;
-                Some(OwnedSet { owner: base.node_at(node).prefix(), rtype, set: base.set_at(set) })
+                let node = node_of(zone, side, node)?;
+                Some(OwnedSet { owner: node.prefix(), rtype, set: node.set_at(set) })
             }
             At::Link { side, link } => {
-                let set = zone.side(side)?.link_set(link)?;
+                let set = if side == BASE { zone.base.link_set(link)? } else { zone.overlay.as_ref()?.link_at(link)? };
                 Some(OwnedSet { owner: set.records.own_owner(), rtype: Rtype::NSEC3, set })
             }
             At::End => None,
@@ -155,12 +155,14 @@ impl SetCursor {
     pub fn advance(&mut self, zone: &Zone) {
         match self.at {
             At::Node { side, node, n, .. } => {
-                let node = zone.side(side).map(|base| base.node_at(node));
-                if !node.is_some_and(|node| self.stand(side, node, n + 1)) {
+                if !node_of(zone, side, node).is_some_and(|is| self.stand(side, node, is, n + 1)) {
                     self.seek_node(zone);
                 }
             }
-            At::Link { side, link } => self.seek_link(zone, side, link + 1),
+            At::Link { side, link } => {
+                let after = zone.overlay.as_ref().filter(|_| side == BESIDE).map_or(link + 1, |overlay| overlay.link_after(link));
+                self.seek_link(zone, side, after);
+            }
             At::End => {}
         }
     }
@@ -168,16 +170,24 @@ impl SetCursor {
     /// Goes on to the next node that has a set, or the first link.
     fn seek_node(&mut self, zone: &Zone) {
         loop {
-            let beside = if zone.is_overlaid() { self.next_node(zone, BESIDE) } else { None };
-            let (side, node) = match (self.next_node(zone, BASE), beside) {
+            let base = zone.base.node_from(self.next[BASE]);
+            let beside = zone.overlay.as_ref().and_then(|overlay| overlay.node_from(self.next[BESIDE]));
+            let (side, at, node) = match (base, beside) {
                 (None, None) => return self.seek_link(zone, BASE, 0),
-                (Some(node), None) => (BASE, node),
-                (Some(node), Some(beside)) if Labels::of(node.prefix()).cmp(&Labels::of(beside.prefix())) == Ordering::Less => (BASE, node),
-                (_, Some(beside)) => (BESIDE, beside),
+                (Some(base), None) => (BASE, base.id(), base),
+                (Some(base), Some((_, beside))) if Labels::of(base.prefix()).cmp(&Labels::of(beside.prefix())).is_lt() => {
+                    (BASE, base.id(), base)
+                }
+                (_, Some((at, beside))) => (BESIDE, at, beside),
             };
-            self.next[side] += node.size() as u32;
-            self.settle(zone, side);
-            if self.stand(side, node, 0) {
+            match (side, &zone.overlay) {
+                (BESIDE, Some(overlay)) => self.next[BESIDE] = overlay.node_after(at),
+                _ => {
+                    self.next[BASE] += node.size() as u32;
+                    self.settle(zone);
+                }
+            }
+            if self.stand(side, at, node, 0) {
                 return;
             }
         }
@@ -185,48 +195,37 @@ impl SetCursor {
 
     /// Goes to the `n`th set of a node, if it has so many.
     #[inline]
-    fn stand(&mut self, side: Side, node: Node<'_>, n: usize) -> bool {
+    fn stand(&mut self, side: Side, at: u32, node: Node<'_>, n: usize) -> bool {
         let Some((rtype, set)) = node.nth_place(n) else { return false };
-        self.at = At::Node { side, node: node.id(), n, rtype, set };
+        self.at = At::Node { side, node: at, n, rtype, set };
         true
     }
 
-    #[inline]
-    fn next_node<'z>(&self, zone: &'z Zone, side: Side) -> Option<Node<'z>> {
-        zone.side(side)?.node_from(self.next[side])
-    }
-
-    /// Leaves out the nodes of one side that are not to be given.
-    fn settle(&mut self, zone: &Zone, side: Side) {
-        let Some(overlay) = &zone.overlay else { return };
-        while let Some(node) = self.next_node(zone, side) {
-            let is_given = match side {
-                BASE => self.gone[0].pop_if(|gone| *gone == node.id()).is_none(),
-                _ => overlay.is_own(node),
-            };
-            if is_given {
-                return;
-            }
-            self.next[side] += node.size() as u32;
+    /// Leaves out the nodes of the base that are not to be given.
+    fn settle(&mut self, zone: &Zone) {
+        while let Some(node) = zone.base.node_from(self.next[BASE]).filter(|node| self.gone[0].last() == Some(&node.id())) {
+            self.gone[0].pop();
+            self.next[BASE] += node.size() as u32;
         }
     }
 
     /// Goes to this link, or the next one that is to be given.
     fn seek_link(&mut self, zone: &Zone, side: Side, mut link: u32) {
-        for side in side..=BESIDE {
-            let n = match zone.side(side).map(|base| &base.chain) {
-                Some(Chain::Nsec3(chain)) => chain.len() as u32,
-                Some(Chain::None | Chain::Nsec(_)) | None => 0,
-            };
-            while side == BASE && self.gone[1].pop_if(|gone| *gone == link).is_some() {
+        if side == BASE {
+            while self.gone[1].pop_if(|gone| *gone == link).is_some() {
                 link += 1;
             }
+            let n = match &zone.base.chain {
+                Chain::Nsec3(chain) => chain.len() as u32,
+                Chain::None | Chain::Nsec(_) => 0,
+            };
             if link < n {
                 self.at = At::Link { side, link };
                 return;
             }
             link = 0;
         }
-        self.at = At::End;
+        let beside = zone.overlay.as_ref().and_then(|overlay| overlay.link_from(link));
+        self.at = beside.map_or(At::End, |link| At::Link { side: BESIDE, link });
     }
 }

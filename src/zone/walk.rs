@@ -231,7 +231,7 @@ impl Zone {
         let len = 2 + below.len();
         prefix[..2].copy_from_slice(b"\x01*");
         prefix.get_mut(2..len)?.copy_from_slice(below);
-        self.base.find(hash.with(b"*"), &prefix[..len])
+        self.find(hash.with(b"*"), &prefix[..len])
     }
 
     /// The node with exactly this name, hidden ones (glue) included.
@@ -253,7 +253,7 @@ impl Zone {
 
     /// The node with this name below the apex, the overlay first.
     #[inline]
-    fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
+    pub(super) fn find(&self, hash: NameHash, prefix: &[u8]) -> Option<Node<'_>> {
         if let Some(overlay) = &self.overlay
             && let Some(decision) = overlay.decides(hash, prefix)
         {

@@ -1,4 +1,4 @@
-//! Zones of delegations that change: few names above, below and beside each other, a wildcard, glue, an NSEC3 chain.
+//! Zones of delegations and addresses that change: few names above, below and beside each other, a wildcard, glue, a chain.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,19 @@ pub fn name(text: &str) -> Name {
     Name::parse(text).expect("test name")
 }
 
-/// A delegation of the model: name servers, whether it has DS, addresses of hosts below it.
+/// How a zone of the model denies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Chain {
+    None,
+    /// NSEC3 with opt-out.
+    OptOut,
+    /// NSEC3 of every name.
+    Nsec3,
+    Nsec,
+}
+
+/// A delegation of the model: name servers, whether it has DS, addresses of hosts below it. Without name servers it is a name of the
+/// zone with these addresses.
 #[derive(Clone, Default)]
 pub struct Delegation {
     pub servers: BTreeSet<String>,
@@ -23,10 +35,15 @@ pub type Model = BTreeMap<String, Delegation>;
 
 /// Adds, changes or takes away one of few names, so that they meet often.
 pub fn change(model: &mut Model, rng: &mut fastrand::Rng) {
-    let parents = ["", ".com", ".deep.com", ".gov", ".a.b"];
+    let parents = ["", ".com", ".deep.com", ".gov", ".a.b", ".k", ".l.com"];
     let owner = format!("{}{}.vn", (b'k' + rng.u8(..6)) as char, parents[rng.usize(..parents.len())]);
     if rng.u8(..3) == 0 {
         model.remove(&owner);
+        return;
+    }
+    if rng.u8(..6) == 0 {
+        let addresses = BTreeMap::from([(owner.clone(), rng.u8(..))]);
+        model.insert(owner, Delegation { addresses, ..Delegation::default() });
         return;
     }
     let mut delegation = Delegation { secure: rng.bool(), ..Delegation::default() };
@@ -45,8 +62,8 @@ pub fn change(model: &mut Model, rng: &mut fastrand::Rng) {
     model.insert(owner, delegation);
 }
 
-/// All records of the model, with an NSEC3 chain (opt-out) where `signed`.
-pub fn records(model: &Model, serial: u32, signed: bool) -> Records {
+/// All records of the model, with this chain.
+pub fn records(model: &Model, serial: u32, kind: Chain) -> Records {
     let mut records = Records::new();
     let mut add = |owner: &str, rtype: Rtype, rdata: &[u8]| records.push(name(owner).as_ref(), rtype, 3600, rdata).expect("room");
     let soa = Soa { mname: name("a.dns.vn"), rname: name("h.vn"), serial, refresh: 1, retry: 1, expire: 1, minimum: 60 };
@@ -66,29 +83,53 @@ pub fn records(model: &Model, serial: u32, signed: bool) -> Records {
         for (host, address) in &delegation.addresses {
             add(host, Rtype::A, &[198, 51, 100, *address]);
         }
+        let mut types = vec![if delegation.servers.is_empty() { Rtype::A } else { Rtype::NS }];
         if delegation.secure {
             add(owner, Rtype::DS, &[1, 2, 13, 2, 9, 9, 9]);
-            chain.insert(owner.clone(), vec![Rtype::NS, Rtype::DS]);
+            types.push(Rtype::DS);
+        }
+        // What stands below another cut is not the zone's own.
+        let mut above = owner.as_str();
+        let is_hidden = std::iter::from_fn(|| {
+            above = above.split_once('.')?.1;
+            Some(above)
+        })
+        .any(|above| model.get(above).is_some_and(|above| !above.servers.is_empty()));
+        if !is_hidden && (types != [Rtype::NS] || kind != Chain::OptOut) {
+            chain.insert(owner.clone(), types);
         }
     }
-    if signed {
-        add("vn", Rtype::NSEC3PARAM, &[1, 0, 0, 0, 0]);
-        for owner in chain.keys().cloned().collect::<Vec<_>>() {
-            let mut above = owner.as_str();
-            while let Some((_, parent)) = above.split_once('.') {
-                chain.entry(parent.into()).or_default();
-                above = parent;
+    let parents = |owner: &str| {
+        let labels = owner.match_indices('.').map(|(dot, _)| owner[dot + 1..].to_owned());
+        labels.collect::<Vec<_>>()
+    };
+    match kind {
+        Chain::None => {}
+        Chain::OptOut | Chain::Nsec3 => {
+            add("vn", Rtype::NSEC3PARAM, &[1, 0, 0, 0, 0]);
+            for owner in chain.keys().cloned().collect::<Vec<_>>() {
+                parents(&owner).into_iter().for_each(|parent| _ = chain.entry(parent).or_default());
+            }
+            let hash = |owner: &str| Nsec3Params::default().hash(name(owner).as_ref().to_lowercase().as_ref().as_wire());
+            let links: BTreeMap<[u8; 20], &Vec<Rtype>> = chain.iter().map(|(owner, types)| (hash(owner), types)).collect();
+            let hashes: Vec<_> = links.keys().copied().collect();
+            for (i, (hash, types)) in links.into_iter().enumerate() {
+                let mut rdata = vec![1, u8::from(kind == Chain::OptOut), 0, 0, 0, 20];
+                rdata.extend_from_slice(&hashes[(i + 1) % hashes.len()]);
+                append_bitmap(types.iter().copied(), &mut rdata);
+                let label = data_encoding::BASE32HEX_NOPAD.encode(&hash).to_lowercase();
+                records.push(name(&format!("{label}.vn")).as_ref(), Rtype::NSEC3, 60, &rdata).expect("room");
             }
         }
-        let hash = |owner: &str| Nsec3Params::default().hash(name(owner).as_ref().to_lowercase().as_ref().as_wire());
-        let links: BTreeMap<[u8; 20], &Vec<Rtype>> = chain.iter().map(|(owner, types)| (hash(owner), types)).collect();
-        let hashes: Vec<_> = links.keys().copied().collect();
-        for (i, (hash, types)) in links.into_iter().enumerate() {
-            let mut rdata = vec![1, 1, 0, 0, 0, 20];
-            rdata.extend_from_slice(&hashes[(i + 1) % hashes.len()]);
-            append_bitmap(types.iter().copied(), &mut rdata);
-            let label = data_encoding::BASE32HEX_NOPAD.encode(&hash).to_lowercase();
-            records.push(name(&format!("{label}.vn")).as_ref(), Rtype::NSEC3, 60, &rdata).expect("room");
+        Chain::Nsec => {
+            let mut names: Vec<(Name, &Vec<Rtype>)> = chain.iter().map(|(owner, types)| (name(owner), types)).collect();
+            names.sort_by(|a, b| a.0.as_ref().canonical_cmp(b.0.as_ref()));
+            for (i, (owner, types)) in names.iter().enumerate() {
+                let mut rdata = names[(i + 1) % names.len()].0.as_ref().as_wire().to_vec();
+                let types = types.iter().copied().filter(|rtype| *rtype != Rtype::NSEC3PARAM);
+                append_bitmap(types.chain([Rtype::NSEC]), &mut rdata);
+                records.push(owner.as_ref(), Rtype::NSEC, 60, &rdata).expect("room");
+            }
         }
     }
     records.sort();

@@ -34,6 +34,34 @@ pub(super) fn build(apex: NameRef<'_>, records: &Records, seed: u64) -> Result<B
     build.finish().map(|built| built.base)
 }
 
+/// Builds arrays with some names of a zone alone, from their sorted records, below an apex without any.
+pub(super) fn names(apex: NameRef<'_>, records: &Records, seed: u64) -> Result<Base, ZoneError> {
+    let mut build = Build::new(apex, seed);
+    build.plain(&Labels::of(&[]), KIND_PLAIN, &[])?;
+    build.records(records)?;
+    build.finish().map(|built| built.base)
+}
+
+/// As [`names`], with one name that is no cut and may have no records; and where its node stands.
+pub(super) fn one(apex: NameRef<'_>, prefix: &[u8], records: &Records, seed: u64) -> Result<(Base, u32), ZoneError> {
+    let mut build = Build::new(apex, seed);
+    build.plain(&Labels::of(&[]), KIND_PLAIN, &[])?;
+    build.records(records)?;
+    if records.is_empty() {
+        build.plain(&Labels::of(prefix), KIND_PLAIN, &[])?;
+    }
+    let at = build.path.last().map_or(0, |open| open.at);
+    build.finish().map(|built| (built.base, at))
+}
+
+/// The set of a link of the chain with these parameters, from the sorted records of its owner; `None` where those have none.
+pub(super) fn link(apex: NameRef<'_>, params: &Nsec3Params, records: &Records) -> Result<Option<Vec<u8>>, ZoneError> {
+    let mut build = Build::new(apex, 0);
+    build.params = Some(params.clone());
+    build.records(records)?;
+    Ok((!build.links.is_empty()).then_some(build.base.arena.pieces))
+}
+
 /// A zone on its way.
 pub(super) struct Build {
     apex: Name,
