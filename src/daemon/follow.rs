@@ -83,6 +83,8 @@ const STEPS: [u64; 12] = [1, 2, 3, 5, 10, 15, 50, 100, 500, 1000, 10_000, 60_000
 /// How often secondaries are looked at while any is waited for, and the outbox otherwise. Our choice.
 const SOON: Duration = Duration::from_millis(20);
 const NOW_AND_THEN: Duration = Duration::from_secs(2);
+/// How long after what was written down last. Our choice.
+const GATHER: Duration = Duration::from_millis(50);
 
 impl Histogram {
     fn add(&mut self, took: Duration) {
@@ -137,7 +139,10 @@ impl Follower {
 
     /// Follows orders for as long as the process lives. Call it in a thread.
     pub fn work(&self, notifier: &Notifier) {
+        let (mut wrote, mut looked) = (None::<Instant>, Instant::now());
         loop {
+            // What is written here waits for the disk that the next orders wait for too: many are written down together.
+            std::thread::sleep(wrote.map_or(Duration::ZERO, |wrote| GATHER.saturating_sub(wrote.elapsed())));
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_empty() {
                 // A secondary that is away may be so for days.
@@ -146,6 +151,9 @@ impl Follower {
             }
             let orders = std::mem::take(&mut *told);
             drop(told);
+            if !orders.is_empty() {
+                wrote = Some(Instant::now());
+            }
             let mut letters = self.inner().take(orders);
             // The builder asks for what is behind the lock, and must not wait for secondaries or a slow disk.
             let zones = self.inner().zones();
@@ -155,7 +163,11 @@ impl Follower {
             let sent = send(&outbox, letters);
             let mut inner = self.inner();
             inner.open.extend(sent);
-            inner.look_into_outbox();
+            // A look for each of many files that nobody takes.
+            if looked.elapsed() >= NOW_AND_THEN {
+                looked = Instant::now();
+                inner.look_into_outbox();
+            }
         }
     }
 

@@ -4,8 +4,7 @@
 //! patch can carry (a DNAME, a wildcard that comes or goes, occluded names that come to light, another chain) is built anew
 //! from all records: slower, never wrong.
 
-use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use super::base::{Base, Counts, Node, is_below};
@@ -30,8 +29,8 @@ pub(super) struct Overlay {
     in_order: Sorted<Arc<Patch>>,
     /// Links of the NSEC3 chain that came, changed or went.
     links: Sorted<Link>,
-    /// Name servers inside the zone that patches name and that had no node then.
-    pub(super) absent_hosts: Arc<HashSet<Box<[u8]>>>,
+    /// Name servers inside the zone that patches name and that had no node then, each with the patch's name, in the order of octets.
+    absent_hosts: Sorted<Arc<Absent>>,
     /// Of base and overlay together; but for names that are no delegations, which are counted at the next merge.
     pub(super) counts: Counts,
 }
@@ -48,6 +47,12 @@ impl Patch {
     fn node(&self) -> Option<Node<'_>> {
         self.node.as_ref().map(|(base, at)| base.node_at(*at))
     }
+}
+
+/// A host without a node, and the cut that names it.
+struct Absent {
+    host: Box<[u8]>,
+    cut: Box<[u8]>,
 }
 
 /// A link as it is now.
@@ -68,7 +73,7 @@ impl Overlay {
                 by_hash: Sorted::default(),
                 in_order: Sorted::default(),
                 links: Sorted::default(),
-                absent_hosts: Arc::default(),
+                absent_hosts: Sorted::default(),
                 counts,
             },
         }
@@ -86,8 +91,11 @@ impl Overlay {
         let labels = Labels::of(&patch.prefix);
         self.in_order.put(Arc::clone(&patch), |other| Labels::of(&other.prefix).cmp(&labels));
         self.by_hash.put((hash, Arc::clone(&patch)), |entry| order(entry, hash, &patch.prefix));
-        if let Some((base, _)) = patch.node.as_ref().filter(|(base, _)| !base.absent_hosts.is_empty()) {
-            Arc::make_mut(&mut self.absent_hosts).extend(base.absent_hosts.iter().cloned());
+        if let Some((base, at)) = patch.node.as_ref().filter(|(base, at)| base.node_at(*at).is_cut()) {
+            for host in &base.absent_hosts {
+                let absent = Arc::new(Absent { host: host.clone(), cut: base.node_at(*at).prefix().into() });
+                self.absent_hosts.put(Arc::clone(&absent), |other| (&other.host, &other.cut).cmp(&(&absent.host, &absent.cut)));
+            }
         }
     }
 
@@ -97,12 +105,10 @@ impl Overlay {
         self.links.put(link, |other| other.hash.cmp(&hash));
     }
 
-    /// The cuts whose patch names this host, which had no node then.
+    /// The cuts of which a patch named this host when it had no node.
     pub(super) fn cuts_without(&self, host: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let lacks = move |patch: &&Arc<Patch>| {
-            patch.node.as_ref().is_some_and(|(base, at)| base.node_at(*at).is_cut() && base.absent_hosts.contains(host))
-        };
-        self.in_order.iter().filter(lacks).map(|patch| &*patch.prefix)
+        let (Ok(place) | Err(place)) = self.absent_hosts.search(|absent| (*absent.host).cmp(host).then(Ordering::Greater));
+        self.absent_hosts.from(place).take_while(move |(_, absent)| *absent.host == *host).map(|(_, absent)| &*absent.cut)
     }
 
     /// What the overlay says of a name: the node, none, or nothing.
@@ -232,11 +238,6 @@ impl Zone {
         let Chain::Nsec3(base) = &self.base.chain else { return None };
         let Some(overlay) = self.overlay.as_ref().filter(|overlay| !overlay.keeps_chain()) else { return Some(base.find(hash)) };
         let links = &overlay.links;
-        let (Ok(i) | Err(i)) = base.find(hash);
-        // The base's link at or before the hash that still stands.
-        let n = base.len() as u32;
-        let is_decided = |i: u32| links.find(|link| link.hash.cmp(base.hash_at(i))).is_some();
-        let standing = (0..n).map(|back| (i + n - back) % n).find(|&i| !is_decided(i)).map(|i| (*base.hash_at(i), i));
         let place = match links.search(|link| link.hash.cmp(hash)) {
             Ok(place) => links.after(place),
             Err(place) => place,
@@ -244,8 +245,14 @@ impl Zone {
         let is_there = |(place, link): (Place, &Link)| link.set.as_ref().map(|_| (link.hash, place.number() | OVER));
         let over = links.before(place).find_map(is_there).or_else(|| links.backwards().find_map(is_there));
         // On the circle the link at or before a hash is the one with the smallest way forward to it.
-        let way = |from: &[u8; 20]| (from > hash, std::cmp::Reverse(*from));
-        let (found, link) = standing.into_iter().chain(over).min_by_key(|(from, _)| way(from))?;
+        let way = |from: &[u8; 20]| (from > hash, Reverse(*from));
+        // The base's link at or before the hash that still stands, if it is nearer: it may be that hardly any does.
+        let (Ok(i) | Err(i)) = base.find(hash);
+        let n = base.len() as u32;
+        let is_decided = |i: u32| links.find(|link| link.hash.cmp(base.hash_at(i))).is_some();
+        let is_nearer = |i: &u32| over.is_none_or(|(from, _)| way(base.hash_at(*i)) < way(&from));
+        let standing = (0..n).map(|back| (i + n - back) % n).take_while(is_nearer).find(|&i| !is_decided(i));
+        let (found, link) = standing.map(|i| (*base.hash_at(i), i)).or(over)?;
         Some(if found == *hash { Ok(link) } else { Err(link) })
     }
 
@@ -257,26 +264,25 @@ impl Zone {
     }
 
     /// The node with NSEC in front of a name (`Ordering::is_lt`) or at it (`Ordering::is_le`), overlay included; in front of the apex stands the last.
-    pub(super) fn nsec_node(&self, prefix: &[u8], is_before: fn(Ordering) -> bool) -> Option<Node<'_>> {
+    pub(super) fn nsec_node<'z>(&'z self, prefix: &[u8], is_before: fn(Ordering) -> bool) -> Option<Node<'z>> {
         let Chain::Nsec(order) = &self.base.chain else { return None };
         let sought = Labels::of(prefix);
         let node = |i: usize| self.base.node_at(order[i]);
         let at = order.partition_point(|&at| is_before(Labels::of(self.base.node_at(at).prefix()).cmp(&sought)));
         let Some(overlay) = &self.overlay else { return at.checked_sub(1).or(order.len().checked_sub(1)).map(node) };
         let stands = |node: &Node<'_>| overlay.decides_prefix(self.base.seed, node.prefix()).is_none();
-        // The first of the chain is the apex, which stands in the overlay always.
-        let of_base = |end: usize| (1..end).rev().map(node).find(stands);
-        let later = |a: Option<Node<'_>>, b: Option<Node<'_>>| match (a, b) {
-            (Some(a), Some(b)) => Labels::of(a.prefix()).cmp(&Labels::of(b.prefix())).is_gt(),
-            (a, _) => a.is_some(),
+        let is_behind = |node: &Node<'_>, over: Node<'_>| Labels::of(node.prefix()).cmp(&Labels::of(over.prefix())).is_gt();
+        // The first of the chain is the apex, which stands in the overlay always. Of the base's others those count that are behind the
+        // overlay's: it may be that hardly any still stands.
+        let nearest = |end: usize, over: Option<Node<'z>>| {
+            let mut behind = (1..end).rev().map(node).take_while(|node| over.is_none_or(|over| is_behind(node, over)));
+            behind.find(stands).or(over)
         };
-        let (base, over) = (of_base(at), overlay.nsec_before(&sought, is_before));
-        let found = if later(base, over) { base } else { over };
         let apex = overlay.apex.apex();
+        let found = nearest(at, overlay.nsec_before(&sought, is_before));
         if found.is_some() || is_before(Labels::of(&[]).cmp(&sought)) {
             return found.or(Some(apex));
         }
-        let (base, over) = (of_base(order.len()), overlay.last_nsec());
-        (if later(base, over) { base } else { over }).or(Some(apex))
+        nearest(order.len(), overlay.last_nsec()).or(Some(apex))
     }
 }

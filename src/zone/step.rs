@@ -1,6 +1,7 @@
 //! A change on its way into an overlay: which names it makes other ones, and the patches of those.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::base::{Counts, Node};
@@ -157,9 +158,7 @@ impl Step<'_> {
         for (owner, records) in self.now.iter().filter(|(owner, _)| owner.as_ref() != zone.apex()) {
             let name = owner.as_ref();
             let prefix = name.prefix_of(zone.apex()).unwrap_or_default().to_ascii_lowercase();
-            if let Some(overlay) =
-                zone.overlay.as_ref().filter(|overlay| has_address(records) && overlay.absent_hosts.contains(&prefix[..]))
-            {
+            if let Some(overlay) = zone.overlay.as_ref().filter(|_| has_address(records)) {
                 cuts.extend(
                     overlay.cuts_without(&prefix).map(|cut| zone.name_below(cut)).filter(|cut| is_cut(&self.records_now(cut.as_ref()))),
                 );
@@ -250,7 +249,9 @@ impl Step<'_> {
             all.iter().filter(|r| r.rtype == Rtype::NS).filter_map(|r| Some(NameRef::from_wire(r.rdata).ok()?.to_lowercase())).collect();
         let is_own = |host: &Name| host != cut && host.as_ref().is_at_or_below(cut.as_ref());
         let mut hidden: BTreeSet<Name> = servers.iter().filter(|host| is_own(host)).cloned().collect();
-        hidden.extend(self.now.keys().filter(|name| is_own(name)).cloned());
+        // In canonical order names stand behind the one that they are below.
+        let behind = self.now.range((Bound::Excluded(cut), Bound::Unbounded)).map(|(name, _)| name);
+        hidden.extend(behind.take_while(|name| is_own(name)).cloned());
         hidden
             .extend(before.iter().filter(|node| node.is_cut()).flat_map(|cut| own_hosts(*cut)).map(|host| zone.name_below(host.prefix())));
         for name in &hidden {
