@@ -47,9 +47,16 @@ impl Patch {
     fn node(&self) -> Option<Node<'_>> {
         self.node.as_ref().map(|(base, at)| base.node_at(*at))
     }
+
+    /// The name servers that a cut names, inside the zone and without a node.
+    fn absent_hosts(&self) -> impl Iterator<Item = Absent> {
+        let cut = self.node.as_ref().filter(|(base, at)| base.node_at(*at).is_cut());
+        cut.into_iter().flat_map(|(base, _)| &base.absent_hosts).map(|host| Absent { host: host.clone(), cut: self.prefix.clone() })
+    }
 }
 
 /// A host without a node, and the cut that names it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Absent {
     host: Box<[u8]>,
     cut: Box<[u8]>,
@@ -90,12 +97,13 @@ impl Overlay {
         let patch = Arc::new(patch);
         let labels = Labels::of(&patch.prefix);
         self.in_order.put(Arc::clone(&patch), |other| Labels::of(&other.prefix).cmp(&labels));
+        let before = self.by_hash.find(|entry| order(entry, hash, &patch.prefix)).map(|(_, before)| Arc::clone(before));
         self.by_hash.put((hash, Arc::clone(&patch)), |entry| order(entry, hash, &patch.prefix));
-        if let Some((base, at)) = patch.node.as_ref().filter(|(base, at)| base.node_at(*at).is_cut()) {
-            for host in &base.absent_hosts {
-                let absent = Arc::new(Absent { host: host.clone(), cut: base.node_at(*at).prefix().into() });
-                self.absent_hosts.put(Arc::clone(&absent), |other| (&other.host, &other.cut).cmp(&(&absent.host, &absent.cut)));
-            }
+        for absent in before.iter().flat_map(|before| before.absent_hosts()) {
+            self.absent_hosts.remove(|other| (**other).cmp(&absent));
+        }
+        for absent in patch.absent_hosts().map(Arc::new) {
+            self.absent_hosts.put(Arc::clone(&absent), |other| other.cmp(&absent));
         }
     }
 

@@ -153,6 +153,18 @@ impl<V: Clone> Sorted<V> {
             assert!(self.parts.len() < 1 << (32 - BITS), "places have so many bits");
         }
     }
+
+    /// Takes the value out that `order` finds equal to what is sought, if it is there.
+    pub fn remove(&mut self, order: impl FnMut(&V) -> Ordering) {
+        let Ok(place) = self.search(order) else { return };
+        let (part, i) = place.of();
+        self.len -= 1;
+        if self.parts[part].len() == 1 {
+            self.parts.remove(part);
+        } else {
+            Arc::make_mut(&mut self.parts[part]).remove(i);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -166,16 +178,23 @@ mod tests {
     fn it_is_a_list_of_versions() {
         let mut random = fastrand::Rng::with_seed(5);
         let (mut sorted, mut expected) = (Sorted::<(u32, u32)>::default(), BTreeMap::new());
-        let mut versions = Vec::new();
-        for step in 0..5000 {
-            let key = random.u32(0..3000) * 2;
-            sorted.put((key, step), |(other, _)| other.cmp(&key));
-            expected.insert(key, step);
-            if step % 500 == 0 {
+        let (mut versions, mut most) = (Vec::new(), 0);
+        for step in 0..20_000 {
+            // It grows first, and is emptied in the end.
+            let (key, is_gone) = (random.u32(0..3000) * 2, random.u32(0..12_000) < step);
+            if is_gone {
+                sorted.remove(|(other, _)| other.cmp(&key));
+                expected.remove(&key);
+            } else {
+                sorted.put((key, step), |(other, _)| other.cmp(&key));
+                expected.insert(key, step);
+            }
+            most = most.max(sorted.parts.len());
+            if step % 1000 == 0 {
                 versions.push((sorted.clone(), expected.clone()));
             }
         }
-        assert!(sorted.parts.len() > 20 && sorted.parts.iter().all(|part| (1..=FULL).contains(&part.len())));
+        assert!(most > 20 && sorted.parts.iter().all(|part| (1..=FULL).contains(&part.len())));
         versions.push((sorted, expected));
         for (sorted, expected) in versions {
             assert!(sorted.iter().map(|(key, value)| (key, value)).eq(&expected));

@@ -159,9 +159,7 @@ impl Step<'_> {
             let name = owner.as_ref();
             let prefix = name.prefix_of(zone.apex()).unwrap_or_default().to_ascii_lowercase();
             if let Some(overlay) = zone.overlay.as_ref().filter(|_| has_address(records)) {
-                cuts.extend(
-                    overlay.cuts_without(&prefix).map(|cut| zone.name_below(cut)).filter(|cut| is_cut(&self.records_now(cut.as_ref()))),
-                );
+                cuts.extend(overlay.cuts_without(&prefix).map(|cut| zone.name_below(cut)).filter(|cut| self.is_cut_now(cut.as_ref())));
             }
             if let Some(cut) = self.cut_above(name) {
                 cuts.insert(cut);
@@ -296,11 +294,14 @@ impl Step<'_> {
         let apex = self.zone.apex();
         let above =
             std::iter::successors(name.parent(), |name| name.parent()).take_while(|name| name.is_at_or_below(apex) && *name != apex);
-        let is_cut = |name: &NameRef<'_>| match self.now.get(&name.to_lowercase()) {
+        above.filter(|name| self.is_cut_now(*name)).last().map(NameRef::to_lowercase)
+    }
+
+    fn is_cut_now(&self, name: NameRef<'_>) -> bool {
+        match self.now.get(&name.to_lowercase()) {
             Some(records) => is_cut(records),
-            None => self.zone.node(*name).is_some_and(Node::is_cut),
-        };
-        above.filter(is_cut).last().map(NameRef::to_lowercase)
+            None => self.zone.node(name).is_some_and(Node::is_cut),
+        }
     }
 }
 
