@@ -46,8 +46,11 @@ pub struct Compiled {
     pub watermark: String,
     /// Its resend counter.
     pub resend: u32,
-    /// Published names of each zone, by apex without final dot.
+    /// Published names of each zone when it was compiled, by apex without final dot.
     pub published: BTreeMap<String, u64>,
+    /// How many lines of the ledger of orders were in that. Later ones change zones, and not these numbers.
+    #[serde(default)]
+    pub counted: u64,
     /// Names published, excluded and rejected.
     pub names: [u64; 3],
     /// How many lines of the ledger of orders were in it.

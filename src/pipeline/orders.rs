@@ -328,11 +328,11 @@ impl Pipeline {
         // Children come before their parent, as everywhere.
         let mut changes = changes;
         changes.sort_by_key(|change| std::cmp::Reverse(change.apex.as_ref().label_count()));
-        let mut n_published = BTreeMap::new();
+        let mut n_published = 0;
         for Change { apex, change, published } in changes {
             match self.change_registry(plan, registry, &apex, change, now) {
                 Ok(zone) => {
-                    n_published.insert(apex.clone(), published);
+                    n_published += published;
                     carried.published.push(zone);
                 }
                 Err(what) => {
@@ -350,7 +350,7 @@ impl Pipeline {
                 carried.problems.extend(problem);
             }
         }
-        self.press.account(|compiled| account(compiled, &n_published, self.book.ledger.as_ref()));
+        self.press.account(|compiled| account(compiled, n_published, self.book.ledger.as_ref()));
         carried
     }
 
@@ -444,16 +444,11 @@ fn without_one(live: &BTreeMap<Name, Live>, name: &Name) -> Option<(Name, Record
     Some((apex, removed))
 }
 
-/// The account after orders: names that came and went are not a matter of the next deposit.
-pub(super) fn account(compiled: &mut Compiled, n_published: &BTreeMap<Name, i64>, ledger: Option<&Ledger>) {
-    for (apex, n) in n_published {
-        let add = |count: &mut u64, n: i64| *count = count.saturating_add_signed(n);
-        if let Some(count) = compiled.published.get_mut(apex.to_string().trim_end_matches('.')) {
-            add(count, *n);
-        }
-        add(&mut compiled.names[0], *n);
-        add(&mut compiled.names[1], -n);
-    }
+/// The account after orders, which published so many names more.
+pub(super) fn account(compiled: &mut Compiled, n_published: i64, ledger: Option<&Ledger>) {
+    let add = |count: &mut u64, n: i64| *count = count.saturating_add_signed(n);
+    add(&mut compiled.names[0], n_published);
+    add(&mut compiled.names[1], -n_published);
     if let Some(ledger) = ledger {
         let chain = ledger.orders().chain();
         (compiled.orders, compiled.orders_head) = (chain.seq, chain.sha256.clone());

@@ -130,7 +130,7 @@ impl Pipeline {
             match self.joined(next, plan, &apex, &change, during.zones.contains(&apex), now) {
                 Ok(()) => {
                     if let Some(compiled) = &mut next.compiled {
-                        super::orders::account(compiled, &BTreeMap::from([(apex, published)]), None);
+                        super::orders::account(compiled, published, None);
                     }
                 }
                 Err(what) => {

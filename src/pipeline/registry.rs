@@ -1,6 +1,6 @@
 //! The registry's export as an input: which deposit, what else counts, and what the compiler makes of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::dns::idn::Repertoire;
 use crate::dns::records::Full;
 use crate::dns::{Name, NameRef, Records, Serial, UnixTime};
 use crate::journal::Compiled;
-use crate::orders::Orders;
+use crate::orders::{Order, Orders};
 use crate::parallel;
 use crate::registry::{
     Applied, Approval, Deposit, Newest, PublicKey, ReadOptions, SignaturePolicy, check_not_stale, check_shrink, newest_full,
@@ -130,7 +130,7 @@ pub fn compile(
     let register = register(plan, &inputs)?;
     let deposit = register.deposit();
     // The guards are about a new deposit. The same one compiled again gives less only by orders and by the clock, which are not held.
-    let applied = applied.filter(|applied| applied.header != inputs.header).and_then(as_applied);
+    let applied = applied.filter(|applied| applied.header != inputs.header).and_then(|applied| as_applied(applied, orders, now));
     check_not_stale(&deposit.header, applied.as_ref(), Approval::None).map_err(|error| error.to_string())?;
     let compiled = register.compile(orders, at(plan, &register, now), Some(&Served(live))).map_err(|error| error.to_string())?;
     let published = compiled.published();
@@ -155,6 +155,7 @@ pub fn compile(
         watermark: deposit.header.watermark.to_string(),
         resend: deposit.header.resend,
         published,
+        counted: orders.chain().seq,
         names,
         zones: zones.iter().map(|(apex, _)| apex.to_string()).collect(),
         orders: orders.chain().seq,
@@ -168,12 +169,22 @@ pub(super) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-fn as_applied(compiled: &Compiled) -> Option<Applied> {
+/// What the last deposit gave, without the names that orders have taken away since: that is no loss by the next one.
+fn as_applied(compiled: &Compiled, orders: &Orders, now: UnixTime) -> Option<Applied> {
+    let mut published = compiled.published.clone();
+    // One that was to hold later was in the ledger before it took a name away.
+    let is_newer = |order: &&Order| order.seq > compiled.counted || order.effective_at > order.received_at;
+    let names: BTreeSet<&str> = orders.all().iter().filter(is_newer).map(|order| &order.domain[..]).collect();
+    for name in names.into_iter().filter(|name| orders.in_force(name.as_bytes(), now).is_some()) {
+        if let Some(count) = name.split_once('.').and_then(|(_, zone)| published.get_mut(zone)) {
+            *count = count.saturating_sub(1);
+        }
+    }
     Some(Applied {
         id: compiled.deposit.clone(),
         watermark: UnixTime::parse_rfc3339(&compiled.watermark)?,
         resend: compiled.resend,
-        published: compiled.published.clone(),
+        published,
     })
 }
 
