@@ -237,13 +237,19 @@ pub fn tcp(server: SocketAddr, name: &str, rtype: RecordType) -> Message {
     Message::from_vec(&answer).expect("a message")
 }
 
-fn copy(from: &Path, to: &Path) {
+/// How often a test goes on that does the same at random: as it says, or as `SAOLA_ROUNDS` says to find what is rare.
+pub fn rounds(usual: usize) -> usize {
+    std::env::var("SAOLA_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// Copies a folder with the files in it.
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder");
     for entry in std::fs::read_dir(from).expect("a folder").flatten() {
         let target = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);
-        } else {
+        } else if entry.path().is_file() {
             std::fs::copy(entry.path(), &target).expect("copied");
         }
     }

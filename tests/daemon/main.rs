@@ -1,6 +1,7 @@
 //! The real `saolad` and `saola`, as an operator runs them.
 
 mod catalogs;
+mod deposit;
 mod digests;
 mod edges;
 mod faults;
@@ -13,6 +14,7 @@ mod orders;
 mod papers;
 #[path = "../peers/mod.rs"]
 mod peers;
+mod stale;
 mod transfers;
 mod updates;
 
