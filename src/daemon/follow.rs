@@ -52,11 +52,17 @@ pub struct Follower {
 
 struct Inner {
     record: Record,
-    /// `None` where it cannot be written.
+    /// `None` where it cannot be opened.
     file: Option<File>,
+    /// How many octets of it are whole lines.
+    len: u64,
+    /// Lines that could not be written, which is tried again.
+    unwritten: Vec<u8>,
     outbox: PathBuf,
     deadline: Duration,
     waiting: Vec<Waiting>,
+    /// Acknowledgements that could not be put in the outbox, which is tried again.
+    unsent: Vec<Letter>,
     /// Acknowledgements that nobody has taken yet, by file: order and state.
     open: BTreeMap<String, (String, String)>,
     published: Histogram,
@@ -108,9 +114,12 @@ impl Follower {
         let mut inner = Inner {
             record: Record::default(),
             file: None,
+            len: 0,
+            unwritten: Vec::new(),
             outbox: config.orders.outbox.clone(),
             deadline: config.orders.deadline,
             waiting: Vec::new(),
+            unsent: Vec::new(),
             open: BTreeMap::new(),
             published: Histogram::default(),
             everywhere: Histogram::default(),
@@ -139,7 +148,8 @@ impl Follower {
 
     /// Follows orders for as long as the process lives. Call it in a thread.
     pub fn work(&self, notifier: &Notifier) {
-        let (mut wrote, mut looked) = (None::<Instant>, Instant::now());
+        // When letters could not be sent, orders were written down, the outbox was looked at.
+        let (mut tried, mut wrote, mut looked) = (None::<Instant>, None::<Instant>, Instant::now());
         loop {
             // What is written here waits for the disk that the next orders wait for too: many are written down together.
             std::thread::sleep(wrote.map_or(Duration::ZERO, |wrote| GATHER.saturating_sub(wrote.elapsed())));
@@ -154,15 +164,31 @@ impl Follower {
             if !orders.is_empty() {
                 wrote = Some(Instant::now());
             }
-            let mut letters = self.inner().take(orders);
+            let is_time = tried.is_none_or(|tried| tried.elapsed() > NOW_AND_THEN);
+            let mut letters = if is_time { std::mem::take(&mut self.inner().unsent) } else { Vec::new() };
+            let n_unsent = letters.len();
+            letters.extend(self.inner().take(orders));
             // The builder asks for what is behind the lock, and must not wait for secondaries or a slow disk.
             let zones = self.inner().zones();
             let statuses = zones.into_iter().map(|zone| (zone.clone(), notifier.status(Some(zone)))).collect();
             letters.extend(self.inner().look(&statuses));
             let outbox = self.inner().outbox.clone();
-            let sent = send(&outbox, letters);
+            let sent = send(&outbox, &letters);
             let mut inner = self.inner();
-            inner.open.extend(sent);
+            match sent {
+                Ok(sent) => inner.open.extend(sent),
+                Err(error) => {
+                    if letters.len() > n_unsent {
+                        log::error!(
+                            "the registry's database is not told of {} yet, which is tried again, '{}': {error}",
+                            count(letters.len(), "order"),
+                            outbox.display()
+                        );
+                    }
+                    tried = Some(Instant::now());
+                    inner.unsent.extend(letters);
+                }
+            }
             // A look for each of many files that nobody takes.
             if looked.elapsed() >= NOW_AND_THEN {
                 looked = Instant::now();
@@ -275,22 +301,17 @@ impl Letter {
 }
 
 /// Puts acknowledgements in the outbox, durably; gives those that are there. The other side takes a file away when it has it.
-fn send(outbox: &Path, letters: Vec<Letter>) -> Vec<(String, (String, String))> {
+fn send(outbox: &Path, letters: &[Letter]) -> io::Result<Vec<(String, (String, String))>> {
     if letters.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let put = || {
-        let batch = disk::Batch::new(outbox)?;
-        for letter in &letters {
-            batch.put(&letter.file, 0o640, |out| writeln!(out, "{}", letter.text))?;
-        }
-        batch.sync()
-    };
-    if let Err(error) = put() {
-        log::error!("the registry's database is not told of {}, '{}': {error}", count(letters.len(), "order"), outbox.display());
+    let batch = disk::Batch::new(outbox)?;
+    for letter in letters {
+        batch.put(&letter.file, 0o640, |out| writeln!(out, "{}", letter.text))?;
     }
-    let is_there = |letter: &Letter| outbox.join(&letter.file).symlink_metadata().is_ok();
-    letters.into_iter().filter(is_there).map(|letter| (letter.file, (letter.order_id, letter.state.to_owned()))).collect()
+    batch.sync()?;
+    let is_there = |letter: &&Letter| outbox.join(&letter.file).symlink_metadata().is_ok();
+    Ok(letters.iter().filter(is_there).map(|letter| (letter.file.clone(), (letter.order_id.clone(), letter.state.to_owned()))).collect())
 }
 
 fn is_published(events: &[Event]) -> bool {
@@ -316,6 +337,7 @@ impl Inner {
             disk::replace(path, 0o640, |out| out.write_all(&text[..good]))?;
         }
         self.record = record;
+        self.len = good as u64;
         self.file = Some(OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?);
         Ok(())
     }
@@ -335,25 +357,37 @@ impl Inner {
         }
     }
 
-    /// Adds events and makes them durable.
+    /// Adds events and makes them durable, with those that could not be made so before.
     fn write(&mut self, events: Vec<(String, What)>) -> Result<(), String> {
         let now = UnixTime::now();
-        let mut lines = Vec::new();
+        let was_well = self.unwritten.is_empty();
         for (id, what) in events {
-            lines.extend_from_slice(&self.record.add(now, &id, what));
+            let line = self.record.add(now, &id, what);
+            self.unwritten.extend_from_slice(&line);
         }
         let Some(file) = &mut self.file else { return Err("the record of orders cannot be written".into()) };
-        if lines.is_empty() {
+        if self.unwritten.is_empty() {
             return Ok(());
         }
-        let written = file.write_all(&lines).and_then(|()| file.sync_data());
-        written.map_err(|error| {
-            // A line that is there in part would hide all behind it; the next start begins where it was whole.
-            self.file = None;
-            let what = format!("what becomes of orders is not written down until the next start: {error}");
-            log::error!("{what}");
-            what
-        })
+        // A line that is there in part would hide all behind it.
+        let written = file.set_len(self.len).and_then(|()| file.write_all(&self.unwritten)).and_then(|()| file.sync_data());
+        match written {
+            Ok(()) => {
+                self.len += self.unwritten.len() as u64;
+                self.unwritten.clear();
+                if !was_well {
+                    log::info!("what becomes of orders is written down again");
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let what = format!("what becomes of orders is not written down yet, which is tried again: {error}");
+                if was_well {
+                    log::error!("{what}");
+                }
+                Err(what)
+            }
+        }
     }
 
     /// Writes down orders that were taken in or came in force.

@@ -207,12 +207,12 @@ fn an_edge_killed_at_any_moment_comes_back_whole() {
     }
 }
 
-/// A small file system for the state of a house, while this lives; only root can have one.
-struct Disk(std::path::PathBuf);
+/// A small file system in a folder of a house, while this lives; only root can have one.
+pub struct Disk(std::path::PathBuf);
 
 impl Disk {
-    fn new(house: &House) -> Option<Self> {
-        let folder = house.path("var");
+    pub fn new(house: &House, folder: &str) -> Option<Self> {
+        let folder = house.path(folder);
         std::fs::create_dir_all(&folder).expect("made");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&folder).output();
         if !mounted.is_ok_and(|output| output.status.success()) {
@@ -222,13 +222,20 @@ impl Disk {
         Some(Self(folder))
     }
 
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
         while file.write_all(&[1; 512]).is_ok() {}
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         std::fs::remove_file(self.0.join("filler")).expect("removed");
+    }
+
+    /// May be written to, or not; nothing may have a file open for that.
+    pub fn set_writable(&self, is_writable: bool) {
+        let options = if is_writable { "remount,rw" } else { "remount,ro" };
+        let output = Command::new("mount").args(["-o", options]).arg(&self.0).output().expect("mount");
+        assert!(output.status.success(), "{}", said(&output));
     }
 }
 
@@ -251,7 +258,7 @@ fn a_full_disk_keeps_what_is_served() {
     ));
     primary.write("example.org.zone", &ZONE.replace(" 3600 600 ", " 1 1 "));
     let mut edge = House::new("");
-    let (Some(above), Some(below)) = (Disk::new(&primary), Disk::new(&edge)) else { return };
+    let (Some(above), Some(below)) = (Disk::new(&primary, "var"), Disk::new(&edge, "var")) else { return };
     primary.start();
     configure_edge(&edge, primary.addresses()[0], edge_port);
     edge.start();

@@ -3,6 +3,7 @@
 mod catalogs;
 mod deposit;
 mod digests;
+mod disks;
 mod edges;
 mod faults;
 mod house;
