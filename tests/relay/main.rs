@@ -3,8 +3,12 @@
 
 mod content;
 #[allow(dead_code)]
+#[path = "../daemon/deposit.rs"]
+mod deposit;
+#[allow(dead_code)]
 #[path = "../daemon/house.rs"]
 mod house;
+mod orders;
 mod peer;
 #[path = "../peers/mod.rs"]
 mod peers;
