@@ -8,12 +8,14 @@ mod peers;
 mod registry;
 mod world;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
 use registry::Deposit;
 use world::{Expected, NAMED, Question, UNBOUND, World};
+
+const RESOLVERS: [(&str, IpAddr); 2] = [("unbound", UNBOUND), ("named", NAMED)];
 
 const NOERROR: u8 = 0;
 const SERVFAIL: u8 = 2;
@@ -48,13 +50,51 @@ fn resolve(deposit: &Deposit, algorithm: &str, denial: &str) {
     let world = World::build(programs, deposit, algorithm, denial);
     let mut questions = zone_questions(&world.zones, denial);
     questions.extend(deposit.questions(&world.zones));
-    let mut running = world.start();
-    for (resolver, address) in [("unbound", UNBOUND), ("named", NAMED)] {
-        running.push(world.start_resolver(resolver, address));
+    let _running = world.start();
+    let mut resolvers = Vec::new();
+    for (resolver, address) in RESOLVERS {
+        resolvers.push(world.start_resolver(resolver, address));
         let wrong: Vec<String> = questions.iter().filter_map(|q| ask(resolver, SocketAddr::new(address, 53), q)).collect();
         assert!(wrong.is_empty(), "{} of {} wrong:\n{}", wrong.len(), questions.len(), wrong[..wrong.len().min(40)].join("\n"));
         println!("{resolver}: {} answers as expected", questions.len());
     }
+    if let Deposit::Generated = deposit {
+        follow_orders(&world, resolvers, denial);
+    }
+}
+
+/// Names that nobody has asked for are suspended, and no resolver finds them; they are restored, and one that has not asked before finds them as they were.
+///
+/// The resolvers have the zones' keys and many of their proofs by then. What they have cached of a name itself, its absence too, they keep for its TTL:
+/// so each name is asked for once, and those that come back of resolvers that begin anew.
+fn follow_orders(world: &World, resolvers: Vec<peers::Peer>, denial: &str) {
+    // A proof that rests on an opt-out span MUST NOT have AD (RFC 5155 §9.2); any other has it.
+    let absent = Expected { rcode: NXDOMAIN, authentic: Some(denial != "nsec3-opt-out"), n_answers: 0 };
+    let secure = Expected { rcode: NOERROR, authentic: Some(true), n_answers: 1 };
+    let insecure = Expected { authentic: Some(false), ..secure };
+    let names = registry::for_orders(&world.zones);
+    let check = |what: &str, questions: &[Question]| {
+        for (resolver, address) in RESOLVERS {
+            let wrong: Vec<String> = questions.iter().filter_map(|q| ask(resolver, SocketAddr::new(address, 53), q)).collect();
+            assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
+        }
+    };
+    for (name, _) in &names {
+        world.order("suspend", name, &[]);
+        check("suspended", &[Question::new(&format!("www.{name}"), "A", absent), Question::new(name, "DS", absent)]);
+    }
+    for (name, _) in &names {
+        world.order("restore", name, &["--refers-to", &format!("suspend-{name}")]);
+    }
+    drop(resolvers);
+    let _anew = RESOLVERS.map(|(resolver, address)| world.start_resolver(resolver, address));
+    for (name, is_secure) in &names {
+        let www = Question::new(&format!("www.{name}"), "A", if *is_secure { secure } else { insecure });
+        // That there is no DS has AD where it is proved by a record of the name itself.
+        let no_ds = Expected { rcode: NOERROR, authentic: Some(denial != "nsec3-opt-out"), n_answers: 0 };
+        check("restored", &[www, Question::new(name, "DS", if *is_secure { secure } else { no_ds })]);
+    }
+    println!("{} names followed through orders", names.len());
 }
 
 /// What every zone of the registry must give, whatever is registered in it.

@@ -14,7 +14,7 @@ use crate::{NOERROR, NXDOMAIN, SERVFAIL};
 pub enum Deposit {
     /// The project's example.
     Example,
-    /// In every zone: `secure` (DS), `insecure` (no DS, name servers outside) and `glued` (name servers inside).
+    /// In every zone: `secure` (DS), `insecure` (no DS, name servers outside) and `glued` (name servers inside); and those of [`for_orders`].
     Generated,
 }
 
@@ -51,6 +51,9 @@ impl Deposit {
                     let secure = format!("secure.{zone}");
                     let (file, _) = world.sign(&secure, &child(&secure, ""));
                     out.push((secure, file));
+                }
+                for (name, is_secure) in for_orders(&world.zones) {
+                    out.push(if is_secure { (name.clone(), world.sign(&name, &child(&name, "")).0) } else { plain(&name, "") });
                 }
             }
         }
@@ -117,24 +120,26 @@ impl Deposit {
         let mut hosts = String::from("name,roid,cl_id,cr_date\n");
         let mut host_statuses = String::from("name,status\n");
         let mut addresses = String::from("name,addr,ver\n");
-        let mut n = 0;
-        for zone in &world.zones {
-            for label in ["secure", "insecure", "glued"] {
-                n += 1;
-                let (name, roid) = (format!("{label}.{}", zone.trim_end_matches('.')), format!("D{n:04}-VN"));
-                _ = writeln!(domains, "{name},{roid},,,,state,R01,2020-01-01T00:00:00Z,2030-01-01T00:00:00Z,paid,,");
-                _ = writeln!(statuses, "{name},{roid},ok,");
-                let host = if label == "glued" { format!("ns1.{name}") } else { "ns1.example".to_owned() };
-                _ = writeln!(servers, "{name},{roid},{host}");
-                if label == "glued" {
-                    _ = writeln!(hosts, "{host},H{n:04}-VN,R01,2020-01-01T00:00:00Z");
-                    _ = writeln!(host_statuses, "{host},linked");
-                    _ = writeln!(addresses, "{host},{REGISTRANTS},v4");
-                }
-                if label == "secure" {
-                    let fields = ds_of(world, &format!("{name}."));
-                    _ = writeln!(digests, "{name},{roid},{}", fields.join(","));
-                }
+        let in_every_zone = world.zones.iter().flat_map(|zone| {
+            ["secure", "insecure", "glued"]
+                .map(|label| (format!("{label}.{}", zone.trim_end_matches('.')), label == "secure", label == "glued"))
+        });
+        let for_orders =
+            for_orders(&world.zones).into_iter().map(|(name, is_secure)| (name.trim_end_matches('.').to_owned(), is_secure, false));
+        for (n, (name, is_secure, is_glued)) in (1..).zip(in_every_zone.chain(for_orders)) {
+            let roid = format!("D{n:04}-VN");
+            _ = writeln!(domains, "{name},{roid},,,,state,R01,2020-01-01T00:00:00Z,2030-01-01T00:00:00Z,paid,,");
+            _ = writeln!(statuses, "{name},{roid},ok,");
+            let host = if is_glued { format!("ns1.{name}") } else { "ns1.example".to_owned() };
+            _ = writeln!(servers, "{name},{roid},{host}");
+            if is_glued {
+                _ = writeln!(hosts, "{host},H{n:04}-VN,R01,2020-01-01T00:00:00Z");
+                _ = writeln!(host_statuses, "{host},linked");
+                _ = writeln!(addresses, "{host},{REGISTRANTS},v4");
+            }
+            if is_secure {
+                let fields = ds_of(world, &format!("{name}."));
+                _ = writeln!(digests, "{name},{roid},{}", fields.join(","));
             }
         }
         _ = writeln!(hosts, "ns1.example,H0000-VN,R01,2020-01-01T00:00:00Z");
@@ -175,6 +180,12 @@ impl Deposit {
         }
         fs::write(folder.join("deposit.toml"), header).expect("the temporary folder takes files");
     }
+}
+
+/// Names that no question is about but those about orders, and whether they have a DS.
+pub fn for_orders(zones: &[String]) -> Vec<(String, bool)> {
+    let of_zone = |zone: &String| [(format!("ordered.{zone}"), true), (format!("ordered-too.{zone}"), false)];
+    zones.iter().filter(|zone| ["vn.", "com.vn."].contains(&&zone[..])).flat_map(of_zone).collect()
 }
 
 /// A registrant's zone: an apex, a name, a wildcard.

@@ -136,6 +136,15 @@ impl World {
         peer
     }
 
+    /// Files an order with the running saolad, under an id of its kind and name.
+    pub fn order(&self, kind: &str, name: &str, more: &[&str]) {
+        let ground = if kind == "restore" { "RESTORE_13_4" } else { "INVESTIGATION" };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_saola"));
+        command.args(["order", kind, name, "--id", &format!("{kind}-{name}"), "--ground", ground, "--authority", "A05", "--evidence", "E"]);
+        let said = run(command.args(["--operator", "a", "--approver", "b", "--control"]).arg(self.path("control.sock")).args(more));
+        assert!(said.contains(", published: "), "{said}");
+    }
+
     /// First start: makes keys, and tells name servers, their addresses and the KSK. -> the DS set of vn. in presentation form.
     fn learn(&mut self) -> Vec<String> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 5300));
