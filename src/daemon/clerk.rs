@@ -126,7 +126,9 @@ impl Clerk {
         }
         let judged = begin.elapsed();
         let written = pipeline.book().ledger().and_then(|ledger| {
-            ledger.commit().map_err(|error| format!("the ledger cannot be written, nothing of this is in force: {error}"))
+            let committed = ledger.commit();
+            ledger.take_alarms().iter().for_each(|alarm| log::warn!("{alarm}"));
+            committed.map_err(|error| format!("the ledger cannot be written, nothing of this is in force: {error}"))
         });
         let durable = begin.elapsed();
         let carried = match &written {

@@ -63,6 +63,8 @@ struct Inner {
     waiting: Vec<Waiting>,
     /// Acknowledgements that could not be put in the outbox, which is tried again.
     unsent: Vec<Letter>,
+    /// Those of earlier processes are among them.
+    has_caught_up: bool,
     /// Acknowledgements that nobody has taken yet, by file: order and state.
     open: BTreeMap<String, (String, String)>,
     published: Histogram,
@@ -120,6 +122,7 @@ impl Follower {
             deadline: config.orders.deadline,
             waiting: Vec::new(),
             unsent: Vec::new(),
+            has_caught_up: false,
             open: BTreeMap::new(),
             published: Histogram::default(),
             everywhere: Histogram::default(),
@@ -235,7 +238,12 @@ impl Follower {
 
     /// The orders of a ledger that are in force, or were, and of which that is not written down; and those of which nothing is.
     pub fn untold<'a>(&self, orders: &'a Orders, now: UnixTime) -> Vec<&'a Order> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        if !inner.has_caught_up {
+            inner.has_caught_up = true;
+            let letters = inner.lost_letters(orders);
+            inner.unsent.extend(letters);
+        }
         let is_untold = |order: &&Order| {
             let events = inner.record.of(&order.order_id);
             events.is_empty() || order.effective_at <= now && !is_published(events)
@@ -286,17 +294,21 @@ struct Letter {
 
 impl Letter {
     fn new(told: &Told, state: &'static str) -> Self {
+        let zone = told.zone.as_ref().map(|(zone, _, serial)| (zone.to_string(), serial.0));
+        Self::write((told.line.0, &told.order_id), told.kind, &told.domain, state, zone, UnixTime::now())
+    }
+
+    fn write((seq, id): (u64, &str), kind: &str, domain: &str, state: &'static str, zone: Option<(String, u32)>, at: UnixTime) -> Self {
         let step = match state {
             "accepted" => 1,
             "published" => 2,
             _ => 3,
         };
-        let zone = told.zone.as_ref();
+        let (zone, serial) = zone.unzip();
         let text = json!({
-            "order_id": told.order_id, "seq": told.line.0, "type": told.kind, "domain": told.domain, "state": state,
-            "zone": zone.map(|(zone, ..)| zone.to_string()), "serial": zone.map(|(_, _, serial)| serial.0), "at": UnixTime::now().to_string(),
+            "order_id": id, "seq": seq, "type": kind, "domain": domain, "state": state, "zone": zone, "serial": serial, "at": at.to_string(),
         });
-        Self { file: format!("{:010}-{step}-{state}.json", told.line.0), order_id: told.order_id.clone(), state, text }
+        Self { file: format!("{seq:010}-{step}-{state}.json"), order_id: id.to_owned(), state, text }
     }
 }
 
@@ -355,6 +367,32 @@ impl Inner {
                 self.open.insert(file, (id, state));
             }
         }
+    }
+
+    /// Acknowledgements that the record asks for, and that are neither there nor known to have been taken: the process ended before they were sent.
+    fn lost_letters(&self, orders: &Orders) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        for order in orders.all() {
+            let events = self.record.of(&order.order_id);
+            let zone = events.iter().find_map(|event| match &event.what {
+                What::Published { zone, serial_after, .. } => Some((zone.clone()?, (*serial_after)?)),
+                _ => None,
+            });
+            for event in events {
+                let state = match &event.what {
+                    What::Accepted { .. } if !is_published(events) => "accepted",
+                    What::Published { .. } => "published",
+                    What::Everywhere { .. } => "everywhere",
+                    _ => continue,
+                };
+                let is_taken = |event: &Event| matches!(&event.what, What::Acknowledged { state: taken } if taken == state);
+                let letter = Letter::write((order.seq, &order.order_id), order.kind.as_str(), &order.domain, state, zone.clone(), event.at);
+                if !events.iter().any(is_taken) && !self.open.contains_key(&letter.file) {
+                    letters.push(letter);
+                }
+            }
+        }
+        letters
     }
 
     /// Adds events and makes them durable, with those that could not be made so before.

@@ -2,9 +2,9 @@
 //!
 //! The log is written against these traits, so that tests can put a disk below it that loses power at any moment.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::durable;
@@ -29,6 +29,11 @@ pub trait Store {
     /// # Errors
     /// Of the file system or of `write`; which file is there can be told by opening it then.
     fn replace(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<Self::File>;
+
+    /// True if an open file is still the one that is there: nobody has taken it away, or put another in its place.
+    fn has(&self, _file: &Self::File) -> bool {
+        true
+    }
 }
 
 /// An open file that is read and written by place.
@@ -109,6 +114,11 @@ impl Store for Place {
 
     fn replace(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
         durable::replace_open(&self.path, 0o640, write)
+    }
+
+    fn has(&self, file: &File) -> bool {
+        let is_same = |there: Metadata, open: Metadata| (there.dev(), there.ino()) == (open.dev(), open.ino());
+        std::fs::metadata(&self.path).and_then(|there| Ok(is_same(there, file.metadata()?))).unwrap_or(false)
     }
 }
 

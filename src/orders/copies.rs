@@ -24,6 +24,8 @@ pub struct Ledger<S: Store = Place> {
     text: Vec<u8>,
     /// Lines that are in neither copy yet.
     pending: Vec<u8>,
+    /// What was wrong with a copy since the last time somebody asked.
+    alarms: Vec<String>,
 }
 
 /// One copy.
@@ -138,7 +140,7 @@ impl<S: Store> Ledger<S> {
             copies.push(copy);
         }
         let copies = <[Copy<S>; 2]>::try_from(copies).unwrap_or_else(|_| unreachable!("two were given"));
-        Ok(Opened { ledger: Self { copies, orders, text, pending: Vec::new() }, alarms })
+        Ok(Opened { ledger: Self { copies, orders, text, pending: Vec::new(), alarms: Vec::new() }, alarms })
     }
 
     fn empty(stores: [S; 2]) -> Self {
@@ -147,7 +149,13 @@ impl<S: Store> Ledger<S> {
             orders: Orders::none(),
             text: Vec::new(),
             pending: Vec::new(),
+            alarms: Vec::new(),
         }
+    }
+
+    /// What was wrong with a copy, and was put right, since the last time. An operator should know.
+    pub fn take_alarms(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.alarms)
     }
 
     /// The orders.
@@ -214,7 +222,15 @@ impl<S: Store> Ledger<S> {
         }
         // Both are whole before anything is added to one.
         for copy in &mut self.copies {
+            let is_lost = copy.is_lost(self.text.len() as u64);
+            if is_lost {
+                copy.state = State::Absent;
+            }
             copy.put_right(&self.text)?;
+            if is_lost {
+                let (path, n) = (copy.store.path().display(), self.orders.chain().seq);
+                self.alarms.push(format!("'{path}' was not the whole ledger any more, and is written anew: up to line {n}"));
+            }
         }
         for i in 0..self.copies.len() {
             if let Err(error) = self.copies[i].append(self.text.len() as u64, lines) {
@@ -233,6 +249,15 @@ impl<S: Store> Ledger<S> {
 }
 
 impl<S: Store> Copy<S> {
+    /// True if somebody has taken the file away, or has made it longer or shorter. That it has other octets is found at the next start.
+    fn is_lost(&self, len: u64) -> bool {
+        match &self.state {
+            State::Whole(file) => !self.store.has(file) || file.size().ok() != Some(len),
+            State::Torn(file) => !self.store.has(file),
+            State::Absent => false,
+        }
+    }
+
     /// Makes it the ledger, if it is not.
     fn put_right(&mut self, text: &[u8]) -> io::Result<()> {
         match std::mem::replace(&mut self.state, State::Absent) {

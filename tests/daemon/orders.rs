@@ -239,6 +239,32 @@ fn a_damaged_copy_is_told_and_put_right() {
 }
 
 #[test]
+fn a_copy_that_goes_while_it_runs_is_put_right_by_the_next_order() {
+    let mut house = House::with_export("");
+    house.start();
+    let order = |house: &House, n: usize| _ = house.tool_ok(&suspend("vidu-congty.vn", &["--id", &format!("T-{n}")]));
+    order(&house, 0);
+    for (n, copy) in LEDGERS.into_iter().chain(LEDGERS).enumerate() {
+        let (path, whole) = (house.path(copy), house.read(copy));
+        if n < 2 {
+            // As where another disk is put in the place of one that died.
+            std::fs::remove_file(&path).expect("there");
+        } else {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).expect("there");
+            file.set_len(whole.len() as u64 / 2).expect("cut");
+        }
+        order(&house, n + 1);
+        house.wait_for(&format!("'{}' was not the whole ledger any more, and is written anew: ", path.display()));
+        assert!(house.read(copy).starts_with(&whole) && house.read(LEDGERS[0]) == house.read(LEDGERS[1]), "{n}");
+        assert!(verify(&house, &LEDGERS).status.success(), "{n}");
+    }
+    assert_eq!(house.read("err").matches("was not the whole ledger any more").count(), 4);
+    house.kill();
+    house.start();
+    assert!(!house.read("err").contains("ledger") && !is_there(&house, "vidu-congty.vn"));
+}
+
+#[test]
 fn an_order_that_the_zones_have_not_is_carried_out_at_the_start() {
     let mut house = House::with_export("");
     house.start();
