@@ -429,14 +429,21 @@ impl Inner {
     }
 
     /// Writes down orders that were taken in or came in force.
-    fn take(&mut self, orders: Vec<Told>) -> Vec<Letter> {
+    fn take(&mut self, mut orders: Vec<Told>) -> Vec<Letter> {
+        // Who tells goes by the record, which may not yet have what was told before.
+        let mut known = BTreeSet::new();
+        orders.retain(|told| {
+            let events = self.record.of(&told.order_id);
+            let is_news = if told.is_published { !is_published(events) } else { events.is_empty() };
+            is_news && known.insert((told.order_id.clone(), told.is_published))
+        });
         let mut events = Vec::new();
+        let mut accepted = BTreeSet::new();
         for told in &orders {
-            let is_new = self.record.of(&told.order_id).is_empty();
-            if is_new {
+            if self.record.of(&told.order_id).is_empty() && accepted.insert(&told.order_id) {
                 events.push((told.order_id.clone(), What::Accepted { seq: told.line.0, sha256: told.line.1.clone() }));
             }
-            if told.is_published && !is_published(self.record.of(&told.order_id)) {
+            if told.is_published {
                 let (zone, before, after) = match &told.zone {
                     Some((zone, before, after)) => (Some(zone.to_string()), before.map(|serial| serial.0), Some(after.0)),
                     None => (None, None, None),
