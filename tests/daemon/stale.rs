@@ -82,8 +82,8 @@ struct Site {
     next_order: u32,
     /// The newest deposit.
     newest: u32,
-    /// Copies of the state as it was.
-    past: Vec<tempfile::TempDir>,
+    /// Copies of the state as it was, each with the newest deposit of that time.
+    past: Vec<(tempfile::TempDir, u32)>,
     random: fastrand::Rng,
     /// What was done in this round.
     done: Vec<String>,
@@ -155,15 +155,16 @@ impl Site {
             let i = self.random.usize(..6);
             self.past.swap_remove(i);
         }
-        self.past.push(copy);
+        let newest = (1..=self.newest).rev().find(|number| self.house.path(&deposit::folder(*number)).exists()).expect("one is kept");
+        self.past.push((copy, newest));
     }
 
-    /// Puts parts of an earlier state in the place of those that are there; those that were not there then go.
-    fn bring_back(&mut self, parts: &[&str]) {
+    /// Puts parts of an earlier state in the place of those that are there; those that were not there then go. Gives the newest deposit of that time.
+    fn bring_back(&mut self, parts: &[&str]) -> u32 {
         let i = self.random.usize(..self.past.len());
         self.say(format!("{parts:?} of the past"));
         for part in parts {
-            let (from, to) = (self.past[i].path().join(part), self.house.path("var").join(part));
+            let (from, to) = (self.past[i].0.path().join(part), self.house.path("var").join(part));
             remove(&to);
             if from.is_dir() {
                 house::copy(&from, &to);
@@ -172,6 +173,7 @@ impl Site {
                 std::fs::copy(&from, &to).expect("copied");
             }
         }
+        self.past[i].1
     }
 
     /// A deposit that is the newest by its header, with name servers of this hoster.
@@ -288,7 +290,13 @@ fn no_stale_input_brings_a_name_back() {
             |copy: &&String| copy.contains(&format!("\"S-{}\"", site.next_order)) && saola::orders::Orders::read(copy.as_bytes()).is_ok();
         let whole = copies.iter().find(has_all).unwrap_or_else(|| panic!("no copy is whole: {:?}", site.done)).clone();
         let mut is_hurt = copies.iter().any(|copy| *copy != whole);
-        match site.random.u8(..7) {
+        match site.random.u8(..9) {
+            6 | 7 => {
+                met("state of the past, as of a backup with its deposits");
+                // Nothing is compiled then: what is taken up is what was served.
+                let newest = site.bring_back(&PARTS);
+                (newest + 1..=site.newest).for_each(|number| remove(&site.house.path(&deposit::folder(number))));
+            }
             0 => {
                 met("old export");
                 site.deposit("old.example");
