@@ -385,7 +385,7 @@ impl Pipeline {
         let live = self.live.get(apex).ok_or("the zone is not available")?;
         let last = self.serials.get(&stem(apex.as_ref())).map_or(live.zone.serial(), |known| newer(*known, live.zone.serial()));
         let to = decide::dated_serial(Some(last), now);
-        let sign = |policy| signing::signing(&plan.keys, apex, policy, registry.rsa_bits, 1, Past::Signed, now);
+        let sign = |policy| signing::signing(&plan.keys, apex, policy, registry.rsa_bits, 0, Past::Signed, now);
         let signing = registry.policy.as_ref().map(sign).transpose()?;
         let (change, zone, refresh_at) = make::changed(live, change, to, signing.as_ref(), now).map_err(|error| error.to_string())?;
         let ds = content::ds_of(&zone.records_at(zone.apex()), zone.apex());

@@ -146,27 +146,18 @@ impl Overlay {
         (nodes, links)
     }
 
-    /// The first node of the overlay at number `n` or behind it, in canonical order from the apex on, with its number.
+    /// The first node of the overlay at number `n` or behind it, in canonical order from the apex on (0), with its number.
+    ///
+    /// Cost: that of the names on the way where nothing stands.
     #[inline]
     pub(super) fn node_from(&self, n: u32) -> Option<(u32, Node<'_>)> {
         let Some(place) = n.checked_sub(1).map(Place::from_number) else { return Some((0, self.apex.apex())) };
         self.in_order.from(place).find_map(|(place, patch)| Some((place.number() + 1, patch.node()?)))
     }
 
-    /// The number behind that of a node which [`Self::node_from`] gave.
-    #[inline]
-    pub(super) fn node_after(&self, n: u32) -> u32 {
-        n.checked_sub(1).map_or(1, |n| self.in_order.after(Place::from_number(n)).number() + 1)
-    }
-
     /// The first link of the overlay at number `n` or behind it that is there, ascending by hash.
     pub(super) fn link_from(&self, n: u32) -> Option<u32> {
         self.links.from(Place::from_number(n)).find(|(_, link)| link.set.is_some()).map(|(place, _)| place.number())
-    }
-
-    /// The number behind that of a link.
-    pub(super) fn link_after(&self, n: u32) -> u32 {
-        self.links.after(Place::from_number(n)).number()
     }
 
     /// The set of a link that [`Self::link_from`] gave.

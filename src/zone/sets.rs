@@ -71,6 +71,7 @@ impl Zone {
         links.reverse();
         let mut cursor = SetCursor { at: At::End, next: [0; 2], gone: [nodes, links] };
         cursor.settle(self);
+        cursor.settle_beside(self, 0);
         cursor.seek_node(self);
         cursor
     }
@@ -159,10 +160,7 @@ impl SetCursor {
                     self.seek_node(zone);
                 }
             }
-            At::Link { side, link } => {
-                let after = zone.overlay.as_ref().filter(|_| side == BESIDE).map_or(link + 1, |overlay| overlay.link_after(link));
-                self.seek_link(zone, side, after);
-            }
+            At::Link { side, link } => self.seek_link(zone, side, link + 1),
             At::End => {}
         }
     }
@@ -180,12 +178,11 @@ impl SetCursor {
                 }
                 (_, Some((at, beside))) => (BESIDE, at, beside),
             };
-            match (side, &zone.overlay) {
-                (BESIDE, Some(overlay)) => self.next[BESIDE] = overlay.node_after(at),
-                _ => {
-                    self.next[BASE] += node.size() as u32;
-                    self.settle(zone);
-                }
+            if side == BASE {
+                self.next[BASE] += node.size() as u32;
+                self.settle(zone);
+            } else {
+                self.settle_beside(zone, at + 1);
             }
             if self.stand(side, at, node, 0) {
                 return;
@@ -207,6 +204,12 @@ impl SetCursor {
             self.gone[0].pop();
             self.next[BASE] += node.size() as u32;
         }
+    }
+
+    /// Leaves out names beside the base where nothing stands any more, from number `n` on.
+    fn settle_beside(&mut self, zone: &Zone, n: u32) {
+        let next = zone.overlay.as_ref().and_then(|overlay| overlay.node_from(n));
+        self.next[BESIDE] = next.map_or(u32::MAX, |(n, _)| n);
     }
 
     /// Goes to this link, or the next one that is to be given.

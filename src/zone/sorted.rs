@@ -87,8 +87,11 @@ impl<V> Sorted<V> {
         if self.parts.get(part).is_some_and(|values| i + 1 < values.len()) { Place::new(part, i + 1) } else { Place::new(part + 1, 0) }
     }
 
-    /// The values from a place on, with their places.
-    pub fn from(&self, mut place: Place) -> impl Iterator<Item = (Place, &V)> {
+    /// The values from a place on, with their places. The place may be the one behind the last of a part.
+    pub fn from(&self, place: Place) -> impl Iterator<Item = (Place, &V)> {
+        let (part, i) = place.of();
+        let is_behind = self.parts.get(part).is_some_and(|values| i >= values.len());
+        let mut place = if is_behind { Place::new(part + 1, 0) } else { place };
         std::iter::from_fn(move || {
             let (at, value) = (place, self.at(place)?);
             place = self.after(place);

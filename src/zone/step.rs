@@ -13,8 +13,8 @@ use super::{Zone, ZoneError};
 use crate::dns::rdata::Soa;
 use crate::dns::{Name, NameRef, Record, Records, Rtype};
 
-/// The most names an overlay decides before all is built anew: our choice, some tens of megabytes.
-const MOST_NAMES: usize = 30_000;
+/// The most names an overlay decides before all is built anew: our choice, some hundred megabytes.
+const MOST_NAMES: usize = 100_000;
 
 impl Zone {
     /// The zone after `diff`, which must fit exactly.
