@@ -163,14 +163,17 @@ impl Follower {
                 told = self.bell.wait_timeout(told, most).unwrap_or_else(PoisonError::into_inner).0;
             }
             let orders = std::mem::take(&mut *told);
+            // Before the other is let go: whoever finds none waiting finds them written down.
+            let mut inner = self.inner();
             drop(told);
             if !orders.is_empty() {
                 wrote = Some(Instant::now());
             }
             let is_time = tried.is_none_or(|tried| tried.elapsed() > NOW_AND_THEN);
-            let mut letters = if is_time { std::mem::take(&mut self.inner().unsent) } else { Vec::new() };
+            let mut letters = if is_time { std::mem::take(&mut inner.unsent) } else { Vec::new() };
             let n_unsent = letters.len();
-            letters.extend(self.inner().take(orders));
+            letters.extend(inner.take(orders));
+            drop(inner);
             // The builder asks for what is behind the lock, and must not wait for secondaries or a slow disk.
             let zones = self.inner().zones();
             let statuses = zones.into_iter().map(|zone| (zone.clone(), notifier.status(Some(zone)))).collect();
@@ -206,6 +209,12 @@ impl Follower {
             self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(orders);
             self.bell.notify_one();
         }
+    }
+
+    /// Writes down what still waits to be, at the end of the process. Those who are told of it are told after the next start.
+    pub fn finish(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner().take(std::mem::take(&mut *told));
     }
 
     /// Writes down what a person says of an order; durable when this returns.

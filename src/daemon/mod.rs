@@ -136,6 +136,7 @@ fn end(running: Option<transport::Running>, shared: &Shared) -> Result<(), Strin
     if let Some(running) = running {
         running.stop(DRAIN);
     }
+    shared.follower.finish();
     let counted = shared.telemetry.snapshot();
     // The listener lives in its thread to the end of the process, so its file is removed here.
     let _ = std::fs::remove_file(&shared.control);
