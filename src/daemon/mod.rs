@@ -104,7 +104,11 @@ fn run(args: Args) -> Result<(), String> {
     let notifier = Notifier::start().map_err(|error| format!("secondaries cannot be told: {error}"))?;
     let shared = Arc::new(Shared::new(&config, listen, Arc::clone(&served), notifier, events.clone(), work));
     let follower = Arc::clone(&shared);
-    let follow = move || follower.follower.work(&follower.notifier);
+    let follow = move || {
+        // Where it is not permitted, the builder says so.
+        let _ = transport::give_way();
+        follower.follower.work(&follower.notifier);
+    };
     std::thread::Builder::new().name("follower".into()).spawn(follow).map_err(|error| format!("no thread to follow orders: {error}"))?;
     signals(Arc::clone(&shared)).map_err(|error| format!("signals cannot be caught: {error}"))?;
     serve_control(control, Arc::clone(&shared)).map_err(|error| format!("no thread for the control socket: {error}"))?;

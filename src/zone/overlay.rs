@@ -134,6 +134,12 @@ impl Overlay {
         self.links.is_empty()
     }
 
+    /// True for a link that is not what it was, or not there.
+    #[inline]
+    pub(super) fn decides_link(&self, hash: &[u8; 20]) -> bool {
+        self.links.find(|link| link.hash.cmp(hash)).is_some()
+    }
+
     /// The nodes of `base`, and the links of its chain, that the overlay is in the place of or that are gone: places and numbers, ascending.
     pub(super) fn replaced(&self, base: &Base) -> (Vec<u32>, Vec<u32>) {
         let place = |patch: &Arc<Patch>| Some(base.find(hash_prefix(base.seed, &patch.prefix), &patch.prefix)?.id());
@@ -248,7 +254,7 @@ impl Zone {
         // The base's link at or before the hash that still stands, if it is nearer: it may be that hardly any does.
         let (Ok(i) | Err(i)) = base.find(hash);
         let n = base.len() as u32;
-        let is_decided = |i: u32| links.find(|link| link.hash.cmp(base.hash_at(i))).is_some();
+        let is_decided = |i: u32| overlay.decides_link(base.hash_at(i));
         let is_nearer = |i: &u32| over.is_none_or(|(from, _)| way(base.hash_at(*i)) < way(&from));
         let standing = (0..n).map(|back| (i + n - back) % n).take_while(is_nearer).find(|&i| !is_decided(i));
         let (found, link) = standing.map(|i| (*base.hash_at(i), i)).or(over)?;
