@@ -134,6 +134,19 @@ impl Checker<'_> {
             Some(InForce::Suspend(_)) => return Err(Verdict::Excluded(Exclusion::OrderSuspend)),
             None => {}
         }
+        self.check_registration(row, zone, findings)?;
+        Ok(zone)
+    }
+
+    /// True if nothing but orders keeps a name out that may be registered.
+    pub fn is_kept_out_by_orders_alone(&self, row: RowId) -> bool {
+        let name = self.check_name(self.objects.bytes(self.objects.domain(row).name));
+        name.is_ok_and(|(_, zone)| self.check_registration(row, zone, &mut Findings::default()).is_ok())
+    }
+
+    /// Checks what the registry says of a name that may be registered: status, dates, fees, name servers, DS.
+    fn check_registration(&self, row: RowId, zone: ZoneId, findings: &mut Findings) -> Result<(), Failed> {
+        let domain = self.objects.domain(row);
         check_status(domain.statuses)?;
         self.check_expiry(domain, findings)?;
         if domain.fee_state == FeeState::Overdue {
@@ -144,7 +157,7 @@ impl Checker<'_> {
         if ds.len() > MAX_SET || ds.iter().any(|ds| ds_rdata(self.objects, ds).is_none()) {
             findings.add(Finding::BadDs);
         }
-        Ok(zone)
+        Ok(())
     }
 
     /// Checks 1 to 5: whether this can be a registered name at all.

@@ -30,7 +30,7 @@ pub struct Notice {
 
 impl Notice {
     /// The servers that stand in the place of the name's own, if every order in force for it is told so.
-    pub(super) fn of(&self, orders: &Orders, domain: &[u8], at: At) -> Option<&[Name]> {
+    pub fn of(&self, orders: &Orders, domain: &[u8], at: At) -> Option<&[Name]> {
         let mut any = false;
         for order in orders.all_in_force(domain, at.orders) {
             any = true;
@@ -298,8 +298,10 @@ impl Judging<'_> {
                 if is_served { Wanted::AsServed } else { Wanted::Out }
             }
             Some(Verdict::Excluded(super::Exclusion::OrderSuspend)) => match policy.notice.of(orders, name, at) {
-                Some(servers) => Wanted::Notice(servers.to_vec()),
-                None => Wanted::Out,
+                Some(servers) if objects.rows_like(first).all(|row| self.checker.is_kept_out_by_orders_alone(row)) => {
+                    Wanted::Notice(servers.to_vec())
+                }
+                _ => Wanted::Out,
             },
             Some(_) => Wanted::Out,
         }

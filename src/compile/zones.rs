@@ -138,7 +138,8 @@ pub(super) fn build(checker: &Checker<'_>, mut outcomes: Vec<Outcome>, kept: Vec
             let Some(servers) = policy.notice.of(checker.orders, text, checker.at) else { continue };
             let name = Folded::new(text).expect("a suspended name passed the checks");
             let Place::Registrable(zone) = policy.second_levels.place(&name) else { continue };
-            if objects.rows_like(row).next() == Some(row) {
+            let is_published_else = || objects.rows_like(row).all(|row| checker.is_kept_out_by_orders_alone(row));
+            if objects.rows_like(row).next() == Some(row) && is_published_else() {
                 for server in servers {
                     zones.push(zone, name.as_name(), Rtype::NS, policy.ttls.ns, server.as_ref().as_wire())?;
                 }

@@ -124,6 +124,8 @@ pub enum Refusal {
     NothingToRestore(String),
     /// A cancellation on the registrant's own request (92/2003 art. 13.4).
     NotRestorable(String),
+    /// The order to end is another body's (92/2003 art. 13.4).
+    NotTheirs(String),
 }
 
 impl Refusal {
@@ -138,6 +140,7 @@ impl Refusal {
             Self::TwoPersons(_) => "TWO_PERSONS",
             Self::NothingToRestore(_) => "NOTHING_TO_RESTORE",
             Self::NotRestorable(_) => "NOT_RESTORABLE",
+            Self::NotTheirs(_) => "NOT_THEIRS",
         }
     }
 }
@@ -151,12 +154,16 @@ impl fmt::Display for Refusal {
         | Self::BadGround(what)
         | Self::TwoPersons(what)
         | Self::NothingToRestore(what)
-        | Self::NotRestorable(what)) = self;
+        | Self::NotRestorable(what)
+        | Self::NotTheirs(what)) = self;
         write!(f, "{}: {what}", self.code())
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// The registry, as an authority is written: it may end the order of any body.
+const REGISTRY: &str = "VNNIC";
 
 /// The most characters of a field. Our choice: a reference, never the document itself.
 const MOST: usize = 200;
@@ -292,10 +299,16 @@ impl Filing {
     }
 
     fn check_persons(&self) -> Result<(), Refusal> {
-        if self.approver.trim().is_empty() && !self.urgent {
+        let is_alone = self.approver.trim().is_empty();
+        if is_alone && self.kind == OrderKind::Restore {
+            return Err(Refusal::TwoPersons("an approver is needed: nobody brings a name back alone, and that is never urgent".into()));
+        }
+        if is_alone && !self.urgent {
             return Err(Refusal::TwoPersons("an approver is needed; what is urgent may name one later".into()));
         }
-        if self.approver.trim() == self.operator.trim() {
+        // However it is written.
+        let person = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        if person(&self.approver) == person(&self.operator) {
             return Err(Refusal::TwoPersons("the approver must be somebody other than the operator".into()));
         }
         Ok(())
@@ -325,6 +338,12 @@ impl Filing {
             }
             Some(order) if order.has_expired(at) => nothing("has expired"),
             Some(order) if orders.lifted_at(order).is_some_and(|lifted| lifted <= at) => nothing("has been restored already"),
+            Some(order) if ![&order.authority[..], REGISTRY].iter().any(|body| body.eq_ignore_ascii_case(self.authority.trim())) => {
+                Err(Refusal::NotTheirs(format!(
+                    "order '{id}' is of '{}': the body that ordered it ends it, or {REGISTRY} (92/2003 art. 13.4)",
+                    order.authority.escape_debug()
+                )))
+            }
             Some(_) => Ok(()),
         }
     }

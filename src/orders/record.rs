@@ -148,6 +148,11 @@ impl Record {
         })
     }
 
+    /// When the order came in force here, as far as that is known.
+    fn published_at(&self, order: &Order) -> Option<UnixTime> {
+        self.of(&order.order_id).iter().find(|event| matches!(event.what, What::Published { .. })).map(|event| event.at)
+    }
+
     /// True if the approver of what was urgent is there.
     fn is_approved(&self, order: &Order) -> bool {
         !order.approver.is_empty() || self.of(&order.order_id).iter().any(|event| matches!(event.what, What::Approved { .. }))
@@ -186,7 +191,8 @@ pub fn due(orders: &Orders, record: &Record, now: UnixTime) -> Vec<Due> {
     for order in orders.all().iter().filter(|order| order.kind != OrderKind::Restore && orders.state(order, now) == "in force") {
         let since = |time: UnixTime, secs: u64| UnixTime(time.0.saturating_add(secs));
         if order.kind == OrderKind::Suspend {
-            let cancel = since(order.effective_at, CANCEL_DUE);
+            // A time before the order was filed is no time that the name was suspended.
+            let cancel = since(order.effective_at.max(record.published_at(order).unwrap_or(order.effective_at)), CANCEL_DUE);
             if cancel <= now {
                 add("CANCEL_DUE", order, cancel);
             }
@@ -199,9 +205,10 @@ pub fn due(orders: &Orders, record: &Record, now: UnixTime) -> Vec<Due> {
         if !record.is_notified(order) && notice <= now {
             add("NOTICE_MISSING", order, notice);
         }
-        if !record.is_approved(order) {
-            add("APPROVER_MISSING", order, order.received_at);
-        }
+    }
+    // Whatever became of it since.
+    for order in orders.all().iter().filter(|order| !record.is_approved(order)) {
+        add("APPROVER_MISSING", order, order.received_at);
     }
     found.into_values().flatten().collect()
 }

@@ -13,7 +13,7 @@ use super::plan::RegistryPlan;
 use super::registry::{self, MAX_DATA, Served, is_there};
 use super::signing::Past;
 use super::{Pipeline, Plan, Problem, Published, Why, content, decide, newer, signing};
-use crate::compile::{Change, Contents, Impact, Live as _, Register};
+use crate::compile::{Change, Contents, Impact, Live as _, Notice, Register};
 use crate::disk::{self, Place};
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime};
 use crate::journal::{Compiled, Log, stem};
@@ -369,7 +369,7 @@ impl Pipeline {
                 let at = registry::at(plan, register, now);
                 register.changes(names.iter().map(String::as_bytes), orders, at, &Served(&self.live)).map_err(|error| error.to_string())
             }
-            None => Ok(without(&self.live, names, orders, now)),
+            None => Ok(without(&self.live, names, orders, &plan.notice, now)),
         }
     }
 
@@ -406,11 +406,19 @@ fn zone_of(live: &BTreeMap<Name, Live>, name: &Name) -> Option<Name> {
 }
 
 /// What takes names that are under orders out of their zones with all that is below them, where the registry's data is not known: a suspension does not
-/// wait for it. One change a zone.
-pub(super) fn without(live: &BTreeMap<Name, Live>, names: &BTreeSet<String>, orders: &Orders, now: UnixTime) -> Vec<Change> {
+/// wait for it. What leads to the servers that tell of its suspension stays. One change a zone.
+pub(super) fn without(
+    live: &BTreeMap<Name, Live>,
+    names: &BTreeSet<String>,
+    orders: &Orders,
+    notice: &Notice,
+    now: UnixTime,
+) -> Vec<Change> {
     let mut changes: BTreeMap<Name, Change> = BTreeMap::new();
     for name in names.iter().filter(|name| orders.in_force(name.as_bytes(), now).is_some()) {
-        let Some((apex, change)) = Name::parse(name).ok().and_then(|name| without_one(live, &name)) else { continue };
+        let servers = notice.of(orders, name.as_bytes(), now.into());
+        let gone = Name::parse(name).ok().and_then(|name| without_one(live, &name));
+        let Some((apex, change)) = gone.filter(|(_, gone)| servers.is_none_or(|servers| !leads_to(gone, servers))) else { continue };
         let all = changes.entry(apex.clone()).or_insert_with(|| Change { apex, change: Diff::default(), published: 0 });
         if all.change.removed.extend(&change).is_ok() {
             all.change.removed.sort();
@@ -418,6 +426,12 @@ pub(super) fn without(live: &BTreeMap<Name, Live>, names: &BTreeSet<String>, ord
         }
     }
     changes.into_values().collect()
+}
+
+/// True for a delegation to these servers and nothing else.
+fn leads_to(records: &Records, servers: &[Name]) -> bool {
+    let is_one = |rdata: &[u8]| servers.iter().any(|server| server.as_ref().as_wire() == rdata);
+    records.len() == servers.len() && records.iter().all(|record| record.rtype == Rtype::NS && is_one(record.rdata))
 }
 
 /// The records of a delegation and of what is below it, with its zone; `None` where it is not delegated.

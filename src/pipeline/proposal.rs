@@ -106,7 +106,7 @@ impl Pipeline {
                     .changes(names, orders, registry::at(registry, register, now), &Served(&next.live))
                     .map_err(|error| error.to_string())
             }
-            (None, Ok(orders)) => Ok(super::orders::without(&next.live, &during.names, orders, now)),
+            (None, Ok(orders)) => Ok(super::orders::without(&next.live, &during.names, orders, &registry.notice, now)),
             (_, Err(what)) => Err(what.to_owned()),
         };
         let mut changes = match changes {

@@ -286,3 +286,35 @@ fn an_order_that_the_zones_have_not_is_carried_out_at_the_start() {
     assert!(!is_there(&house, "vidu-congty.vn"));
     assert!(house.serial("vn") >= serial);
 }
+
+/// A suspension on a ground that is told leads to the servers that tell of it, where there is a delegation to put in its place; a restart changes nothing of it.
+#[test]
+fn a_suspension_may_lead_to_a_notice() {
+    let mut house = House::with_export("[orders]\nnotice-servers = [\"thongbao.example.\"]\nnotice-grounds = [\"UNPAID\"]\n");
+    house.start();
+    let ns = |house: &House, name: &str| {
+        let answer = house.ask(name, RecordType::NS);
+        answer.authorities.iter().filter(|r| r.record_type() == RecordType::NS).map(|r| r.data.to_string()).collect::<Vec<_>>()
+    };
+    for (name, id) in [("vidu-congty.vn", "N-0"), ("bigiu.vn", "N-1"), ("quahan60.vn", "N-2")] {
+        house.tool_ok(&order("suspend", name, "UNPAID", &["--id", id]));
+    }
+    let serial = house.serial("vn");
+    let check = |house: &House| {
+        assert_eq!(ns(house, "vidu-congty.vn"), ["thongbao.example."]);
+        for held in ["bigiu.vn", "quahan60.vn"] {
+            assert!(!is_there(house, held), "'{held}' is not published, and no order publishes it");
+        }
+        assert_eq!(house.serial("vn"), serial);
+    };
+    check(&house);
+    for _ in 0..2 {
+        house.stop();
+        house.start();
+        // The registry's data is read, and orders go by it.
+        house.tool_ok(&["order", "impact", "vidu-congty.vn"]);
+        check(&house);
+    }
+    house.tool_ok(&restore("vidu-congty.vn", "N-0"));
+    assert!(is_there(&house, "vidu-congty.vn") && ns(&house, "vidu-congty.vn") != ["thongbao.example."]);
+}

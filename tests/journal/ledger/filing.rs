@@ -77,7 +77,9 @@ fn names() {
 #[test]
 fn persons_and_grounds() {
     refused(json!({"approver": "op1"}), "TWO_PERSONS: the approver must be somebody other");
-    refused(json!({"approver": " op1 "}), "TWO_PERSONS");
+    for same in [" op1 ", "OP1", "op\u{200b}1", "o.p-1"] {
+        refused(json!({"approver": same}), "TWO_PERSONS");
+    }
     refused(json!({"approver": null}), "TWO_PERSONS: an approver is needed");
     taken(json!({"approver": null, "urgent": true}), "vidu.vn");
     refused(json!({"legal_ground": "NO_SUCH"}), "BAD_GROUND: there is no legal ground 'NO_SUCH'");
@@ -123,6 +125,9 @@ fn restores() {
     refused(restore(json!({"domain": "het.vn", "refers_to": "O-3"})), "NOTHING_TO_RESTORE: order 'O-3' has expired");
     refused(restore(json!({"domain": "xong.vn", "refers_to": "O-4"})), "NOTHING_TO_RESTORE: order 'O-4' has been restored already");
     refused(restore(json!({"domain": "xong.vn", "refers_to": "O-5"})), "NOTHING_TO_RESTORE: order 'O-5' is itself a restore");
+    refused(restore(json!({"authority": "COURT"})), "NOT_THEIRS: order 'O-1' is of ");
+    taken(restore(json!({"authority": "VNNIC"})), "vidu.vn");
+    refused(restore(json!({"approver": "", "urgent": true})), "TWO_PERSONS: an approver is needed: nobody brings a name back alone");
     refused(restore(json!({"refers_to": null})), "BAD_ORDER: a restore must name");
     refused(json!({"refers_to": "O-1"}), "BAD_ORDER: a restore must name");
     refused(restore(json!({"legal_ground": "INVESTIGATION"})), "BAD_GROUND");
