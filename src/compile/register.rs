@@ -159,6 +159,11 @@ impl Register {
         &self.deposit
     }
 
+    /// Where suspended names lead by it.
+    pub fn notice(&self) -> &Notice {
+        &self.policy.notice
+    }
+
     /// The shared second-level names.
     pub fn second_levels(&self) -> &SecondLevels {
         &self.policy.second_levels

@@ -348,6 +348,12 @@ impl Builder {
         self.shared.replace_sources(self.sources());
         self.follow_up();
         self.tell_follower(&Carried { published: report.published.clone(), problems: Vec::new() }, now);
+        let known = self.pipeline.book().register();
+        if plan.registry.as_ref().zip(known).is_some_and(|(registry, known)| *known.notice() != registry.notice) {
+            // Suspended names lead where they should once it is there.
+            self.pipeline.book().forget_register();
+            self.read_register();
+        }
         Ok(report)
     }
 

@@ -94,6 +94,11 @@ impl Book {
         self.during.take().unwrap_or_default()
     }
 
+    /// Names are no longer judged by what was read before: it is to be read again.
+    pub fn forget_register(&mut self) {
+        self.register = None;
+    }
+
     /// From now on names are judged by this.
     pub fn set_register(&mut self, register: Arc<Register>) {
         self.register = Some(register);

@@ -1,12 +1,13 @@
 //! Orders as an operator files them: in force at once, and for good.
 
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
 
-use super::house::House;
+use super::house::{House, PATIENCE};
 
 const LEDGERS: [&str; 2] = ["var/orders/ledger.jsonl", "var/orders-copy/ledger.jsonl"];
 
@@ -314,6 +315,18 @@ fn a_suspension_may_lead_to_a_notice() {
         // The registry's data is read, and orders go by it.
         house.tool_ok(&["order", "impact", "vidu-congty.vn"]);
         check(&house);
+    }
+    // Other servers, by a reload; then none.
+    for (rest, expected) in [("notice-servers = [\"khac.example.\"]\nnotice-grounds = [\"UNPAID\"]\n", &["khac.example."][..]), ("", &[])] {
+        let text = house.read("saola.toml");
+        let (before, _) = text.split_once("[orders]\n").expect("there");
+        house.write("saola.toml", &format!("{before}[orders]\n{rest}"));
+        house.tool_ok(&["server", "reload"]);
+        let begin = Instant::now();
+        while ns(&house, "vidu-congty.vn") != expected {
+            assert!(begin.elapsed() < PATIENCE, "{:?}", ns(&house, "vidu-congty.vn"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     house.tool_ok(&restore("vidu-congty.vn", "N-0"));
     assert!(is_there(&house, "vidu-congty.vn") && ns(&house, "vidu-congty.vn") != ["thongbao.example."]);
