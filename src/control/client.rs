@@ -65,11 +65,12 @@ impl Client {
     fn exchange(&mut self, request: &Request, text: &mut dyn Write) -> io::Result<Result<Value, ClientError>> {
         let mut line = serde_json::to_string(request).map_err(io::Error::other)?;
         line.push('\n');
-        self.reader.get_mut().write_all(line.as_bytes())?;
+        // Who is refused at the door finds it shut, and the reason before it.
+        let written = self.reader.get_mut().write_all(line.as_bytes());
         loop {
             line.clear();
             if self.reader.read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+                return Err(written.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()));
             }
             let reply: Reply = serde_json::from_str(&line).map_err(io::Error::other)?;
             if let Some(Err(error)) = reply.text.as_ref().map(|part| text.write_all(part.as_bytes())) {

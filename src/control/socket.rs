@@ -1,14 +1,16 @@
 //! The Unix socket of the control door: mode 0660, a few clients at a time, bounded lines, no client waits for another.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::{Doors, Reply, handle, send};
 
@@ -84,7 +86,7 @@ impl Listener {
 
     /// Serves clients for as long as the process lives, each in a thread of its own. Call it in a thread.
     pub fn serve(&self, doors: &Arc<dyn Doors>) {
-        let n_clients = Arc::new(AtomicUsize::new(0));
+        let seats = Arc::new(Seats::default());
         loop {
             let mut stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
@@ -95,18 +97,15 @@ impl Listener {
                     continue;
                 }
             };
-            if n_clients.fetch_add(1, Ordering::Relaxed) >= CLIENTS {
-                n_clients.fetch_sub(1, Ordering::Relaxed);
+            let Some(seat) = Seats::take(&seats, &stream) else {
                 let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
                 let _ = send(&Reply::refused("too many clients at a time, try again"), &mut stream);
                 continue;
-            }
-            let place = Place(Arc::clone(&n_clients));
+            };
             let doors = Arc::clone(doors);
             let started = std::thread::Builder::new().name("control".into()).spawn(move || {
-                let _place = place;
                 // A client that goes away is no event.
-                let _ = serve_client(stream, doors.as_ref());
+                let _ = serve_client(stream, &seat, doors.as_ref());
             });
             if let Err(error) = started {
                 log::warn!("control, no thread for a client: {error}");
@@ -121,16 +120,65 @@ impl Drop for Listener {
     }
 }
 
-/// A client's place; free again when dropped, also when its thread panicked or was never started.
-struct Place(Arc<AtomicUsize>);
+/// The clients that are there.
+#[derive(Default)]
+struct Seats {
+    taken: Mutex<BTreeMap<u64, Guest>>,
+    next: AtomicU64,
+}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+struct Guest {
+    stream: UnixStream,
+    /// Since when a request is waited for, if none is being answered.
+    waits_since: Option<Instant>,
+}
+
+impl Seats {
+    /// A seat for a client. Where there is none, the one whose request is waited for the longest gives its own up: who keeps a connection open, or
+    /// sends an octet now and then, keeps nobody out. `None` where all are being answered.
+    fn take(seats: &Arc<Self>, stream: &UnixStream) -> Option<Seat> {
+        let stream = stream.try_clone().ok()?;
+        let mut taken = seats.taken();
+        if taken.len() >= CLIENTS {
+            let (_, id) = taken.iter().filter_map(|(id, guest)| Some((guest.waits_since?, *id))).min()?;
+            let guest = taken.remove(&id)?;
+            log::info!("control, a client whose request was waited for gives its place up to another, there are {CLIENTS}");
+            // Its thread ends by that.
+            let _ = guest.stream.shutdown(Shutdown::Both);
+        }
+        let id = seats.next.fetch_add(1, Ordering::Relaxed);
+        taken.insert(id, Guest { stream, waits_since: Some(Instant::now()) });
+        Some(Seat { seats: Arc::clone(seats), id })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Guest>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn serve_client(stream: UnixStream, doors: &dyn Doors) -> io::Result<()> {
+/// A client's seat; free again when dropped, also when its thread panicked or was never started.
+struct Seat {
+    seats: Arc<Seats>,
+    id: u64,
+}
+
+impl Seat {
+    /// Says since when a request is waited for, if one is; false once the seat is another's.
+    fn waits(&self, waits_since: Option<Instant>) -> bool {
+        let mut taken = self.seats.taken();
+        let Some(guest) = taken.get_mut(&self.id) else { return false };
+        guest.waits_since = waits_since;
+        true
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.taken().remove(&self.id);
+    }
+}
+
+fn serve_client(stream: UnixStream, seat: &Seat, doors: &dyn Doors) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -138,8 +186,15 @@ fn serve_client(stream: UnixStream, doors: &dyn Doors) -> io::Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
+        if !seat.waits(Some(Instant::now())) {
+            return Ok(());
+        }
         let n = reader.by_ref().take(LINE_LEN).read_until(b'\n', &mut line)?;
         if n == 0 {
+            return Ok(());
+        }
+        // Nothing is done of which nobody can be told.
+        if !seat.waits(None) {
             return Ok(());
         }
         if line.last() != Some(&b'\n') {
@@ -195,7 +250,7 @@ mod tests {
         listening(&path);
         let mut stream = UnixStream::connect(&path).expect("connected");
         // The other side may close before all is written.
-        let _ = stream.write_all(&[b'x'; 10_000]);
+        let _ = stream.write_all(&vec![b'x'; LINE_LEN as usize + 1]);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         assert!(reply.is_empty() || reply.starts_with(br#"{"ok":false"#));
@@ -204,6 +259,21 @@ mod tests {
         let mut lines = BufReader::new(stream).lines();
         assert_eq!(lines.next().expect("line").expect("text"), r#"{"ok":false,"error":"the request is not UTF-8"}"#);
         assert_eq!(lines.next().expect("line").expect("text"), r#"{"ok":true,"data":{"state":"ready"}}"#);
+    }
+
+    #[test]
+    fn clients_that_ask_nothing_keep_nobody_out() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("c.sock");
+        let recorder = listening(&path);
+        let mut silent: Vec<UnixStream> = (0..2 * CLIENTS).map(|_| UnixStream::connect(&path).expect("connected")).collect();
+        for round in 0..3 * CLIENTS {
+            // Those that were cut off cannot write.
+            silent.iter_mut().for_each(|stream| drop(stream.write_all(b" ")));
+            let mut client = Client::connect(&path).expect("connected");
+            assert!(client.ask(&Request::ZoneReload { zone: None }, &mut Vec::new()).is_ok(), "{round}");
+        }
+        assert_eq!(recorder.0.lock().expect("unpoisoned").len(), 3 * CLIENTS);
     }
 
     #[test]
