@@ -15,6 +15,7 @@ use super::clerk::{self, Clerk};
 use super::digests::Pace;
 use super::doors::Shared;
 use super::secondary::{Holder, NotTaken, Secondaries, Source, Wanted};
+use super::show::log_published;
 use super::updates::Updates;
 use super::{images, machine, plan, tell};
 use crate::answer::{Expiry, Face};
@@ -22,7 +23,7 @@ use crate::compile::Register;
 use crate::config::Config;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::pipeline::{self, Carried, Digested, NotChanged, Pipeline, Problem, Published, Report, Scope, Touched, Upkept, Version, Zonemd};
+use crate::pipeline::{self, Carried, Digested, NotChanged, Pipeline, Problem, Report, Scope, Touched, Upkept, Version, Zonemd};
 use crate::telemetry::count;
 use crate::transfer::access::Access;
 use crate::transfer::inward::Received;
@@ -735,13 +736,6 @@ impl Builder {
             let _ = self.images.send(images::Work { jobs, keep });
         }
     }
-}
-
-fn log_published(zone: &Published) {
-    let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
-    let (to, records, signatures) = (zone.to, count(zone.n_records, "record"), count(zone.n_signatures, "signature"));
-    let why = zone.why.as_str();
-    log::info!("[{}] publish, serial {from} -> {to}, {why}, {records}, {signatures}", zone.apex);
 }
 
 /// Where those who fetch zones give them in.

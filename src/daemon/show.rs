@@ -1,10 +1,11 @@
-//! What the terminal shows once the server answers: what was done, and what to try.
+//! What the terminal shows once the server answers: what was done, and what to try; and what the log says of a zone.
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::doors::{Shared, Start, ZoneLine};
 use crate::journal::Compiled;
+use crate::pipeline::Published;
 use crate::telemetry::count;
 
 /// Prints it; nobody may be there to read, which is no error.
@@ -91,4 +92,12 @@ fn tries(address: SocketAddr, zones: &[ZoneLine]) -> Vec<String> {
         None => format!("{dig} {apex} NS"),
     };
     vec![format!("{dig} {apex} SOA"), second, format!("{dig} {missing} A")]
+}
+
+/// Says in the log that a zone is served anew.
+pub fn log_published(zone: &Published) {
+    let from = zone.from.map_or("none".to_owned(), |serial| serial.to_string());
+    let (to, records, signatures) = (zone.to, count(zone.n_records, "record"), count(zone.n_signatures, "signature"));
+    let why = zone.why.as_str();
+    log::info!("[{}] publish, serial {from} -> {to}, {why}, {records}, {signatures}", zone.apex);
 }
