@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Doors, Reply, handle, send};
+use crate::telemetry::count;
 
 /// Requests are a verb and a name, or thousands of orders; our choice.
 const LINE_LEN: u64 = 8 << 20;
@@ -125,6 +126,7 @@ impl Drop for Listener {
 struct Seats {
     taken: Mutex<BTreeMap<u64, Guest>>,
     next: AtomicU64,
+    given_up: AtomicU64,
 }
 
 struct Guest {
@@ -142,7 +144,14 @@ impl Seats {
         if taken.len() >= CLIENTS {
             let (_, id) = taken.iter().filter_map(|(id, guest)| Some((guest.waits_since?, *id))).min()?;
             let guest = taken.remove(&id)?;
-            log::info!("control, a client whose request was waited for gives its place up to another, there are {CLIENTS}");
+            let n = seats.given_up.fetch_add(1, Ordering::Relaxed) + 1;
+            // Whoever does it without end fills no log.
+            if n.is_power_of_two() {
+                log::warn!(
+                    "control, all {CLIENTS} places are taken: {} that asked nothing gave theirs up so far",
+                    count(n as usize, "client")
+                );
+            }
             // Its thread ends by that.
             let _ = guest.stream.shutdown(Shutdown::Both);
         }

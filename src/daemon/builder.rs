@@ -544,17 +544,15 @@ impl Builder {
     }
 
     fn registered(&mut self, result: Result<Arc<Register>, String>, now: UnixTime) {
+        let plan = plan::plan(&self.serving);
         match result {
+            // The configuration is another since it began to be read.
+            Ok(register) if plan.registry.as_ref().is_some_and(|now| now.notice != *register.notice()) => return self.read_register(),
             // What a run has read meanwhile is newer.
             Ok(register) if self.pipeline.book().register().is_none() => self.pipeline.book().set_register(register),
             Ok(_) => return,
-            Err(what) => {
-                return log::error!(
-                    "no name can be restored until the next export is compiled, the registry's data cannot be read: {what}"
-                );
-            }
+            Err(what) => return log::error!("no name can be restored until the next export, the registry's data cannot be read: {what}"),
         }
-        let plan = plan::plan(&self.serving);
         let Self { shared, face, access, tls, pipeline, .. } = self;
         let carried = pipeline.carry_out_all(&plan, now, |zones, logs| swap(shared, face, access, tls, zones, logs));
         self.carried(&carried);

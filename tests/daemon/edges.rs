@@ -129,6 +129,10 @@ fn an_edge_without_its_primary_answers_until_the_zone_expires() {
     let n_transferred = |pair: &Pair| pair.edge.read("err").matches("transferred").count();
     let before = n_transferred(&pair);
     pair.edge.tool_refuses(&["server", "reload"], "expired");
+    let begin = Instant::now();
+    while pair.edge.rcode("example.org") != ResponseCode::NoError {
+        assert!(begin.elapsed() < PATIENCE);
+    }
     wait_for(&pair.edge, 8);
     assert_eq!(n_transferred(&pair), before, "what is here is what the primary has");
 }
