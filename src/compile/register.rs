@@ -236,6 +236,12 @@ impl Register {
         objects.rows_of(domain).all(is_held)
     }
 
+    /// True if name servers of the registry's zones are at or below a name (A-labels, no final dot).
+    pub fn has_own_servers(&self, domain: &str) -> bool {
+        let servers = &self.policy.infrastructure.name_servers;
+        crate::dns::Name::parse(domain).is_ok_and(|name| servers.iter().any(|server| server.name.as_ref().is_at_or_below(name.as_ref())))
+    }
+
     /// What a name (A-labels, lower case, no final dot) is to the registry.
     pub fn standing(&self, name: &[u8]) -> Standing {
         let levels = &self.policy.second_levels;

@@ -17,7 +17,7 @@ pub struct Orders {
     pub ledger: [PathBuf; 2],
     /// The table of legal grounds in place of the built-in one.
     pub legal_grounds: Option<PathBuf>,
-    /// Names of which orders need break-glass, in A-labels and lower case, without final dot.
+    /// Names of which, and of what is above, orders need break-glass; in A-labels and lower case, without final dot.
     pub protected: Vec<String>,
     /// Names that may lose name servers by an order before somebody has to accept that.
     pub max_impact: u32,
@@ -29,7 +29,7 @@ pub struct Orders {
     pub notice: Notice,
 }
 
-/// Names that are protected where nothing else is said: the registry's own.
+/// Names that are protected whatever is said: the registry's own.
 const PROTECTED: [&str; 2] = ["dns-servers.vn", "vnnic.vn"];
 
 /// After how long an order should be everywhere (VN-13.3.2a).
@@ -49,15 +49,22 @@ impl Reader<'_> {
             }
         };
         let legal_grounds = table.legal_grounds.map(|text| self.path(Some(text), "orders.legal-grounds", "")).transpose()?;
-        let protected = match table.protected {
-            None => PROTECTED.map(str::to_owned).to_vec(),
-            Some(names) => names.iter().map(|name| self.protected(name)).collect::<Result<_, _>>()?,
-        };
+        let more = table.protected.unwrap_or_default().iter().map(|name| self.protected(name)).collect::<Result<Vec<_>, _>>()?;
         let max_impact = self.number(table.max_impact, "orders.max-impact", 0, 0..=u32::MAX)?;
         let deadline = self.duration(table.deadline, "orders.deadline", DEADLINE, 1..=86_400)?;
         let outbox = match table.outbox {
-            Some(text) => self.path(Some(text), "orders.outbox", "")?,
             None => state.join("outbox"),
+            Some(text) => {
+                let outbox = self.path(Some(text.clone()), "orders.outbox", "")?;
+                if ledger.iter().any(|copy| copy.parent() == Some(&outbox)) {
+                    return Err(self.error(
+                        &text,
+                        "orders.outbox",
+                        "is the folder of a copy of the ledger, and files are taken out of it: choose another",
+                    ));
+                }
+                outbox
+            }
         };
         let name = |text: &Text| Ok(self.name(text, "orders.notice-servers")?.as_ref().to_lowercase());
         let servers = table.notice_servers.unwrap_or_default().iter().map(name).collect::<Result<Vec<_>, ConfigError>>()?;
@@ -69,6 +76,9 @@ impl Reader<'_> {
                 "has no effect without notice-servers, name the servers that tell of a suspension",
             ));
         }
+        // Without their addresses nobody is told anything.
+        let of_servers = servers.iter().map(|server| server.to_string().trim_end_matches('.').to_owned());
+        let protected = PROTECTED.map(str::to_owned).into_iter().chain(of_servers).chain(more).collect();
         let notice = Notice { servers, grounds: grounds.into_iter().map(Spanned::into_inner).collect() };
         Ok(Orders { ledger, legal_grounds, protected, max_impact, deadline, outbox, notice })
     }

@@ -72,6 +72,10 @@ fn mistakes_name_line_and_key() {
         "[server]\nlisten = [\"127.0.0.1\"]",
         "line 2: server.listen: '127.0.0.1' is not ADDRESS:PORT, write for example \"127.0.0.1:5300\" or \"[::1]:5300\"",
     );
+    refused(
+        &with("[orders]\noutbox = \"var/orders\""),
+        "line 4: orders.outbox: is the folder of a copy of the ledger, and files are taken out of it: choose another",
+    );
     refused("[server]\nlisten = []", "line 2: server.listen: is empty, write for example listen = [\"127.0.0.1:5300\"]");
     refused("[server]\nlisten = [\"[::1]:53\",\n\"[::1]:53\"]", "line 3: server.listen: [::1]:53 is there twice, remove one");
     refused(&with("udp-limit = 100"), "line 3: server.udp-limit: 100 is out of range, write 512 to 4096");

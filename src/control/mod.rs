@@ -68,7 +68,7 @@ pub enum Request {
         /// The name.
         domain: String,
     },
-    /// The orders that are in force or to come.
+    /// The orders that are in force or to come, some at a time: ask again, behind the last one's `seq`, until there are none.
     OrderList {
         /// Of one name.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +76,9 @@ pub enum Request {
         /// Also those that have ended, and restores.
         #[serde(default)]
         all: bool,
+        /// Those behind this line of the ledger.
+        #[serde(default)]
+        after: u64,
     },
     /// One order with what became of it.
     OrderShow {
@@ -167,11 +170,11 @@ pub trait Doors: Send + Sync {
     /// # Errors
     /// When it is no name, or it is not known yet.
     fn order_impact(&self, domain: String) -> Result<Value, String>;
-    /// The orders of one name or of all; also ended ones where `all` is set.
+    /// The next orders behind the ledger's line `after`, of one name or of all; also ended ones where `all` is set. None where there are no more.
     ///
     /// # Errors
     /// When there is no ledger.
-    fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String>;
+    fn order_list(&self, domain: Option<String>, all: bool, after: u64) -> Result<Value, String>;
     /// One order with what became of it.
     ///
     /// # Errors
@@ -229,7 +232,7 @@ pub fn handle(line: &str, doors: &dyn Doors, out: &mut dyn Write) -> io::Result<
         Request::KeyList {} => doors.key_list().map(Some),
         Request::OrderFile { orders } => doors.order_file(orders).map(Some),
         Request::OrderImpact { domain } => doors.order_impact(domain).map(Some),
-        Request::OrderList { domain, all } => doors.order_list(domain, all).map(Some),
+        Request::OrderList { domain, all, after } => doors.order_list(domain, all, after).map(Some),
         Request::OrderShow { id } => doors.order_show(id).map(Some),
         Request::OrderReport {} => doors.order_report().map(Some),
         Request::OrderNote { id, approver, notified } => doors.order_note(id, approver, notified).map(Some),
@@ -349,8 +352,8 @@ mod tests {
         fn order_impact(&self, domain: String) -> Result<Value, String> {
             Ok(json!({"domain": domain}))
         }
-        fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String> {
-            Ok(json!([domain, all]))
+        fn order_list(&self, domain: Option<String>, all: bool, after: u64) -> Result<Value, String> {
+            Ok(json!([domain, all, after]))
         }
         fn order_show(&self, id: String) -> Result<Value, String> {
             Err(format!("there is no order '{id}'"))
@@ -387,7 +390,8 @@ mod tests {
         let order = r#"{"type":"suspend","domain":"vidu.vn","authority":"A05","legal_ground":"UNPAID","evidence_ref":"E","operator":"a","approver":"b"}"#;
         check(&format!(r#"{{"verb":"order-file","orders":[{order}]}}"#), r#"{"ok":true,"data":["vidu.vn"]}"#);
         check(r#"{"verb":"order-impact","domain":"vidu.vn"}"#, r#"{"ok":true,"data":{"domain":"vidu.vn"}}"#);
-        check(r#"{"verb":"order-list","all":true}"#, r#"{"ok":true,"data":[null,true]}"#);
+        check(r#"{"verb":"order-list","all":true}"#, r#"{"ok":true,"data":[null,true,0]}"#);
+        check(r#"{"verb":"order-list","domain":"a.vn","after":7}"#, r#"{"ok":true,"data":["a.vn",false,7]}"#);
         check(r#"{"verb":"order-show","id":"O-1"}"#, r#"{"ok":false,"error":"there is no order 'O-1'"}"#);
     }
 

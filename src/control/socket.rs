@@ -21,6 +21,8 @@ const LINE_LEN: u64 = 8 << 20;
 const CLIENTS: usize = 32;
 /// A client that says nothing, or takes nothing, this long is cut off; our choice.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A client has this long to hear its answer before its place may be another's; our choice.
+const HEARING: Duration = Duration::from_secs(1);
 
 /// The bound socket. Dropping it removes the file.
 #[derive(Debug)]
@@ -131,24 +133,40 @@ struct Seats {
 
 struct Guest {
     stream: UnixStream,
-    /// Since when a request is waited for, if none is being answered.
-    waits_since: Option<Instant>,
+    does: Doing,
+}
+
+/// What a client and its thread are at.
+#[derive(Clone, Copy)]
+enum Doing {
+    /// A request of it is waited for.
+    Asks(Instant),
+    /// Its request is carried out.
+    Waits,
+    /// It is given the answer.
+    Listens(Instant),
 }
 
 impl Seats {
-    /// A seat for a client. Where there is none, the one whose request is waited for the longest gives its own up: who keeps a connection open, or
-    /// sends an octet now and then, keeps nobody out. `None` where all are being answered.
+    /// A seat for a client. Where there is none, another gives its own up: the one whose request is waited for the longest, or else the one that has
+    /// been listening the longest. So who keeps a connection open, or sends or takes an octet now and then, keeps nobody out. `None` where each of them
+    /// waits for its request to be carried out, or has only begun to listen.
     fn take(seats: &Arc<Self>, stream: &UnixStream) -> Option<Seat> {
         let stream = stream.try_clone().ok()?;
         let mut taken = seats.taken();
         if taken.len() >= CLIENTS {
-            let (_, id) = taken.iter().filter_map(|(id, guest)| Some((guest.waits_since?, *id))).min()?;
+            let turn = |(id, guest): (&u64, &Guest)| match guest.does {
+                Doing::Asks(since) => Some((0, since, *id)),
+                Doing::Listens(since) if since.elapsed() >= HEARING => Some((1, since, *id)),
+                Doing::Listens(_) | Doing::Waits => None,
+            };
+            let (_, _, id) = taken.iter().filter_map(turn).min()?;
             let guest = taken.remove(&id)?;
             let n = seats.given_up.fetch_add(1, Ordering::Relaxed) + 1;
             // Whoever does it without end fills no log.
             if n.is_power_of_two() {
                 log::warn!(
-                    "control, all {CLIENTS} places are taken: {} that asked nothing gave theirs up so far",
+                    "control, all {CLIENTS} places are taken: {} that asked nothing, or took their time over the answer, gave theirs up so far",
                     count(n as usize, "client")
                 );
             }
@@ -156,7 +174,7 @@ impl Seats {
             let _ = guest.stream.shutdown(Shutdown::Both);
         }
         let id = seats.next.fetch_add(1, Ordering::Relaxed);
-        taken.insert(id, Guest { stream, waits_since: Some(Instant::now()) });
+        taken.insert(id, Guest { stream, does: Doing::Asks(Instant::now()) });
         Some(Seat { seats: Arc::clone(seats), id })
     }
 
@@ -172,12 +190,32 @@ struct Seat {
 }
 
 impl Seat {
-    /// Says since when a request is waited for, if one is; false once the seat is another's.
-    fn waits(&self, waits_since: Option<Instant>) -> bool {
+    /// Says what is done for the client; false once the seat is another's.
+    fn does(&self, doing: Doing) -> bool {
         let mut taken = self.seats.taken();
         let Some(guest) = taken.get_mut(&self.id) else { return false };
-        guest.waits_since = waits_since;
+        guest.does = doing;
         true
+    }
+}
+
+/// The way to a client, which says when it begins to listen.
+struct Answer<'a> {
+    stream: UnixStream,
+    seat: &'a Seat,
+    is_heard: bool,
+}
+
+impl Write for Answer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !std::mem::replace(&mut self.is_heard, true) {
+            self.seat.does(Doing::Listens(Instant::now()));
+        }
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 
@@ -191,11 +229,12 @@ fn serve_client(stream: UnixStream, seat: &Seat, doors: &dyn Doors) -> io::Resul
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut out = BufWriter::new(stream);
+    let mut out = BufWriter::new(Answer { stream, seat, is_heard: false });
     let mut line = Vec::new();
     loop {
         line.clear();
-        if !seat.waits(Some(Instant::now())) {
+        out.get_mut().is_heard = false;
+        if !seat.does(Doing::Asks(Instant::now())) {
             return Ok(());
         }
         let n = reader.by_ref().take(LINE_LEN).read_until(b'\n', &mut line)?;
@@ -203,7 +242,7 @@ fn serve_client(stream: UnixStream, seat: &Seat, doors: &dyn Doors) -> io::Resul
             return Ok(());
         }
         // Nothing is done of which nobody can be told.
-        if !seat.waits(None) {
+        if !seat.does(Doing::Waits) {
             return Ok(());
         }
         if line.last() != Some(&b'\n') {
@@ -283,6 +322,29 @@ mod tests {
             assert!(client.ask(&Request::ZoneReload { zone: None }, &mut Vec::new()).is_ok(), "{round}");
         }
         assert_eq!(recorder.0.lock().expect("unpoisoned").len(), 3 * CLIENTS);
+    }
+
+    #[test]
+    fn clients_that_do_not_read_keep_nobody_out() {
+        let dir = tempfile::tempdir().expect("dir");
+        let path = dir.path().join("c.sock");
+        listening(&path);
+        let dump = b"{\"verb\":\"zone-dump\",\"zone\":\"vn.\"}\n";
+        let ask = |_| {
+            let mut stream = UnixStream::connect(&path).expect("connected");
+            stream.write_all(dump).expect("written");
+            stream
+        };
+        let mut slow: Vec<UnixStream> = (0..CLIENTS).map(ask).collect();
+        let asked = Instant::now();
+        let mut text = Vec::new();
+        // Who has only begun to listen is let be.
+        while Client::connect(&path).and_then(|mut client| client.ask(&Request::ZoneDump { zone: "vn.".into() }, &mut text)).is_err() {
+            assert!(asked.elapsed() < PATIENCE / 2, "they keep others out");
+            slow.iter_mut().for_each(|stream| drop(stream.read(&mut [0])));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(text.ends_with("19999.vn. 3600 IN NS ä.vn.\n".as_bytes()));
     }
 
     #[test]

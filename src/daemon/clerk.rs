@@ -12,7 +12,7 @@ use crate::config;
 use crate::disk;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
-use crate::orders::{Filed, Filing, Grounds, Order, OrderKind, Orders, Refusal, Rules, Standing};
+use crate::orders::{CANCEL_DUE, Filed, Filing, Grounds, Order, OrderKind, Orders, Refusal, Rules, Standing};
 use crate::pipeline::{Carried, MAX_DATA, Pipeline, Plan, Published};
 use crate::telemetry::count;
 use crate::zone::{NameMap, ZoneSet};
@@ -74,12 +74,15 @@ pub fn told(order: &Order, orders: &Orders, carried: &Carried, now: UnixTime) ->
         is_published: order.effective_at <= now && (zone.is_some() || !is_open),
         zone: zone.map(|zone| (zone.apex.clone(), zone.from, zone.to)),
         taken: Instant::now(),
-        took: Duration::ZERO,
+        took: None,
     }
 }
 
 /// The most names of an impact that an order and an answer carry. Our choice: `saola order impact` has all.
 const MOST_IMPACT: usize = 100;
+
+/// Orders in one answer to who lists them. Our choice: nobody who files one waits a millisecond for it.
+const MOST_LISTED: usize = 200;
 
 impl Clerk {
     /// As the configuration says.
@@ -116,10 +119,14 @@ impl Clerk {
                     filed.push((entries, reply));
                 }
                 Ask::Impact(domain) => replies.push((reply, impact(&domain, pipeline))),
-                Ask::List { domain, all } => replies.push((reply, list(pipeline, domain.as_deref(), all, now))),
+                Ask::List { domain, all, after } => replies.push((reply, list(pipeline, domain.as_deref(), all, after, now))),
                 Ask::Show(id) => replies.push((reply, show(pipeline, &id, now))),
                 Ask::Report => replies.push((reply, report(pipeline, follower, now))),
             }
+        }
+        let n_refused = filed.iter().flat_map(|(entries, _)| entries).filter(|entry| matches!(entry, Entry::Refused(_))).count();
+        if n_refused > 0 {
+            follower.refused(n_refused);
         }
         if filed.is_empty() {
             return Done { carried: Carried::default(), replies };
@@ -153,7 +160,7 @@ impl Clerk {
                 Entry::New(new) => orders.by_id(&new.id),
                 Entry::Known(_) | Entry::Refused(_) => None,
             });
-            let took = times.published;
+            let took = Some(times.published);
             follower.follow(new.map(|order| Told { taken: begin, took, ..told(order, orders, &carried, now) }).collect());
         }
         for (entries, reply) in filed {
@@ -217,6 +224,22 @@ impl Clerk {
                 }
                 Some(_) | None => {}
             }
+            if order.legal_ground == CONTINUED {
+                let orders = pipeline.book().ledger()?.orders();
+                let is_old = |order: &Order| order.kind == OrderKind::Suspend && order.effective_at.0.saturating_add(CANCEL_DUE) <= now.0;
+                if !orders.all_in_force(order.domain.as_bytes(), now).any(is_old) {
+                    notes.push(format!(
+                        "{CONTINUED} is for what has been suspended for 30 days (art. 13.1.3), and no order says so of '{}'",
+                        order.domain
+                    ));
+                }
+            }
+            if register.as_ref().is_some_and(|register| register.has_own_servers(&order.domain)) {
+                notes.push(format!(
+                    "name servers of the registry's own are at or below '{}', and stay: the configuration has them",
+                    order.domain
+                ));
+            }
             order.snapshot = pipeline.delegation_digest(&order.domain);
             if order.snapshot.is_none() && register.as_ref().is_some_and(|register| !register.has(order.domain.as_bytes())) {
                 notes.push(format!("'{}' is not in the registry's data; the order holds, should it be registered", order.domain));
@@ -246,6 +269,9 @@ struct Times {
     durable: Duration,
     published: Duration,
 }
+
+/// The ground of cancellations after a suspension (92/2003 art. 13.1.3).
+const CONTINUED: &str = "CONTINUED_30D";
 
 /// What is answered about a filing.
 fn line(entry: Entry, written: &Result<(), String>, carried: &Carried, times: &Times, now: UnixTime) -> Value {
@@ -306,9 +332,12 @@ fn said_of(impact: &Impact, domain: &str) -> String {
     format!("{} use hosts below '{domain}', {lost} of them no others{of_state}", count(impact.dependants.len(), "name"))
 }
 
-fn impact(domain: &str, pipeline: &Pipeline) -> Answer {
+fn impact(domain: &str, pipeline: &mut Pipeline) -> Answer {
     let name =
         crate::dns::idn::encode_name(domain.strip_suffix('.').unwrap_or(domain)).ok_or_else(|| format!("'{domain}' is no domain name"))?;
+    if pipeline.book().register().is_some_and(|register| register.standing(name.as_bytes()) == Standing::Zone) {
+        return Err(format!("PROTECTED_NAME: '{name}' is a zone that many names share, and no order takes it away"));
+    }
     let impact =
         pipeline.impact(name.as_bytes()).ok_or("who uses which hosts is not known yet, the registry's data is being read; try again")?;
     let dependants: Vec<Value> = impact
@@ -324,7 +353,7 @@ fn impact(domain: &str, pipeline: &Pipeline) -> Answer {
     }))
 }
 
-fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, now: UnixTime) -> Answer {
+fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, now: UnixTime) -> Answer {
     let orders = pipeline.book().ledger()?.orders();
     let name = domain.map(|domain| {
         crate::dns::idn::encode_name(domain.strip_suffix('.').unwrap_or(domain)).ok_or_else(|| format!("'{domain}' is no domain name"))
@@ -333,7 +362,9 @@ fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, now: UnixTime)
     let is_asked = |order: &&Order| {
         name.as_ref().is_none_or(|name| *name == order.domain) && (all || matches!(orders.state(order, now), "in force" | "to come"))
     };
-    Ok(orders.all().iter().filter(is_asked).map(|order| shown(orders, order, now)).collect())
+    let all = orders.all();
+    let behind = &all[all.partition_point(|order| order.seq <= after)..];
+    Ok(behind.iter().filter(is_asked).take(MOST_LISTED).map(|order| shown(orders, order, now)).collect())
 }
 
 fn show(pipeline: &mut Pipeline, id: &str, now: UnixTime) -> Answer {
@@ -354,7 +385,7 @@ fn report(pipeline: &mut Pipeline, follower: &Follower, now: UnixTime) -> Answer
         let is_missed =
             register.deposit().header.watermark >= order.effective_at && !register.reflects(order.domain.as_bytes(), order.kind);
         let since = register.deposit().header.watermark.to_string();
-        is_missed.then(|| json!({"code": "NOT_IN_DATABASE", "order_id": order.order_id, "domain": order.domain, "since": since}))
+        is_missed.then(|| json!({"code": "ORDER_OVERRIDES_EXPORT", "order_id": order.order_id, "domain": order.domain, "since": since}))
     });
     Ok(json!({"due": due.chain(missed).collect::<Vec<_>>(), "open_acknowledgements": n_open}))
 }

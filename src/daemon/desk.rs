@@ -21,6 +21,8 @@ pub enum Ask {
         domain: Option<String>,
         /// Ended ones too.
         all: bool,
+        /// Behind this line of the ledger.
+        after: u64,
     },
     /// One order.
     Show(String),

@@ -21,7 +21,7 @@ use crate::config::{self, Config};
 use crate::control::{Doors, DumpError};
 use crate::dns::{Name, Serial, UnixTime, master};
 use crate::journal::Compiled;
-use crate::orders::{Filing, What};
+use crate::orders::{Filing, What, is_plain, is_same_person};
 use crate::pipeline::{Pipeline, Report, Why, keys};
 use crate::telemetry::{Telemetry, count};
 use crate::transfer::catalog::Group;
@@ -439,8 +439,8 @@ impl Doors for Shared {
         self.desk.ask(Ask::Impact(domain))
     }
 
-    fn order_list(&self, domain: Option<String>, all: bool) -> Result<Value, String> {
-        self.desk.ask(Ask::List { domain, all })
+    fn order_list(&self, domain: Option<String>, all: bool, after: u64) -> Result<Value, String> {
+        self.desk.ask(Ask::List { domain, all, after })
     }
 
     fn order_show(&self, id: String) -> Result<Value, String> {
@@ -455,17 +455,17 @@ impl Doors for Shared {
 
     fn order_note(&self, id: String, approver: Option<String>, notified: Option<String>) -> Result<Value, String> {
         let order = self.desk.ask(Ask::Show(id.clone()))?;
-        let is_word = |text: &str| !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+        let is_word = |text: &str| !text.trim().is_empty() && text.chars().count() <= 200 && text.chars().all(is_plain);
         for what in approver.iter().chain(&notified) {
             if !is_word(what) {
                 return Err("BAD_ORDER: an approver and a channel have 1 to 200 characters that can be printed".into());
             }
         }
         if let Some(approver) = approver {
-            if !order["approver"].as_str().unwrap_or_default().is_empty() {
+            if !order["approver"].as_str().unwrap_or_default().is_empty() || self.follower.is_approved(&id) {
                 return Err(format!("order '{id}' has its approver"));
             }
-            if order["operator"].as_str().is_some_and(|operator| operator.trim() == approver.trim()) {
+            if order["operator"].as_str().is_some_and(|operator| is_same_person(operator, &approver)) {
                 return Err("TWO_PERSONS: the approver must be somebody other than the operator".into());
             }
             self.follower.note(&id, What::Approved { approver })?;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::config;
 use crate::disk;
 use crate::dns::{Name, Serial, UnixTime};
-use crate::orders::{Chain, Due, Event, Order, Orders, Record, What, due};
+use crate::orders::{Chain, Damage, Due, Event, Order, Orders, Record, What, due, sha256};
 use crate::pipeline::MAX_DATA;
 use crate::telemetry::count;
 use crate::transfer::notify::Status;
@@ -39,8 +39,8 @@ pub struct Told {
     pub zone: Option<(Name, Option<Serial>, Serial)>,
     /// When it was taken in.
     pub taken: Instant,
-    /// How long it took to be in force.
-    pub took: Duration,
+    /// How long it took to be in force, where that was measured.
+    pub took: Option<Duration>,
 }
 
 /// The record of orders, and those that are on their way.
@@ -69,6 +69,10 @@ struct Inner {
     open: BTreeMap<String, (String, String)>,
     published: Histogram,
     everywhere: Histogram,
+    n_refused: u64,
+    /// The copies of the ledger, and those that were there and are gone.
+    ledger: [PathBuf; 2],
+    missed: BTreeSet<PathBuf>,
 }
 
 /// An order that secondaries do not all serve yet.
@@ -126,6 +130,9 @@ impl Follower {
             open: BTreeMap::new(),
             published: Histogram::default(),
             everywhere: Histogram::default(),
+            n_refused: 0,
+            ledger: config.orders.ledger.clone(),
+            missed: BTreeSet::new(),
         };
         if config.registry.is_some() {
             let path = config.server.state.join("orders/record.jsonl");
@@ -142,6 +149,7 @@ impl Follower {
     pub fn configure(&self, config: &config::Orders) {
         let mut inner = self.inner();
         inner.deadline = config.deadline;
+        inner.ledger.clone_from(&config.ledger);
         if inner.outbox != config.outbox {
             inner.outbox.clone_from(&config.outbox);
             inner.open.clear();
@@ -199,6 +207,7 @@ impl Follower {
             if looked.elapsed() >= NOW_AND_THEN {
                 looked = Instant::now();
                 inner.look_into_outbox();
+                inner.look_at_ledger();
             }
         }
     }
@@ -225,6 +234,16 @@ impl Follower {
         self.inner().write(vec![(order_id.to_owned(), what)])
     }
 
+    /// True if an approver was written down after the order.
+    pub fn is_approved(&self, order_id: &str) -> bool {
+        self.inner().record.of(order_id).iter().any(|event| matches!(event.what, What::Approved { .. }))
+    }
+
+    /// Counts orders that were refused.
+    pub fn refused(&self, n: usize) {
+        self.inner().n_refused += n as u64;
+    }
+
     /// What became of an order.
     pub fn of(&self, order_id: &str) -> Value {
         self.inner()
@@ -242,7 +261,7 @@ impl Follower {
     /// What persons should do, and what waits.
     pub fn due(&self, orders: &Orders, now: UnixTime) -> (Vec<Due>, usize) {
         let inner = self.inner();
-        (due(orders, &inner.record, now), inner.open.len())
+        (due(orders, &inner.record, now), inner.open.len() + inner.unsent.len())
     }
 
     /// The orders of a ledger that are in force, or were, and of which that is not written down; and those of which nothing is.
@@ -284,7 +303,8 @@ impl Follower {
         let inner = self.inner();
         json!({
             "published": inner.published.shown(), "everywhere": inner.everywhere.shown(),
-            "waiting_for_secondaries": inner.waiting.len(), "open_acknowledgements": inner.open.len(),
+            "waiting_for_secondaries": inner.waiting.len(), "open_acknowledgements": inner.open.len() + inner.unsent.len(),
+            "refused": inner.n_refused, "ledger_copies": inner.ledger.iter().filter(|path| path.exists()).count(),
         })
     }
 
@@ -349,16 +369,21 @@ impl Inner {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let (record, good, wrong) = Record::read(&text);
-        if let Some(what) = wrong {
-            // Nothing is in force by it; what cannot be read any more is kept for who wants to look.
-            let aside = path.with_extension("jsonl.damaged");
-            log::warn!("'{}': {what}; what is before goes on, the whole of it is put aside as '{}'", path.display(), aside.display());
+        let (record, damage) = Record::read(&text);
+        self.len = damage.as_ref().map_or(text.len(), |damage| damage.text.len()) as u64;
+        if let Some(Damage { what, n_lost, text: kept }) = damage {
+            // Nothing is in force by it; what cannot be read any more is kept for who wants to look, each time by another name.
+            let aside = path.with_extension(format!("damaged-{}", &sha256(&text)[..8]));
+            log::error!(
+                "'{}': {what}; {} of it cannot be used: who approved, who was told and what was acknowledged by those is to be noted again. The whole of it is put aside as '{}'",
+                path.display(),
+                count(n_lost, "line"),
+                aside.display()
+            );
             disk::replace(&aside, 0o640, |out| out.write_all(&text))?;
-            disk::replace(path, 0o640, |out| out.write_all(&text[..good]))?;
+            disk::replace(path, 0o640, |out| out.write_all(&kept))?;
         }
         self.record = record;
-        self.len = good as u64;
         self.file = Some(OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?);
         Ok(())
     }
@@ -459,9 +484,9 @@ impl Inner {
                 };
                 events.push((
                     told.order_id.clone(),
-                    What::Published { zone, serial_before: before, serial_after: after, ms: told.took.as_millis() as u64 },
+                    What::Published { zone, serial_before: before, serial_after: after, ms: told.took.map(|took| took.as_millis() as u64) },
                 ));
-                self.published.add(told.took);
+                told.took.iter().for_each(|took| self.published.add(*took));
             }
         }
         // What is wrong has been said.
@@ -521,6 +546,21 @@ impl Inner {
         let _ = self.write(events);
         done.iter().for_each(|(_, age)| self.everywhere.add(*age));
         done.iter().map(|(told, _)| Letter::new(told, "everywhere")).collect()
+    }
+
+    /// Says it when a copy of the ledger goes, and not when the next order comes.
+    fn look_at_ledger(&mut self) {
+        // Before the first order there is none.
+        let is_begun = !self.record.is_empty();
+        for path in self.ledger.iter().filter(|_| is_begun) {
+            let is_gone =
+                path.symlink_metadata().is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory));
+            if !is_gone {
+                self.missed.remove(path);
+            } else if self.missed.insert(path.clone()) {
+                log::error!("'{}' is gone, a copy of the ledger of orders; the next order writes it anew if it can", path.display());
+            }
+        }
     }
 
     /// Sees which acknowledgements were taken.

@@ -11,6 +11,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+/// True if two paths lead to one file.
+pub fn is_one_file(a: &Path, b: &Path) -> bool {
+    let place = |path: &Path| std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    place(a).is_some_and(|of_a| place(b) == Some(of_a))
+}
+
 /// Reads a regular file of at most `most` octets.
 ///
 /// # Errors

@@ -121,6 +121,9 @@ impl<S: Store> Ledger<S> {
         }
         let mut copies = Vec::with_capacity(2);
         for ((store, found), path) in stores.into_iter().zip(found).zip(&paths) {
+            // How many lines it has as they should be.
+            let n_good =
+                found.text().map_or(0, |octets| octets.iter().zip(&text).take_while(|(a, b)| a == b).filter(|(a, _)| **a == b'\n').count());
             let state = match found {
                 Found::Text(file, octets, _) if octets == text => State::Whole(file),
                 Found::Text(..) | Found::Absent | Found::Failed(_) => State::Absent,
@@ -129,7 +132,7 @@ impl<S: Store> Ledger<S> {
             if let State::Absent = copy.state {
                 match copy.put_right(&text) {
                     Ok(()) => alarms.push(format!(
-                        "{path} was not the whole ledger, and is written anew from the other copy: {} lines",
+                        "{path} was not the whole ledger, and is written anew from the other copy: {} lines, of which it had the first {n_good}",
                         orders.chain().seq
                     )),
                     Err(error) => {
@@ -431,7 +434,10 @@ fn join(copies: &[Lines], known: Option<&Chain>) -> Result<(Vec<u8>, Chain), Str
             if n_proved == 1 {
                 next.retain(|(head, _)| is_followed(head) || is_known(head));
             } else {
-                return Err(format!("line {} is another in each, and nothing tells which one is right", chain.seq + 1));
+                return Err(format!(
+                    "line {} is another in each, and nothing tells which one is right: see what became of its order, and put a copy of the right one in the place of the other",
+                    chain.seq + 1
+                ));
             }
         }
         let Some((head, line)) = next.pop() else { return Ok((text, chain)) };

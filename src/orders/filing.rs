@@ -90,7 +90,7 @@ pub enum Standing {
 pub struct Rules<'a> {
     /// The table of legal grounds.
     pub grounds: &'a Grounds,
-    /// Names that need break-glass, in A-labels and lower case, without final dot.
+    /// Names that need break-glass, as do those above them; in A-labels and lower case, without final dot.
     pub protected: &'a [String],
     /// What a name (A-labels, lower case, no final dot) is to the registry.
     pub standing: &'a dyn Fn(&str) -> Standing,
@@ -171,6 +171,25 @@ const MOST: usize = 200;
 /// After how long a suspension is looked at again, in seconds (92/2003 art. 13.1.3).
 const REVIEW_SECS: u64 = 30 * 86_400;
 
+/// What comes after it cannot be written as the ledger writes times: the year 9999 begins.
+const END_OF_TIME: UnixTime = UnixTime(253_370_764_800);
+
+/// True of a character that is seen where it stands: none that controls, hides, or turns the direction of what follows.
+pub fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn is_at_or_below(name: &str, above: &str) -> bool {
+    name.strip_suffix(above).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// True if two names are one person's, however it is written.
+pub fn is_same_person(a: &str, b: &str) -> bool {
+    let person = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    person(a) == person(b)
+}
+
 impl Filing {
     /// Judges a filing against the ledger.
     ///
@@ -238,15 +257,14 @@ impl Filing {
         let optional = [("document_no", &self.document_no), ("notice_channel", &self.notice_channel), ("refers_to", &self.refers_to)];
         let optional = optional.iter().filter_map(|(field, value)| Some((*field, value.as_ref()?)));
         for (field, value) in needed.into_iter().chain([("approver", &self.approver)]).chain(optional) {
-            if value.chars().count() > MOST || value.chars().any(char::is_control) {
+            if value.chars().count() > MOST || !value.chars().all(is_plain) {
                 return bad(format!("{field} has more than {MOST} characters, or characters that cannot be printed"));
             }
         }
         if let Some(id) = &self.order_id
-            && ((1..=ledger::MOST_ID).contains(&id.chars().count()), id.chars().any(|c| c.is_control() || c.is_whitespace()))
-                != (true, false)
+            && ((1..=ledger::MOST_ID).contains(&id.chars().count()), id.chars().all(|c| is_plain(c) && !c.is_whitespace())) != (true, true)
         {
-            return bad(format!("order_id must have 1 to {} characters, none of them a space", ledger::MOST_ID));
+            return bad(format!("order_id must have 1 to {} characters that can be seen, none of them a space", ledger::MOST_ID));
         }
         if (self.kind == OrderKind::Restore) != self.refers_to.as_deref().is_some_and(|id| !id.is_empty()) {
             return bad("a restore must name the order it ends in refers_to, and nothing else may".into());
@@ -276,13 +294,15 @@ impl Filing {
                 "'{name}' is a zone that many names share, and no order takes it away: it is taken out of the list of second-level names"
             ))),
             Standing::Other => Err(bad("is not at a level where names are registered: file the order for the registered name above it")),
-            Standing::Registrable if rules.protected.contains(&name) && !self.break_glass => {
-                Err(Refusal::ProtectedName(format!("'{name}' is protected: --break-glass and two persons are needed")))
-            }
-            Standing::Registrable if rules.protected.contains(&name) && self.approver.is_empty() => {
-                Err(Refusal::TwoPersons(format!("'{name}' is protected: also what is urgent needs its approver at once")))
-            }
-            Standing::Registrable => Ok(name),
+            Standing::Registrable => match rules.protected.iter().find(|below| is_at_or_below(below, &name)) {
+                Some(kept) if !self.break_glass => {
+                    Err(Refusal::ProtectedName(format!("'{kept}' is protected: --break-glass and two persons are needed")))
+                }
+                Some(kept) if self.approver.is_empty() => {
+                    Err(Refusal::TwoPersons(format!("'{kept}' is protected: also what is urgent needs its approver at once")))
+                }
+                Some(_) | None => Ok(name),
+            },
         }
     }
 
@@ -306,15 +326,24 @@ impl Filing {
         if is_alone && !self.urgent {
             return Err(Refusal::TwoPersons("an approver is needed; what is urgent may name one later".into()));
         }
-        // However it is written.
-        let person = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-        if person(&self.approver) == person(&self.operator) {
+        if is_same_person(&self.approver, &self.operator) {
             return Err(Refusal::TwoPersons("the approver must be somebody other than the operator".into()));
         }
         Ok(())
     }
 
     fn check_times(&self, effective_at: UnixTime) -> Result<(), Refusal> {
+        let times = [
+            ("received_at", self.received_at),
+            ("effective_at", self.effective_at),
+            ("expires_at", self.expires_at),
+            ("review_at", self.review_at),
+            ("notice_sent_at", self.notice_sent_at),
+            ("registrar_notified_at", self.registrar_notified_at),
+        ];
+        if let Some((field, _)) = times.iter().find(|(_, time)| time.is_some_and(|time| time >= END_OF_TIME)) {
+            return Err(Refusal::BadOrder(format!("{field} lies beyond the year 9998, leave it out if it is to be for ever")));
+        }
         match self.expires_at {
             Some(_) if self.kind != OrderKind::Suspend => {
                 Err(Refusal::BadOrder(format!("a {} does not end by itself: expires_at is for suspensions", self.kind)))

@@ -83,8 +83,8 @@ impl fmt::Display for LedgerError {
 
 impl std::error::Error for LedgerError {}
 
-/// The SHA-256 of a line, hexadecimal.
-pub(super) fn sha256(line: &[u8]) -> String {
+/// The SHA-256 of a line, or of a file, in lower-case hexadecimal.
+pub fn sha256(line: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(ring::digest::digest(&ring::digest::SHA256, line).as_ref())
 }
 

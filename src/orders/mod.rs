@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 pub use copies::{Ledger, Opened, Unreadable};
-pub use filing::{Filed, Filing, Refusal, Rules, Standing};
+pub use filing::{Filed, Filing, Refusal, Rules, Standing, is_plain, is_same_person};
 pub use grounds::Grounds;
-pub use ledger::{Chain, LedgerError, LedgerFault, ZERO_HASH};
+pub use ledger::{Chain, LedgerError, LedgerFault, ZERO_HASH, sha256};
 pub use order::{Order, OrderKind, OrderState};
 
-pub use record::{Due, Event, Record, What, due};
+pub use record::{CANCEL_DUE, Damage, Due, Event, Record, What, due};
 
 use crate::dns::UnixTime;
 

@@ -42,8 +42,8 @@ pub enum What {
         serial_before: Option<u32>,
         /// The zone's serials.
         serial_after: Option<u32>,
-        /// Milliseconds since it was taken in.
-        ms: u64,
+        /// Milliseconds since it was taken in, where that was measured: not of what came in force at its time, or was written down afterwards.
+        ms: Option<u64>,
     },
     /// A secondary serves it.
     Secondary {
@@ -88,6 +88,17 @@ pub struct Record {
     of: HashMap<String, Vec<Event>>,
 }
 
+/// What is wrong with a record that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The first line that is wrong, and why.
+    pub what: String,
+    /// How many lines cannot be used.
+    pub n_lost: usize,
+    /// The others, as a record of their own.
+    pub text: Vec<u8>,
+}
+
 impl Default for Record {
     fn default() -> Self {
         Self { head: ZERO_HASH.to_owned(), of: HashMap::new() }
@@ -95,21 +106,48 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Reads a record as far as its chain holds; gives the octets that it holds for, and what is wrong behind them.
-    pub fn read(text: &[u8]) -> (Self, usize, Option<String>) {
-        let (mut record, mut good, mut line) = (Self::default(), 0, 0);
-        while let Some(n) = text[good..].iter().position(|&octet| octet == b'\n') {
-            line += 1;
-            let octets = &text[good..good + n];
-            match serde_json::from_slice::<Event>(octets) {
-                Ok(event) if event.prev_sha256 == record.head => record.enter(event, octets),
-                Ok(_) => return (record, good, Some(format!("line {line}: prev_sha256 is not the hash of the line before"))),
-                Err(error) => return (record, good, Some(format!("line {line}: {error}"))),
-            }
-            good += n + 1;
+    /// Reads a record. Of one whose chain does not hold, the lines that the line behind them proves are taken: what is damaged costs itself alone.
+    ///
+    /// Cost: one pass, and a hash for each line.
+    pub fn read(text: &[u8]) -> (Self, Option<Damage>) {
+        let end = text.iter().rposition(|&octet| octet == b'\n').map_or(0, |at| at + 1);
+        let whole: Vec<&[u8]> = text[..end].split_inclusive(|&octet| octet == b'\n').map(|line| &line[..line.len() - 1]).collect();
+        let events: Vec<Result<Event, String>> =
+            whole.iter().map(|line| serde_json::from_slice(line).map_err(|error: serde_json::Error| error.to_string())).collect();
+        let mut record = Self::default();
+        // The first line that is not what it was, or that does not follow the one before.
+        let mut wrong = None;
+        let mut heads = Vec::with_capacity(whole.len());
+        for (i, (line, event)) in whole.iter().zip(&events).enumerate() {
+            let head = heads.last().map_or(ZERO_HASH, String::as_str);
+            let what = match event {
+                Err(error) => Some(error.clone()),
+                Ok(event) if event.prev_sha256 != head => Some("prev_sha256 is not the hash of the line before".into()),
+                Ok(_) => None,
+            };
+            wrong = wrong.or(what.map(|what| format!("line {}: {what}", i + 1)));
+            heads.push(super::ledger::sha256(line));
         }
-        let torn = (good < text.len()).then(|| format!("line {}: torn at the end", line + 1));
-        (record, good, torn)
+        let torn = usize::from(end < text.len());
+        if wrong.is_none() {
+            events.into_iter().flatten().zip(&whole).for_each(|(event, line)| record.enter(event, line));
+            let what = (torn > 0).then(|| format!("line {}: torn at the end", whole.len() + 1));
+            return (record, what.map(|what| Damage { what, n_lost: torn, text: text[..end].to_vec() }));
+        }
+        let is_proved = |i: usize| match events.get(i + 1) {
+            Some(next) => next.as_ref().is_ok_and(|next| next.prev_sha256 == heads[i]),
+            None => events[i].as_ref().is_ok_and(|event| i == 0 || event.prev_sha256 == heads[i - 1]),
+        };
+        let proved: Vec<bool> = (0..events.len()).map(is_proved).collect();
+        let mut kept = Vec::new();
+        let mut n_lost = torn;
+        for (event, is_proved) in events.into_iter().zip(proved) {
+            match event {
+                Ok(Event { at, order_id, what, .. }) if is_proved => kept.extend(record.add(at, &order_id, what)),
+                Ok(_) | Err(_) => n_lost += 1,
+            }
+        }
+        (record, wrong.map(|what| Damage { what, n_lost, text: kept }))
     }
 
     /// Adds an event; gives its line, with its LF.
@@ -124,6 +162,11 @@ impl Record {
     fn enter(&mut self, event: Event, line: &[u8]) {
         self.head = super::ledger::sha256(line);
         self.of.entry(event.order_id.clone()).or_default().push(event);
+    }
+
+    /// True if nothing is written down.
+    pub fn is_empty(&self) -> bool {
+        self.of.is_empty()
     }
 
     /// What became of an order, oldest first.
@@ -179,7 +222,7 @@ pub struct Due {
 const DAY: u64 = 86_400;
 
 /// After how long a suspension with a continued violation may become a cancellation (92/2003 art. 13.1.3), in seconds.
-const CANCEL_DUE: u64 = 30 * DAY;
+pub const CANCEL_DUE: u64 = 30 * DAY;
 
 /// What persons should do about the orders in force at `now`, by code. Nothing of it is ever done by the program.
 pub fn due(orders: &Orders, record: &Record, now: UnixTime) -> Vec<Due> {
@@ -218,12 +261,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_as_far_as_it_holds() {
+    fn what_of_a_record_holds_is_read() {
         let mut record = Record::default();
         let at = UnixTime(1_800_000_000);
         let events = [
             What::Accepted { seq: 1, sha256: "ab".into() },
-            What::Published { zone: Some("vn.".into()), serial_before: Some(1), serial_after: Some(2), ms: 3 },
+            What::Published { zone: Some("vn.".into()), serial_before: Some(1), serial_after: Some(2), ms: Some(3) },
             What::Secondary { server: "192.0.2.1:53".into(), serial: 2, ms: 40 },
             What::Everywhere { ms: 40 },
             What::Late { servers: vec!["192.0.2.2:53".into()] },
@@ -233,19 +276,34 @@ mod tests {
         ];
         let lines: Vec<Vec<u8>> = events.iter().map(|what| record.add(at, "O-1", what.clone())).collect();
         let text = lines.concat();
-        let (read, good, wrong) = Record::read(&text);
-        assert_eq!((good, wrong), (text.len(), None));
-        assert_eq!(read.of("O-1").iter().map(|event| event.what.clone()).collect::<Vec<_>>(), events);
+        let (read, damage) = Record::read(&text);
+        let whats = |record: &Record| record.of("O-1").iter().map(|event| event.what.clone()).collect::<Vec<_>>();
+        assert_eq!((whats(&read), damage), (events.to_vec(), None));
         assert_eq!((read.newest(), read.of("O-2").len()), (Some((1, "ab")), 0));
         for cut in 0..text.len() {
-            let (read, good, wrong) = Record::read(&text[..cut]);
+            let (read, damage) = Record::read(&text[..cut]);
             let whole = text[..cut].iter().filter(|&&octet| octet == b'\n').count();
-            assert_eq!(read.of("O-1").len(), whole);
-            assert_eq!(wrong.is_some(), good < cut);
+            assert_eq!(whats(&read), events[..whole]);
+            assert_eq!(
+                damage.map(|damage| (damage.n_lost, damage.text.len())),
+                (lines[..whole].concat().len() < cut).then(|| (1, lines[..whole].concat().len()))
+            );
         }
-        let mut damaged = text.clone();
-        damaged[lines[0].len() + 90] ^= 1;
-        assert!(Record::read(&damaged).0.of("O-1").len() < events.len());
+        // Nothing is behind the last line that could prove it.
+        for at in 0..text.len() - lines[7].len() {
+            let mut damaged = text.clone();
+            damaged[at] ^= 1;
+            let (read, damage) = Record::read(&damaged);
+            let damage = damage.expect("each octet is part of the chain");
+            let left = whats(&read);
+            assert!(left.iter().all(|what| events.contains(what)), "octet {at}: nothing is taken that was not written: {left:?}");
+            assert!(left.len() + 4 >= events.len() && left.len() < events.len(), "octet {at}: {} left", left.len());
+            let (again, damage) = (Record::read(&damage.text), damage);
+            assert_eq!((whats(&again.0), again.1), (left, None), "{}", damage.what);
+        }
+        // A block of it is gone.
+        let (read, damage) = Record::read(&[&lines[..3], &lines[5..]].concat().concat());
+        assert_eq!((whats(&read), damage.expect("it is seen").n_lost), ([&events[..2], &events[5..]].concat(), 1));
     }
 
     #[test]

@@ -116,6 +116,14 @@ impl Book {
             match open(plan, known) {
                 Ok(opened) => {
                     alarms.extend(opened.alarms);
+                    let [a, b] = &plan.ledger;
+                    if disk::is_one_file(a, b) {
+                        alarms.push(format!(
+                            "'{}' and '{}' are one file, and two copies of the ledger are wanted",
+                            a.display(),
+                            b.display()
+                        ));
+                    }
                     self.ledger = Some(opened.ledger);
                     self.paths = Some(plan.ledger.clone());
                 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use super::online::write;
 use crate::compile::{Profile, SecondLevels};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::disk;
 use crate::dns::{Name, UnixTime};
+use crate::orders::{Grounds, OrderKind};
 use crate::pipeline::{MAX_DATA, keys};
 use crate::sign::Key;
 
@@ -33,6 +34,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let text = config.registry.as_ref().and_then(|registry| disk::read_text(&registry.second_level, MAX_DATA).ok());
     let of_registry = text.and_then(|text| SecondLevels::parse(&text).ok()).map(|levels| levels.apexes().to_vec()).unwrap_or_default();
     warnings.extend(missing_files(&config, &of_registry));
+    warnings.extend(orders(&config.orders));
     warnings.extend(keys_and_policies(&config, &of_registry, UnixTime::now()));
     if args.json {
         return write(&format!("{:#}\n", serde_json::json!({"ok": true, "warnings": warnings})));
@@ -63,6 +65,31 @@ fn missing_files(config: &Config, of_registry: &[Name]) -> Vec<String> {
     }
     for zone in config.zones.iter().filter(|zone| of_registry.contains(&zone.name)) {
         warnings.push(format!("[[zone]] {}: this zone is made from the export, take it out of one", zone.name));
+    }
+    warnings
+}
+
+/// What of `[orders]` is not as somebody meant it.
+fn orders(orders: &config::Orders) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let grounds = match &orders.legal_grounds {
+        None => Ok(Grounds::built_in()),
+        Some(path) => disk::read_text(path, MAX_DATA)
+            .map_err(|error| error.to_string())
+            .and_then(|text| Grounds::parse(&text))
+            .map_err(|what| format!("[orders] legal-grounds: '{}': {what}", path.display())),
+    };
+    match grounds {
+        Ok(grounds) => warnings.extend(orders.notice.grounds.iter().filter_map(|code| match grounds.kind(code) {
+            Some(Some(OrderKind::Suspend)) => None,
+            Some(_) => Some(format!("[orders] notice-grounds: '{code}' is no ground of a suspension, and a notice tells of nothing else")),
+            None => Some(format!("[orders] notice-grounds: there is no '{code}' in the table of legal grounds")),
+        })),
+        Err(what) => warnings.push(what),
+    }
+    let [a, b] = &orders.ledger;
+    if disk::is_one_file(a, b) {
+        warnings.push(format!("[orders] ledger: '{}' and '{}' are one file, and two copies are wanted", a.display(), b.display()));
     }
     warnings
 }

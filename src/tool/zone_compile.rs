@@ -15,7 +15,7 @@ use crate::compile::{
 };
 use crate::disk;
 use crate::dns::idn::Repertoire;
-use crate::dns::{Serial, UnixTime, master};
+use crate::dns::{Name, Serial, UnixTime, master};
 use crate::orders::Orders;
 use crate::parallel;
 use crate::pipeline::{MAX_DATA, delegated_beside};
@@ -42,6 +42,12 @@ pub struct Args {
     /// The ledger of orders [default: orders.jsonl beside the deposit's folder, if there].
     #[arg(long, value_name = "LEDGER")]
     orders: Option<PathBuf>,
+    /// A name server that tells of suspensions; may be given several times.
+    #[arg(long, value_name = "NAME", requires = "notice_ground")]
+    notice_server: Vec<String>,
+    /// A legal ground whose suspensions lead to the notice servers; may be given several times.
+    #[arg(long, value_name = "CODE", requires = "notice_server")]
+    notice_ground: Vec<String>,
     /// The time of evaluation: RFC 3339, `now`, or `watermark` for the deposit's own.
     #[arg(long, value_name = "TIME", default_value = "now")]
     at: String,
@@ -199,7 +205,13 @@ fn read_policy(args: &Args, beside: &Path) -> Result<Policy, Failure> {
             DelegatedStats::parse(&text).map_err(|error| usage(&path, &error))?
         }
     };
-    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default(), notice: Notice::default() })
+    let server = |text: &String| match Name::parse(text) {
+        Ok(name) => Ok(name.as_ref().to_lowercase()),
+        Err(error) => Err(Failure::Usage(format!("--notice-server '{text}': {error}"))),
+    };
+    let servers = args.notice_server.iter().map(server).collect::<Result<_, _>>()?;
+    let notice = Notice { servers, grounds: args.notice_ground.iter().cloned().collect() };
+    Ok(Policy { profile, second_levels, infrastructure, idn, prohibited, delegated, ttls: Ttls::default(), notice })
 }
 
 fn existing(path: PathBuf) -> Option<PathBuf> {

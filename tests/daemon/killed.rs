@@ -12,6 +12,7 @@ use hickory_proto::rr::RecordType;
 use hickory_proto::serialize::binary::BinDecodable;
 use saola::control::{Client, Request};
 use saola::orders::Filing;
+use serde_json::Value;
 
 use super::deposit;
 use super::house::{House, PATIENCE, query, rounds};
@@ -321,13 +322,18 @@ fn streams_of_orders_are_cut_off_at_any_moment() {
         house.start();
 
         let mut client = Client::connect(&house.path("var/control.sock")).expect("it runs");
-        let listed = client.ask(&Request::OrderList { domain: None, all: true }, &mut std::io::sink()).expect("a list");
-        let states: BTreeMap<&str, &str> = listed
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|order| (order["order_id"].as_str().expect("an id"), order["state"].as_str().expect("a state")))
-            .collect();
+        let mut listed: Vec<Value> = Vec::new();
+        loop {
+            let after = listed.last().and_then(|last| last["seq"].as_u64()).unwrap_or(0);
+            let request = Request::OrderList { domain: None, all: true, after };
+            let answer = client.ask(&request, &mut std::io::sink()).expect("a list");
+            match answer.as_array().expect("a list") {
+                more if more.is_empty() => break,
+                more => listed.extend_from_slice(more),
+            }
+        }
+        let states: BTreeMap<&str, &str> =
+            listed.iter().map(|order| (order["order_id"].as_str().expect("an id"), order["state"].as_str().expect("a state"))).collect();
         for filer in &mut filers {
             for sent in filer.acknowledged.drain(..) {
                 assert!(states.contains_key(&sent.id[..]), "round {round}: {} was acknowledged, and is not there", sent.id);

@@ -381,6 +381,17 @@ fn a_check_of_the_configuration_looks_at_what_it_names() {
     house.write("saola.toml", &config.replace("deposits = \"", "profile = \"zzz\"\ndeposits = \"none-"));
     let text = check();
     assert!(text.contains("[registry] profile: there is no 'zzz', write one of ") && text.contains("[registry] deposits: "), "{text}");
+    assert!(!text.contains("[orders]"), "{text}");
+    house.write("a.jsonl", "");
+    std::os::unix::fs::symlink(house.path("a.jsonl"), house.path("b.jsonl")).expect("a link");
+    let orders = "[orders]\nledger = [\"a.jsonl\", \"b.jsonl\"]\nnotice-servers = [\"ns.thongbao.vn\"]\nnotice-grounds = [\"INVESTIGATION\", \"VOLUNTARY\", \"NONE\"]\n";
+    house.write("saola.toml", &format!("{orders}{config}"));
+    let text = check();
+    assert_eq!(text.matches("[orders]").count(), 3, "{text}");
+    assert!(
+        text.contains("are one file") && text.contains("'VOLUNTARY' is no ground of a suspension") && text.contains("there is no 'NONE'"),
+        "{text}"
+    );
 }
 
 /// A digest over the zone follows the signer; one of a zone that is served as it stands is looked at.

@@ -126,6 +126,7 @@ fn what_else_breaks_is_shown_first() {
     house.start();
     let text = house.tool_ok(&["order", "impact", "chachatreo.vn"]);
     assert!(text.contains("1 name with hosts at or below chachatreo.vn, 0 with no others") && text.contains("dungchung.vn"), "{text}");
+    house.tool_refuses(&["order", "impact", "com.vn"], "PROTECTED_NAME: 'com.vn' is a zone");
     // dns-ngoai.example is nobody's here; vidu.com.vn has hosts that others use.
     let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "impact", "vidu.com.vn", "--json"])).expect("JSON");
     let names = shown["names"].as_u64().expect("a number");
@@ -156,6 +157,17 @@ fn many_orders_go_out_together() {
     house.tool_refuses(&["order", "file", path.to_str().expect("a path")], "1 of 3 orders refused");
     assert!(!is_there(&house, "vidu-congty.vn") && !is_there(&house, "tengiucho2.vn"));
     assert_eq!(house.serial("vn"), before + 1, "one serial for all");
+    // More than fit into one answer are listed, each once and in their order.
+    let more: Vec<String> = (0..450).map(|n| line(&format!("khong-co-{n}.vn"), &format!("L-{n}"))).collect();
+    house.write("orders.jsonl", &more.join("\n"));
+    house.tool_ok(&["order", "file", path.to_str().expect("a path")]);
+    let listed: Value = serde_json::from_str(&house.tool_ok(&["order", "list", "--json"])).expect("JSON");
+    let ids: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|order| order["order_id"].as_str()).collect();
+    let of_file: Vec<String> = (0..450).map(|n| format!("L-{n}")).collect();
+    assert!(ids.ends_with(&of_file.iter().map(String::as_str).collect::<Vec<_>>()), "{ids:?}");
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len());
+    assert_eq!(house.tool_ok(&["order", "list", "khong-co-449.vn"]).lines().count(), 2);
+    assert_eq!(house.tool_ok(&["order", "list"]).lines().count(), ids.len() + 1);
     // A line that is no order: nothing is filed.
     house.write("orders.jsonl", &[line("dungchung.vn", "F-4"), "{}".into()].join("\n"));
     house.tool_refuses(&["order", "file", path.to_str().expect("a path")], "line 2: missing field");
@@ -208,15 +220,45 @@ fn what_became_of_an_order_is_written_down() {
     let report = house.tool_ok(&["order", "report"]);
     assert!(report.contains("APPROVER_MISSING") && report.contains("T-2") && report.contains("NOTICE_MISSING"), "{report}");
     house.tool_refuses(&["order", "note", "T-2", "--approver", "op1"], "TWO_PERSONS");
+    house.tool_refuses(&["order", "note", "T-2", "--approver", "Op-1"], "TWO_PERSONS");
+    house.tool_refuses(&["order", "note", "T-2", "--approver", "a\u{202e}b"], "BAD_ORDER");
     house.tool_ok(&["order", "note", "T-2", "--approver", "op2"]);
+    house.tool_refuses(&["order", "note", "T-2", "--approver", "op3"], "order 'T-2' has its approver");
     house.tool_refuses(&["order", "note", "T-9", "--approver", "op2"], "there is no order");
     let stats: Value = serde_json::from_str(&house.tool_ok(&["server", "stats", "--json"])).expect("JSON");
     assert!(stats["orders"]["published"]["count"].as_u64() >= Some(2), "{stats}");
+    assert_eq!((stats["orders"]["ledger_copies"].as_u64(), stats["orders"]["refused"].as_u64()), (Some(2), Some(0)), "{stats}");
+    house.tool_refuses(&suspend("com.vn", &[]), "PROTECTED_NAME");
+    let stats: Value = serde_json::from_str(&house.tool_ok(&["server", "stats", "--json"])).expect("JSON");
+    assert_eq!(stats["orders"]["refused"].as_u64(), Some(1), "{stats}");
     house.stop();
     house.start();
     assert!(!house.tool_ok(&["order", "report"]).contains("APPROVER_MISSING"));
     let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "show", "T-1", "--json"])).expect("JSON");
     assert_eq!(shown["record"].as_array().map(Vec::len), Some(3));
+    // What is damaged of it costs itself alone, and what is written down afterwards says so.
+    house.stop();
+    let (record, name) = (house.read("var/orders/record.jsonl"), "\"event\":\"published\",\"zone\":\"vn.\"");
+    assert!(record.contains(name), "{record}");
+    house.write("var/orders/record.jsonl", &record.replacen(name, &name.replace("vn.", "vm."), 1));
+    house.start();
+    house.wait_for("1 line of it cannot be used");
+    let ms_of = |id: &str| -> Vec<Value> {
+        let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "show", id, "--json"])).expect("JSON");
+        let events = shown["record"].as_array().expect("a list").iter();
+        events.filter(|event| event["event"] == "published").map(|event| event["ms"].clone()).collect()
+    };
+    let hurt = if record.find("\"T-1\"") < record.find("\"T-2\"") { "T-1" } else { "T-2" };
+    for _ in 0..1200 {
+        if ms_of(hurt).len() == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(ms_of(hurt), [Value::Null], "it is written down anew, and not when it was");
+    assert!(!house.tool_ok(&["order", "report"]).contains("APPROVER_MISSING"));
+    let aside = std::fs::read_dir(house.path("var/orders")).expect("there").flatten();
+    assert_eq!(aside.filter(|file| file.file_name().to_string_lossy().contains("record.damaged-")).count(), 1);
 }
 
 #[test]
@@ -253,6 +295,9 @@ fn a_copy_that_goes_while_it_runs_is_put_right_by_the_next_order() {
         } else {
             let file = std::fs::OpenOptions::new().write(true).open(&path).expect("there");
             file.set_len(whole.len() as u64 / 2).expect("cut");
+        }
+        if n < 2 {
+            house.wait_for(&format!("'{}' is gone, a copy of the ledger of orders", path.display()));
         }
         order(&house, n + 1);
         house.wait_for(&format!("'{}' was not the whole ledger any more, and is written anew: ", path.display()));

@@ -272,7 +272,7 @@ impl Doors for Closed {
     fn order_impact(&self, _: String) -> Result<Value, String> {
         Err(String::new())
     }
-    fn order_list(&self, _: Option<String>, _: bool) -> Result<Value, String> {
+    fn order_list(&self, _: Option<String>, _: bool, _: u64) -> Result<Value, String> {
         Err(String::new())
     }
     fn order_show(&self, _: String) -> Result<Value, String> {

@@ -39,12 +39,22 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             serde_json::from_str(line).map_err(|error| Failure::Refused(format!("'{path}', line {}: {error}; nothing is filed", i + 1)))?;
         filings.push((i + 1, filing));
     }
-    let (mut lines, mut n_refused) = (Vec::new(), 0);
+    let (mut lines, mut n_refused, mut broken) = (Vec::new(), 0, None);
     for together in filings.chunks(TOGETHER) {
         let orders = together.iter().map(|(_, filing)| filing.clone()).collect();
-        let answer = Client::connect(&args.online.control)
-            .and_then(|mut client| client.ask(&Request::OrderFile { orders }, &mut std::io::sink()))
-            .map_err(|error| Failure::Refused(format!("{error}; filed before: {}", count(lines.len() - n_refused, "order"))))?;
+        let answer =
+            Client::connect(&args.online.control).and_then(|mut client| client.ask(&Request::OrderFile { orders }, &mut std::io::sink()));
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let first = together.first().map_or(0, |(at, _)| *at);
+                broken = Some(format!(
+                    "{error}; accepted before: {}; of those from line {first} on nothing is known: file the whole again, where an id is given twice nothing changes",
+                    count(lines.len() - n_refused, "order")
+                ));
+                break;
+            }
+        };
         for ((at, filing), mut line) in together.iter().zip(answer.as_array().cloned().unwrap_or_default()) {
             line["line"] = json!(at);
             line["domain"] = json!(filing.domain);
@@ -54,6 +64,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let text = if args.online.json { format!("{:#}\n", Value::Array(lines.clone())) } else { shown(&lines) };
     online::write(&text)?;
+    if let Some(what) = broken {
+        return Err(Failure::Refused(what));
+    }
     if n_refused > 0 {
         return Err(Failure::Refused(format!("{} of {} refused", n_refused, count(lines.len(), "order"))));
     }

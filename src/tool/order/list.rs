@@ -1,5 +1,7 @@
 //! `saola order list [NAME]`: the orders that are in force or to come.
 
+use serde_json::Value;
+
 use super::super::Failure;
 use super::super::online::{self, Online, field};
 use crate::control::Request;
@@ -21,16 +23,26 @@ pub struct Args {
 /// # Errors
 /// When no daemon answers, or it has no ledger.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    args.online.print(&Request::OrderList { domain: args.name.clone(), all: args.all }, |value| {
-        let row = |line: &serde_json::Value| {
-            ["order_id", "type", "domain", "state", "effective_at", "expires_at", "authority", "legal_ground"]
-                .map(|key| field(line, key))
-                .to_vec()
-        };
-        let rows: Vec<Vec<String>> = value.as_array().into_iter().flatten().map(row).collect();
-        if rows.is_empty() {
-            return "no order\n".into();
+    let mut orders: Vec<Value> = Vec::new();
+    loop {
+        let after = orders.last().and_then(|last| last["seq"].as_u64()).unwrap_or(0);
+        let request = Request::OrderList { domain: args.name.clone(), all: args.all, after };
+        match args.online.ask(&request, &mut std::io::sink())? {
+            Value::Array(more) if !more.is_empty() => orders.extend(more),
+            _ => break,
         }
-        online::table(&["order", "type", "name", "state", "from", "until", "authority", "ground"], &rows)
-    })
+    }
+    if args.online.json {
+        return online::write(&format!("{:#}\n", Value::Array(orders)));
+    }
+    if orders.is_empty() {
+        return online::write("no order\n");
+    }
+    let row = |line: &Value| {
+        ["order_id", "type", "domain", "state", "effective_at", "expires_at", "authority", "legal_ground"]
+            .map(|key| field(line, key))
+            .to_vec()
+    };
+    let rows: Vec<Vec<String>> = orders.iter().map(row).collect();
+    online::write(&online::table(&["order", "type", "name", "state", "from", "until", "authority", "ground"], &rows))
 }

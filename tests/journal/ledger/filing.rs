@@ -71,13 +71,17 @@ fn names() {
     refused(json!({"domain": "vn"}), "PROTECTED_NAME");
     refused(json!({"domain": "VNNIC.vn"}), "PROTECTED_NAME: 'vnnic.vn' is protected: --break-glass");
     taken(json!({"domain": "vnnic.vn", "break_glass": true}), "vnnic.vn");
+    refused(json!({"domain": "thongbao.vn"}), "PROTECTED_NAME: 'ns1.thongbao.vn' is protected: --break-glass");
+    taken(json!({"domain": "thongbao.vn", "break_glass": true}), "thongbao.vn");
+    taken(json!({"domain": "avnnic.vn"}), "avnnic.vn");
+    taken(json!({"domain": "bao.vn"}), "bao.vn");
     refused(json!({"domain": "vnnic.vn", "break_glass": true, "approver": "", "urgent": true}), "TWO_PERSONS");
 }
 
 #[test]
 fn persons_and_grounds() {
     refused(json!({"approver": "op1"}), "TWO_PERSONS: the approver must be somebody other");
-    for same in [" op1 ", "OP1", "op\u{200b}1", "o.p-1"] {
+    for same in [" op1 ", "OP1", "o.p-1"] {
         refused(json!({"approver": same}), "TWO_PERSONS");
     }
     refused(json!({"approver": null}), "TWO_PERSONS: an approver is needed");
@@ -88,10 +92,14 @@ fn persons_and_grounds() {
     for field in ["authority", "evidence_ref", "operator"] {
         refused(json!({field: " "}), "BAD_ORDER");
         refused(json!({field: "x".repeat(201)}), "BAD_ORDER");
-        refused(json!({field: "a\nb"}), "BAD_ORDER");
+        for hidden in ["a\nb", "a\u{202e}b", "op\u{200b}1", "\u{feff}op1", "a\u{2066}b"] {
+            refused(json!({field: hidden}), "BAD_ORDER");
+        }
     }
     refused(json!({"order_id": "x".repeat(41)}), "BAD_ORDER");
     refused(json!({"order_id": "a b"}), "BAD_ORDER");
+    refused(json!({"order_id": "a\u{202e}b"}), "BAD_ORDER");
+    taken(json!({"order_id": "QĐ-123/2026"}), "vidu.vn");
     refused(json!({"order_id": ""}), "BAD_ORDER");
 }
 
@@ -103,6 +111,9 @@ fn times() {
         json!({"type": "cancel", "legal_ground": "STATE_NOTICE", "expires_at": "2030-01-01T00:00:00Z"}),
         "BAD_ORDER: a cancel does not end",
     );
+    for field in ["received_at", "effective_at", "review_at", "notice_sent_at"] {
+        refused(json!({field: "9999-01-01T00:00:00Z"}), &format!("BAD_ORDER: {field} lies beyond"));
+    }
     let ledger = ledger();
     let Ok(Filed::New(order)) = judge(&filing(&json!({})), ledger.orders()) else { panic!("taken") };
     assert_eq!(

@@ -28,7 +28,7 @@ fn judge(filing: &Filing, orders: &Orders) -> Result<Filed, saola::orders::Refus
         [_, "vn"] | [_, "com" | "gov", "vn"] => Standing::Registrable,
         _ => Standing::Other,
     };
-    let protected = ["vnnic.vn".to_owned()];
+    let protected = ["vnnic.vn", "ns1.thongbao.vn"].map(str::to_owned);
     filing.judge(orders, &Rules { grounds: &grounds, protected: &protected, standing: &standing }, NOW)
 }
 
