@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::resume_unwind;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 
-/// How many threads run at once: one a core that the process may use.
+/// How many threads run at once: one a core that the process may use, as it was when somebody first asked.
 pub fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    // To find it out reads files of the system, which takes longer than a signature.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Does `work` with every item on all cores, the first items first; the results stand in the order of the items.

@@ -59,6 +59,28 @@ pub struct Stamp {
     fresh: Option<[u8; 32]>,
 }
 
+/// Files and folders as they were at one moment, without their content: enough to tell later that nothing in them has changed.
+#[derive(Clone, Debug)]
+pub struct Unchanged(Vec<Stamp>);
+
+impl Unchanged {
+    /// Of these paths. `None` where one is not there, or was changed after `begin` or so shortly before that another change may not show: what was read
+    /// from `begin` on is then no proof.
+    pub fn since(begin: SystemTime, paths: impl IntoIterator<Item = PathBuf>) -> Option<Self> {
+        let begin = begin.duration_since(UNIX_EPOCH).ok()?.as_secs() as i64;
+        let stamp = |path: PathBuf| {
+            let stamp = Stamp::new(&path, &std::fs::metadata(&path).ok()?);
+            (begin - stamp.ctime.0.max(stamp.mtime.0) > STEP_SECS).then_some(stamp)
+        };
+        paths.into_iter().map(stamp).collect::<Option<_>>().map(Self)
+    }
+
+    /// True if they still are as they were. Cost: a system call each.
+    pub fn holds(&self) -> bool {
+        self.0.iter().all(|stamp| std::fs::metadata(&stamp.path).is_ok_and(|found| Stamp::new(&stamp.path, &found) == *stamp))
+    }
+}
+
 /// How long after a change a file system may give another change the same time: FAT counts in steps of two seconds, others in far
 /// smaller ones.
 const STEP_SECS: i64 = 2;

@@ -220,6 +220,12 @@ pub fn differs_from_policy(keys: &[Key], policy: &Policy, rsa_bits: u32, now: Un
     ))
 }
 
+/// The files of a key in `dir`, public and private.
+pub fn files(dir: &Path, key: &Key) -> [PathBuf; 2] {
+    let stem = file_stem(key);
+    ["key", "private"].map(|part| dir.join(format!("{stem}.{part}")))
+}
+
 /// `K<zone>+<algorithm>+<tag>`, as BIND names the files of a key.
 pub fn file_stem(key: &Key) -> String {
     format!("{}+{:03}+{:05}", stem(key.zone()), key.algorithm().number(), key.tag())

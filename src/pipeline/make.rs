@@ -96,7 +96,7 @@ pub struct Signing<'a> {
     /// The policy.
     pub policy: &'a sign::Policy,
     /// The keys.
-    pub keys: ZoneKeys,
+    pub keys: Arc<ZoneKeys>,
     /// Digest of both.
     pub digest: String,
     /// Threads to sign on; 0 = one per core.

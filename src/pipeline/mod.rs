@@ -71,6 +71,9 @@ pub struct Pipeline {
     /// Why the newest export is not what is served.
     export_problem: Option<String>,
     book: Book,
+    keyring: signing::Keyring,
+    /// How the registry's zones that are served were signed, of those that this process has looked at.
+    signed: BTreeMap<Name, signing::SignedWith>,
 }
 
 /// Zones that may be others than they were.
@@ -186,6 +189,8 @@ impl Pipeline {
                 problems: of_zones,
                 export_problem: None,
                 book: Book::default(),
+                keyring: signing::Keyring::default(),
+                signed: BTreeMap::new(),
             },
             problems,
         )
@@ -231,7 +236,10 @@ impl Pipeline {
             }
             next.report.problems.push(Problem { zone: None, what });
         }
-        let Next { live, problems, export_problem, mut report, register, .. } = next;
+        let Next { live, problems, export_problem, mut report, register, signed, .. } = next;
+        self.signed.retain(|apex, _| live.contains_key(apex));
+        // What was taken back is signed as before.
+        self.signed.extend(signed.into_iter().filter(|(apex, with)| live.get(apex).is_some_and(|live| live.signing == with.digest())));
 
         report.removed = self.live.keys().filter(|apex| !live.contains_key(apex)).cloned().collect();
         let of_registry = zones_of(self.press.saved().compiled.as_ref());

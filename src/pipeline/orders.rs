@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::make::{self, Live};
 use super::plan::RegistryPlan;
 use super::registry::{self, MAX_DATA, Served, is_there};
-use super::signing::Past;
-use super::{Pipeline, Plan, Problem, Published, Why, content, decide, newer, signing};
+use super::signing::SignedWith;
+use super::{Pipeline, Plan, Problem, Published, Why, content, decide, newer};
 use crate::compile::{Change, Contents, Impact, Live as _, Notice, Register};
 use crate::disk::{self, Place};
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime};
@@ -398,8 +398,18 @@ impl Pipeline {
         let live = self.live.get(apex).ok_or("the zone is not available")?;
         let last = self.serials.get(&stem(apex.as_ref())).map_or(live.zone.serial(), |known| newer(*known, live.zone.serial()));
         let to = decide::dated_serial(Some(last), now);
-        let sign = |policy| signing::signing(&plan.keys, apex, policy, registry.rsa_bits, 0, Past::Signed, now);
-        let signing = registry.policy.as_ref().map(sign).transpose()?;
+        let asked = registry.policy.as_ref().filter(|_| !live.signing.is_empty());
+        let asked = asked.map(|policy| self.keyring.signing(&plan.keys, apex, policy, registry.rsa_bits, now)).transpose()?;
+        // A zone is changed as it is signed, or is not: to sign all of it anew, or to take its signatures away, is for a run, and takes as long.
+        let as_served = self.signed.get(apex).filter(|with| with.digest() == live.signing).map(SignedWith::signing);
+        let signing = match (asked, as_served) {
+            (Some(asked), _) if asked.digest == live.signing => Some(asked),
+            (_, Some(as_served)) => Some(as_served),
+            (None, None) if !live.signing.is_empty() => {
+                return Err("it is signed, and the configuration no longer says with which policy: a reload serves it without".into());
+            }
+            (asked, None) => asked,
+        };
         let (change, zone, refresh_at) = make::changed(live, change, to, signing.as_ref(), now).map_err(|error| error.to_string())?;
         let ds = content::ds_of(&zone.records_at(zone.apex()), zone.apex());
         // What content it is made of now is found out by the next run.

@@ -1,11 +1,11 @@
 //! One run over the plan: what every zone is made from, in which order, and what stays.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::make::{Job, Made, Serials};
 use super::proposal::View;
-use super::signing::Past;
+use super::signing::{Past, SignedWith};
 use super::{CatalogPlan, FilePlan, Live, Plan, Problem, Published, RegistryPlan, Report, Scope};
 use super::{Why, Zonemd, content, cores, image, make, registry, signing, zones_of};
 use crate::compile::{Register, Ttls};
@@ -28,6 +28,8 @@ pub struct Run<'a> {
     next: Next,
     /// What an operator should know of zones that were made or kept, and of which.
     notes: BTreeMap<String, Vec<Name>>,
+    /// How the registry's zones were signed, or would be.
+    signed: Mutex<BTreeMap<Name, SignedWith>>,
 }
 
 /// What came of a zone that may have had to be made: the zone, if it changed, and what an operator should know.
@@ -53,6 +55,8 @@ pub struct Next {
     pub lost_ds: BTreeSet<Name>,
     /// What the registry has, where it was read.
     pub register: Option<Arc<Register>>,
+    /// How the registry's zones were signed, whether they had to be or not.
+    pub signed: BTreeMap<Name, SignedWith>,
 }
 
 impl Next {
@@ -104,8 +108,9 @@ impl<'a> Run<'a> {
             whole: Vec::new(),
             lost_ds: BTreeSet::new(),
             register: None,
+            signed: BTreeMap::new(),
         };
-        Self { view, plan, scope, now, next, notes: BTreeMap::new() }
+        Self { view, plan, scope, now, next, notes: BTreeMap::new(), signed: Mutex::default() }
     }
 
     /// Makes the registry's zones: children first, then the parent with the DS records of what its children serve.
@@ -387,6 +392,10 @@ impl<'a> Run<'a> {
         };
         let signing =
             policy.map(|policy| signing::signing(&self.plan.keys, &apex, policy, rsa_bits, threads, past, self.now)).transpose()?;
+        if let (Some(signing), Serials::Dated) = (&signing, serials) {
+            let signed = SignedWith::of(signing);
+            self.signed.lock().unwrap_or_else(PoisonError::into_inner).insert(apex.clone(), signed);
+        }
         let mut notes: Vec<String> = signing.iter().filter_map(|signing| signing.note.clone()).collect();
         let of_content: Vec<String> = match (&content, &signing) {
             (Some(records), Some(_)) => sign::dropped_zonemd(records, apex.as_ref()).iter().map(ToString::to_string).collect(),
@@ -458,6 +467,7 @@ impl<'a> Run<'a> {
     /// What is to be in force, without the zones that are no longer planned.
     pub fn finish(self) -> Next {
         let mut next = self.next;
+        next.signed = self.signed.into_inner().unwrap_or_else(PoisonError::into_inner);
         // The timer changes nothing of what these are about: they were told at the start and at each reload.
         if !self.scope.is_by_itself() {
             let line = |(what, zones): (String, Vec<Name>)| {

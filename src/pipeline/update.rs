@@ -6,8 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::make::{self, Live};
-use super::signing::Past;
-use super::{Pipeline, Plan, Published, Why, content, signing};
+use super::{Pipeline, Plan, Published, Why, content};
 use crate::dns::{Name, UnixTime};
 use crate::journal::{Log, SavedZone};
 use crate::zone::{Diff, NameMap, Zone, ZoneSet};
@@ -59,7 +58,8 @@ impl Pipeline {
         let failed = |what: String| NotChanged::Failed(what);
         let to = change.serials(apex.as_ref()).map(|(_, to)| to).filter(|to| to.is_newer_than(live.zone.serial()));
         let to = to.unwrap_or_else(|| live.zone.serial().next());
-        let sign = |policy| signing::signing(&plan.keys, &file.apex, policy, file.rsa_bits, 0, Past::Signed, now);
+        let keyring = &mut self.keyring;
+        let sign = |policy| keyring.signing(&plan.keys, &file.apex, policy, file.rsa_bits, now);
         let signing = file.policy.as_ref().map(sign).transpose().map_err(failed)?;
         let changed = make::changed(live, change, to, signing.as_ref(), now);
         let (change, zone, refresh_at) = changed.map_err(|error| failed(error.to_string()))?;

@@ -59,6 +59,13 @@ pub struct Timing {
     pub other: Vec<(String, String)>,
 }
 
+impl Timing {
+    /// The moments at which a key begins or ceases to do something, in no order.
+    pub fn turns(&self) -> impl Iterator<Item = UnixTime> {
+        [self.publish, self.activate, self.inactive, self.delete, self.sync_publish, self.sync_delete].into_iter().flatten()
+    }
+}
+
 /// Flags of a DNSKEY that signs a zone (RFC 4034 §2.1.1).
 pub const ZONE: u16 = 0x0100;
 /// The secure entry point flag: a KSK or CSK.

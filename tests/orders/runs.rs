@@ -1,5 +1,6 @@
 //! Orders that come while a run is making zones go before it, and are in what it makes.
 
+use saola::dns::Rtype;
 use saola::pipeline::{Pipeline, Scope};
 use saola::sign::{Denial, Policy};
 
@@ -152,4 +153,58 @@ fn orders_go_before_a_run_and_are_in_it_nsec() {
 #[test]
 fn orders_go_before_a_run_and_are_in_it_unsigned() {
     check(None, 15, 4);
+}
+
+/// How many records of the parent's zone prove what is not there, by type.
+fn links(pipeline: &Pipeline) -> [usize; 2] {
+    let records = pipeline.live()[&saola::dns::Name::parse("vn").expect("a name")].zone.records();
+    [Rtype::NSEC, Rtype::NSEC3].map(|rtype| records.iter().filter(|record| record.rtype == rtype).count())
+}
+
+/// Another policy is for the run that signs everything by it. An order that comes before its end signs its own change, as the zone is signed.
+#[test]
+fn an_order_does_not_wait_for_another_policy() {
+    let mut office = Office::new(policy(nsec3(true)));
+    let mut pipeline = office.open("state");
+    pipeline.run(&office.plan(), &Scope::Start, NOW, |_, _| {});
+    let policies = [policy(Denial::Nsec), policy(nsec3(false)), None, policy(nsec3(true)), policy(nsec3(false))];
+    for (i, next) in policies.into_iter().enumerate() {
+        let restarts = i == 3;
+        if restarts {
+            drop(pipeline);
+            pipeline = office.open("state");
+            pipeline.run(&office.plan(), &Scope::Start, NOW, |_, _| {});
+            know(&office, &mut pipeline);
+        }
+        let was_signed = office.policy.is_some();
+        office.policy = next;
+        let before = links(&pipeline);
+        let view = pipeline.begin(&office.plan(), &Scope::All);
+        let name = NAMES[i];
+        office.file(&mut pipeline, "suspend", name, None);
+        let carried = pipeline.carry_out(&office.plan(), [name], NOW, |_, _| {});
+        assert!(carried.problems.is_empty() && carried.published.len() == 1, "{i}: {carried:?}");
+        let during = links(&pipeline);
+        let is_close = |(a, b): (usize, usize)| a.abs_diff(b) <= 1;
+        assert!(before.into_iter().zip(during).all(is_close), "{i}: {before:?} {during:?}");
+        if was_signed {
+            verify(&pipeline);
+        }
+        let proposal = view.make(&office.plan(), &Scope::All, NOW);
+        let report = pipeline.end(proposal, &office.plan(), &Scope::All, NOW, |_, _| {});
+        assert!(report.problems.is_empty(), "{i}: {:?}", report.problems);
+        let [nsec, nsec3] = links(&pipeline);
+        let is_asked = match office.policy.as_ref().map(|policy| &policy.denial) {
+            None => nsec == 0 && nsec3 == 0,
+            Some(Denial::Nsec) => nsec > 0 && nsec3 == 0,
+            Some(Denial::Nsec3 { .. }) => nsec == 0 && nsec3 > 0,
+        };
+        assert!(is_asked, "{i}: {nsec} {nsec3}");
+        if office.policy.is_some() {
+            verify(&pipeline);
+        }
+        let served = contents(&pipeline);
+        let name = saola::dns::Name::parse(name).expect("a name");
+        assert!(!served.values().flatten().any(|(owner, ..)| *owner == name), "{i}: {name}");
+    }
 }
