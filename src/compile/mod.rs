@@ -19,7 +19,7 @@ pub use infrastructure::{Infrastructure, NameServer};
 pub use outcome::{Exclusion, Finding, Findings, HostOutcome, HostResult, Outcome, Rejection, Verdict, ZoneId};
 pub use profile::{Eligibility, Mode, Profile, TargetMode};
 pub use prohibited::Prohibited;
-pub use register::{Change, Dependant, Impact, Notice, Register};
+pub use register::{Candidate, Change, Dependant, Impact, Notice, Register};
 pub use second_level::{Place, SecondLevels};
 pub use zones::{Compiled, CompiledZone};
 

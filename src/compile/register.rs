@@ -9,11 +9,11 @@ use std::net::IpAddr;
 use super::check::{Checker, MAX_SET};
 use super::host::{HostPlace, Hosts};
 use super::name::Folded;
-use super::outcome::{Rejection, Verdict, ZoneId};
+use super::outcome::{Finding, Rejection, Verdict, ZoneId};
 use super::second_level::Place;
 use super::{At, CompileError, Compiled, Contents, Live, Policy, SecondLevels, Ttls};
 use crate::dns::records::Full;
-use crate::dns::{Name, NameRef, Record, Records, Rtype};
+use crate::dns::{Name, NameRef, Record, Records, Rtype, UnixTime};
 use crate::orders::{OrderKind, Orders, Standing};
 use crate::parallel;
 use crate::registry::{Deposit, HostId, RowId, Statuses};
@@ -86,6 +86,17 @@ pub struct Dependant {
     pub is_state: bool,
 }
 
+/// A name that the registry may take back. Persons decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The code of the finding.
+    pub code: &'static str,
+    /// The name.
+    pub domain: String,
+    /// Since when.
+    pub since: UnixTime,
+}
+
 /// What a name should be.
 enum Wanted {
     /// Not published.
@@ -124,7 +135,7 @@ impl Register {
         let mut below: Vec<_> = (0..objects.hosts().len() as u32).filter_map(|i| above(HostId(i))).collect();
         below.sort_unstable();
         let (none, rows) = (Orders::none(), objects.domains().len());
-        let checker = register.checker(&none, At { names: crate::dns::UnixTime(0), orders: crate::dns::UnixTime(0) });
+        let checker = register.checker(&none, At { names: UnixTime(0), orders: UnixTime(0) });
         let parts = parallel::map((0..rows).step_by(1 << 14).collect(), |from| {
             let (mut users, mut in_doubt, mut kept) = (Vec::new(), Vec::new(), Vec::new());
             for row in (from..rows.min(from + (1 << 14))).map(|row| RowId(row as u32)) {
@@ -192,7 +203,7 @@ impl Register {
     /// The published names that would lose hosts if `domain` went.
     pub fn impact(&self, domain: &[u8], live: &dyn Contents) -> Impact {
         let (objects, none) = (&self.deposit.objects, Orders::none());
-        let checker = self.checker(&none, At { names: crate::dns::UnixTime(0), orders: crate::dns::UnixTime(0) });
+        let checker = self.checker(&none, At { names: UnixTime(0), orders: UnixTime(0) });
         let judging = Judging { register: self, checker, live, wanted: BTreeMap::new() };
         let Some(row) = objects.rows_of(domain).next() else { return Impact::default() };
         let lost: BTreeSet<HostId> = self.hosts_below(row).collect();
@@ -234,6 +245,34 @@ impl Register {
             held && kind != OrderKind::Restore
         };
         objects.rows_of(domain).all(is_held)
+    }
+
+    /// The names that the registry may take back by its own data: without a name server for too long (92/2003 art. 10.5), or expired beyond the last day of
+    /// their life cycle. At most `most` of them, in the order of the export, and how many there are.
+    ///
+    /// Cost: all rows are judged, on one core.
+    pub fn candidates(&self, at: At, most: usize) -> (Vec<Candidate>, usize) {
+        let orders = Orders::none();
+        let (checker, profile) = (self.checker(&orders, at), &self.policy.profile);
+        let (mut found, mut n) = (Vec::new(), 0);
+        for row in (0..self.deposit.objects.domains().len()).map(|row| RowId(row as u32)) {
+            let findings = checker.judge(row).findings;
+            let domain = self.deposit.objects.domain(row);
+            let (finding, from, days) = if findings.contains(Finding::RevokeCandidate60d) {
+                (Finding::RevokeCandidate60d, domain.created, profile.days_without_name_server)
+            } else if findings.contains(Finding::RevokeCandidateExpiry) {
+                (Finding::RevokeCandidateExpiry, domain.expires, profile.last_suspended_day)
+            } else {
+                continue;
+            };
+            n += 1;
+            if found.len() < most {
+                let name = String::from_utf8_lossy(self.deposit.objects.bytes(domain.name)).to_ascii_lowercase();
+                let since = UnixTime(from.unwrap_or(at.names).0.saturating_add(u64::from(days) * 86_400));
+                found.push(Candidate { code: finding.code(), domain: name, since });
+            }
+        }
+        (found, n)
     }
 
     /// True if name servers of the registry's zones are at or below a name (A-labels, no final dot).

@@ -1,11 +1,12 @@
 //! Takes orders in: judged, written down, put in force, answered. What arrives together goes out under one serial.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::desk::{Answer, Ask};
+use super::desk::{Answer, Ask, Reply};
 use super::follow::{Follower, Told};
 use crate::compile::Impact;
 use crate::config;
@@ -81,6 +82,9 @@ pub fn told(order: &Order, orders: &Orders, carried: &Carried, now: UnixTime) ->
 /// The most names of an impact that an order and an answer carry. Our choice: `saola order impact` has all.
 const MOST_IMPACT: usize = 100;
 
+/// Names in one report that the registry may take back. Our choice: the findings of `saola zone compile` have all.
+const MOST_CANDIDATES: usize = 1000;
+
 /// Orders in one answer to who lists them. Our choice: nobody who files one waits a millisecond for it.
 const MOST_LISTED: usize = 200;
 
@@ -118,10 +122,12 @@ impl Clerk {
                     let entries: Vec<Entry> = filings.iter().map(|filing| self.take(filing, pipeline, now)).collect();
                     filed.push((entries, reply));
                 }
-                Ask::Impact(domain) => replies.push((reply, impact(&domain, pipeline))),
-                Ask::List { domain, all, after } => replies.push((reply, list(pipeline, domain.as_deref(), all, after, now))),
-                Ask::Show(id) => replies.push((reply, show(pipeline, &id, now))),
-                Ask::Report => replies.push((reply, report(pipeline, follower, now))),
+                Ask::Impact(domain) => replies.push((reply, impact(&domain, pipeline).map(Reply::Done))),
+                Ask::List { domain, all, after } => {
+                    replies.push((reply, list(pipeline, domain.as_deref(), all, after, now).map(Reply::Done)))
+                }
+                Ask::Show(id) => replies.push((reply, show(pipeline, &id, now).map(Reply::Done))),
+                Ask::Report => replies.push((reply, report(pipeline, plan, follower, now))),
             }
         }
         let n_refused = filed.iter().flat_map(|(entries, _)| entries).filter(|entry| matches!(entry, Entry::Refused(_))).count();
@@ -165,7 +171,7 @@ impl Clerk {
         }
         for (entries, reply) in filed {
             let lines = entries.into_iter().map(|entry| line(entry, &written, &carried, &times, now)).collect();
-            replies.push((reply, Ok(Value::Array(lines))));
+            replies.push((reply, Ok(Reply::Done(Value::Array(lines)))));
         }
         Done { carried, replies }
     }
@@ -332,7 +338,7 @@ fn said_of(impact: &Impact, domain: &str) -> String {
     format!("{} use hosts below '{domain}', {lost} of them no others{of_state}", count(impact.dependants.len(), "name"))
 }
 
-fn impact(domain: &str, pipeline: &mut Pipeline) -> Answer {
+fn impact(domain: &str, pipeline: &mut Pipeline) -> Result<Value, String> {
     let name =
         crate::dns::idn::encode_name(domain.strip_suffix('.').unwrap_or(domain)).ok_or_else(|| format!("'{domain}' is no domain name"))?;
     if pipeline.book().register().is_some_and(|register| register.standing(name.as_bytes()) == Standing::Zone) {
@@ -353,7 +359,7 @@ fn impact(domain: &str, pipeline: &mut Pipeline) -> Answer {
     }))
 }
 
-fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, now: UnixTime) -> Answer {
+fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, now: UnixTime) -> Result<Value, String> {
     let orders = pipeline.book().ledger()?.orders();
     let name = domain.map(|domain| {
         crate::dns::idn::encode_name(domain.strip_suffix('.').unwrap_or(domain)).ok_or_else(|| format!("'{domain}' is no domain name"))
@@ -367,13 +373,13 @@ fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, no
     Ok(behind.iter().filter(is_asked).take(MOST_LISTED).map(|order| shown(orders, order, now)).collect())
 }
 
-fn show(pipeline: &mut Pipeline, id: &str, now: UnixTime) -> Answer {
+fn show(pipeline: &mut Pipeline, id: &str, now: UnixTime) -> Result<Value, String> {
     let orders = pipeline.book().ledger()?.orders();
     let order = orders.by_id(id).ok_or_else(|| format!("there is no order '{}'", id.escape_debug()))?;
     Ok(shown(orders, order, now))
 }
 
-fn report(pipeline: &mut Pipeline, follower: &Follower, now: UnixTime) -> Answer {
+fn report(pipeline: &mut Pipeline, plan: &Plan, follower: &Follower, now: UnixTime) -> Answer {
     let register = pipeline.book().register().cloned();
     let orders = pipeline.book().ledger()?.orders();
     let (due, n_open) = follower.due(orders, now);
@@ -387,7 +393,16 @@ fn report(pipeline: &mut Pipeline, follower: &Follower, now: UnixTime) -> Answer
         let since = register.deposit().header.watermark.to_string();
         is_missed.then(|| json!({"code": "ORDER_OVERRIDES_EXPORT", "order_id": order.order_id, "domain": order.domain, "since": since}))
     });
-    Ok(json!({"due": due.chain(missed).collect::<Vec<_>>(), "open_acknowledgements": n_open}))
+    let due: Vec<Value> = due.chain(missed).collect();
+    let cancelled = orders.all().iter().filter(|order| order.kind == OrderKind::Cancel && orders.state(order, now) == "in force");
+    let cancelled: BTreeSet<String> = cancelled.map(|order| order.domain.clone()).collect();
+    let judged = pipeline.register_at(plan, now);
+    Ok(Reply::Later(Box::new(move || {
+        let (candidates, n) = judged.map_or((Vec::new(), 0), |(register, at)| register.candidates(at, MOST_CANDIDATES));
+        let candidates = candidates.iter().filter(|candidate| !cancelled.contains(&candidate.domain));
+        let candidates = candidates.map(|found| json!({"code": found.code, "domain": found.domain, "since": found.since.to_string()}));
+        json!({"due": due, "candidates": candidates.collect::<Vec<_>>(), "all_candidates": n, "open_acknowledgements": n_open})
+    })))
 }
 
 /// An order with what it is now.

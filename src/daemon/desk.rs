@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::builder::Work;
 use crate::orders::Filing;
+use crate::transport;
 
 /// What is asked of the ledger.
 pub enum Ask {
@@ -31,7 +32,15 @@ pub enum Ask {
 }
 
 /// The answer to an [`Ask`].
-pub type Answer = Result<Value, String>;
+pub type Answer = Result<Reply, String>;
+
+/// What is answered.
+pub enum Reply {
+    /// This.
+    Done(Value),
+    /// What this gives, which takes long and needs nothing of the builder: it is found out by who asked.
+    Later(Box<dyn FnOnce() -> Value + Send>),
+}
 
 /// What waits, the first that came first.
 pub struct Desk {
@@ -53,7 +62,7 @@ impl Desk {
     ///
     /// # Errors
     /// What the builder says, or that there is none.
-    pub fn ask(&self, ask: Ask) -> Answer {
+    pub fn ask(&self, ask: Ask) -> Result<Value, String> {
         let (reply, answer) = mpsc::channel();
         {
             let mut waiting = self.waiting();
@@ -65,7 +74,17 @@ impl Desk {
         self.changed.notify_all();
         // With a full queue the builder has work, and looks here behind each piece of it.
         let _ = self.work.try_send(Work::Orders);
-        answer.recv().map_err(|_| "the daemon is ending".to_owned())?
+        match answer.recv().map_err(|_| "the daemon is ending".to_owned())?? {
+            Reply::Done(value) => Ok(value),
+            Reply::Later(find_out) => std::thread::scope(|scope| {
+                let aside = scope.spawn(|| {
+                    // Where it is not permitted, the builder has said so.
+                    let _ = transport::give_way();
+                    find_out()
+                });
+                aside.join().map_err(|_| "it could not be found out, see the log".to_owned())
+            }),
+        }
     }
 
     /// Waits until something does here, it is rung, or the time is over; not at all where `is_done`.

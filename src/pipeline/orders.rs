@@ -13,7 +13,7 @@ use super::plan::RegistryPlan;
 use super::registry::{self, MAX_DATA, Served, is_there};
 use super::signing::SignedWith;
 use super::{Pipeline, Plan, Problem, Published, Why, content, decide, newer};
-use crate::compile::{Change, Contents, Impact, Live as _, Notice, Register};
+use crate::compile::{At, Change, Contents, Impact, Live as _, Notice, Register};
 use crate::disk::{self, Place};
 use crate::dns::{Name, NameRef, Records, Rtype, Serial, UnixTime};
 use crate::journal::{Compiled, Log, stem};
@@ -249,6 +249,13 @@ impl Pipeline {
     /// The orders.
     pub fn book(&mut self) -> &mut Book {
         &mut self.book
+    }
+
+    /// What the registry has, and the times at which that is judged; `None` while it is not read.
+    pub fn register_at(&self, plan: &Plan, now: UnixTime) -> Option<(Arc<Register>, At)> {
+        let register = Arc::clone(self.book.register.as_ref()?);
+        let at = registry::at(plan.registry.as_ref()?, &register, now);
+        Some((register, at))
     }
 
     /// A zone was published with this serial: whatever it is made from, it goes on from there.

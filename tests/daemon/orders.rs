@@ -127,6 +127,11 @@ fn what_else_breaks_is_shown_first() {
     let text = house.tool_ok(&["order", "impact", "chachatreo.vn"]);
     assert!(text.contains("1 name with hosts at or below chachatreo.vn, 0 with no others") && text.contains("dungchung.vn"), "{text}");
     house.tool_refuses(&["order", "impact", "com.vn"], "PROTECTED_NAME: 'com.vn' is a zone");
+    // What the registry may take back by its own data is listed, and no more than that.
+    let report = house.tool_ok(&["order", "report"]);
+    assert!(report.contains("REVOKE_CANDIDATE_60D     quahan60.vn") && report.contains("REVOKE_CANDIDATE_EXPIRY  hethan40.vn"), "{report}");
+    let report: Value = serde_json::from_str(&house.tool_ok(&["order", "report", "--json"])).expect("JSON");
+    assert_eq!(report["all_candidates"].as_u64(), report["candidates"].as_array().map(|all| all.len() as u64));
     // dns-ngoai.example is nobody's here; vidu.com.vn has hosts that others use.
     let shown: Value = serde_json::from_str(&house.tool_ok(&["order", "impact", "vidu.com.vn", "--json"])).expect("JSON");
     let names = shown["names"].as_u64().expect("a number");

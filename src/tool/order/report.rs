@@ -21,6 +21,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let rows: Vec<Vec<String>> = value["due"].as_array().into_iter().flatten().map(row).collect();
         let mut text =
             if rows.is_empty() { "nothing is due\n".to_owned() } else { online::table(&["what", "order", "name", "since"], &rows) };
+        let candidates = value["candidates"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if !candidates.is_empty() {
+            let row = |line: &serde_json::Value| ["code", "domain", "since"].map(|key| field(line, key)).to_vec();
+            text.push_str(&online::table(&["may be taken back", "name", "since"], &candidates.iter().map(row).collect::<Vec<_>>()));
+            let n = value["all_candidates"].as_u64().unwrap_or(0);
+            if n > candidates.len() as u64 {
+                text.push_str(&format!("{n} in all, the others are in outcomes.csv of `saola zone compile`\n"));
+            }
+        }
         text.push_str(&format!("acknowledgements that nobody has taken: {}\n", field(value, "open_acknowledgements")));
         text
     })
