@@ -44,8 +44,8 @@ pub struct Book {
 pub struct During {
     /// The names that were judged.
     pub names: BTreeSet<String>,
-    /// The zones that changed.
-    pub zones: BTreeSet<Name>,
+    /// The zones that changed, with the names that came less those that went.
+    pub zones: BTreeMap<Name, i64>,
 }
 
 /// What came of names that were judged anew.
@@ -343,7 +343,9 @@ impl Pipeline {
         self.book.turned_at = now;
         if let Some(during) = &mut self.book.during {
             during.names.extend(due.iter().cloned());
-            during.zones.extend(changes.iter().map(|change| change.apex.clone()));
+            for change in &changes {
+                during.zones.entry(change.apex.clone()).or_default();
+            }
         }
         // Children come before their parent, as everywhere.
         let mut changes = changes;
@@ -353,6 +355,9 @@ impl Pipeline {
             match self.change_registry(plan, registry, &apex, change, now) {
                 Ok(zone) => {
                     n_published += published;
+                    if let Some(n) = self.book.during.as_mut().and_then(|during| during.zones.get_mut(&apex)) {
+                        *n += published;
+                    }
                     carried.published.push(zone);
                 }
                 Err(what) => {

@@ -93,9 +93,12 @@ impl Pipeline {
             *compiled = Compiled { inputs, ..current.clone() };
         }
         // What the run left alone is as orders made it.
-        for apex in during.zones.iter().filter(|apex| !next.steps.contains_key(*apex)) {
+        for (apex, published) in during.zones.iter().filter(|(apex, _)| !next.steps.contains_key(*apex)) {
             if let (Some(live), true) = (self.live.get(apex), next.live.contains_key(apex)) {
                 next.live.insert(apex.clone(), live.clone());
+                if let (Some(compiled), true) = (&mut next.compiled, next.report.compiled) {
+                    super::orders::account(compiled, *published, None);
+                }
             }
         }
         let register = next.register.as_ref().or(self.book.register());
@@ -113,7 +116,7 @@ impl Pipeline {
             Ok(changes) => changes.into_iter().map(|change| (change.apex.clone(), change)).collect::<BTreeMap<_, _>>(),
             Err(what) => {
                 // Nothing of the run may bring a name back.
-                let made: Vec<Name> = next.steps.keys().filter(|apex| during.zones.contains(*apex)).cloned().collect();
+                let made: Vec<Name> = next.steps.keys().filter(|apex| during.zones.contains_key(*apex)).cloned().collect();
                 for apex in made {
                     next.steps.remove(&apex);
                     next.take_back(&apex, self.live.get(&apex), &what);
@@ -121,15 +124,15 @@ impl Pipeline {
                 return;
             }
         };
-        let moved = |apex: &&Name| during.zones.contains(*apex);
+        let moved = |apex: &&Name| during.zones.contains_key(*apex);
         let made: BTreeSet<Name> = next.steps.keys().filter(|apex| moved(apex) || changes.contains_key(*apex)).cloned().collect();
         for apex in made {
             let change = changes.remove(&apex);
             let published = change.as_ref().map_or(0, |change| change.published);
             let change = change.map(|change| change.change).unwrap_or_default();
-            match self.joined(next, plan, &apex, &change, during.zones.contains(&apex), now) {
+            match self.joined(next, plan, &apex, &change, during.zones.contains_key(&apex), now) {
                 Ok(()) => {
-                    if let Some(compiled) = &mut next.compiled {
+                    if let (Some(compiled), true) = (&mut next.compiled, next.report.compiled) {
                         super::orders::account(compiled, published, None);
                     }
                 }

@@ -96,6 +96,8 @@ fn check(policy: Option<Policy>, rounds: usize, seed: u64) {
             let mut fresh = office.open("fresh");
             fresh.run(&plan, &Scope::Start, NOW, |_, _| {});
             assert!(contents(&fresh) == served, "{what}: from scratch");
+            let names = |pipeline: &Pipeline| pipeline.compiled().expect("an export was compiled").names;
+            assert_eq!(names(&pipeline), names(&fresh), "{what}: published, and kept out");
             drop(fresh);
             std::fs::remove_dir_all(office.path("fresh")).expect("there");
             // And from what is on the disk.
