@@ -38,6 +38,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 impl Reader<'_> {
     /// Reads the table; `state` is the folder of all that must outlive the process.
     pub(super) fn orders(&mut self, table: file::Orders, state: &Path) -> Result<Orders, ConfigError> {
+        let given = table.ledger.clone();
         let ledger = match table.ledger {
             None => ["orders", "orders-copy"].map(|folder| state.join(folder).join("ledger.jsonl")),
             Some(texts) => {
@@ -48,6 +49,11 @@ impl Reader<'_> {
                 }
             }
         };
+        if let Some(texts) = &given
+            && ledger.contains(&state.join("orders/record.jsonl"))
+        {
+            return Err(self.error(texts, "orders.ledger", "is the file in which is written what becomes of orders: choose another name"));
+        }
         let legal_grounds = table.legal_grounds.map(|text| self.path(Some(text), "orders.legal-grounds", "")).transpose()?;
         let more = table.protected.unwrap_or_default().iter().map(|name| self.protected(name)).collect::<Result<Vec<_>, _>>()?;
         let max_impact = self.number(table.max_impact, "orders.max-impact", 0, 0..=u32::MAX)?;

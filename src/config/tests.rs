@@ -73,6 +73,10 @@ fn mistakes_name_line_and_key() {
         "line 2: server.listen: '127.0.0.1' is not ADDRESS:PORT, write for example \"127.0.0.1:5300\" or \"[::1]:5300\"",
     );
     refused(
+        &with("[orders]\nledger = [\"var/orders/ledger.jsonl\", \"var/orders/record.jsonl\"]"),
+        "line 4: orders.ledger: is the file in which is written what becomes of orders: choose another name",
+    );
+    refused(
         &with("[orders]\noutbox = \"var/orders\""),
         "line 4: orders.outbox: is the folder of a copy of the ledger, and files are taken out of it: choose another",
     );

@@ -492,8 +492,10 @@ impl Builder {
 
     /// Has it written down which orders are in force that nobody has filed here just now: of another ledger, at their time, or tried again.
     fn tell_follower(&mut self, carried: &Carried, now: UnixTime) {
-        let Ok(orders) = self.pipeline.book().orders() else { return };
-        let told = self.shared.follower.untold(orders, now).into_iter().map(|order| clerk::told(order, orders, carried, now)).collect();
+        let book = self.pipeline.book();
+        let Ok(orders) = book.orders() else { return };
+        let told =
+            self.shared.follower.untold(orders, now).into_iter().map(|order| clerk::told(order, book, orders, carried, now)).collect();
         self.shared.follower.follow(told);
     }
 

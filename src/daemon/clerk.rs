@@ -14,7 +14,7 @@ use crate::disk;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
 use crate::orders::{CANCEL_DUE, Filed, Filing, Grounds, Order, OrderKind, Orders, Refusal, Rules, Standing};
-use crate::pipeline::{Carried, MAX_DATA, Pipeline, Plan, Published};
+use crate::pipeline::{Book, Carried, MAX_DATA, Pipeline, Plan, Published};
 use crate::telemetry::count;
 use crate::zone::{NameMap, ZoneSet};
 
@@ -64,15 +64,19 @@ struct New {
 }
 
 /// What is to be written down of an order.
-pub fn told(order: &Order, orders: &Orders, carried: &Carried, now: UnixTime) -> Told {
-    let is_open = carried.problems.iter().any(|problem| problem.zone.as_ref().is_none_or(|zone| is_in(&order.domain, zone)));
+///
+/// It is published if its zone is among those that changed, or if it holds and nothing is left to be done for its name.
+pub fn told(order: &Order, book: &Book, orders: &Orders, carried: &Carried, now: UnixTime) -> Told {
+    let is_open = book.is_open(&order.domain)
+        || carried.problems.iter().any(|problem| problem.zone.as_ref().is_none_or(|zone| is_in(&order.domain, zone)));
+    let is_over = matches!(orders.state(order, now), "expired" | "restored");
     let zone = zone_of(&order.domain, &carried.published);
     Told {
         order_id: order.order_id.clone(),
         line: (order.seq, orders.line_digest(order).unwrap_or_default()),
         kind: order.kind.as_str(),
         domain: order.domain.clone(),
-        is_published: order.effective_at <= now && (zone.is_some() || !is_open),
+        is_published: order.effective_at <= now && (zone.is_some() || !is_open && !is_over),
         zone: zone.map(|zone| (zone.apex.clone(), zone.from, zone.to)),
         taken: Instant::now(),
         took: None,
@@ -161,13 +165,14 @@ impl Clerk {
             }
         };
         let times = Times { judged, durable, published: begin.elapsed() };
-        if let (Ok(()), Ok(orders)) = (&written, pipeline.book().orders()) {
+        let book = pipeline.book();
+        if let (Ok(()), Ok(orders)) = (&written, book.orders()) {
             let new = filed.iter().flat_map(|(entries, _)| entries).filter_map(|entry| match entry {
                 Entry::New(new) => orders.by_id(&new.id),
                 Entry::Known(_) | Entry::Refused(_) => None,
             });
             let took = Some(times.published);
-            follower.follow(new.map(|order| Told { taken: begin, took, ..told(order, orders, &carried, now) }).collect());
+            follower.follow(new.map(|order| Told { taken: begin, took, ..told(order, book, orders, &carried, now) }).collect());
         }
         for (entries, reply) in filed {
             let lines = entries.into_iter().map(|entry| line(entry, &written, &carried, &times, now)).collect();
@@ -360,7 +365,9 @@ fn impact(domain: &str, pipeline: &mut Pipeline) -> Result<Value, String> {
 }
 
 fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, now: UnixTime) -> Result<Value, String> {
-    let orders = pipeline.book().ledger()?.orders();
+    pipeline.book().ledger()?;
+    let book: &Book = pipeline.book();
+    let orders = book.orders()?;
     let name = domain.map(|domain| {
         crate::dns::idn::encode_name(domain.strip_suffix('.').unwrap_or(domain)).ok_or_else(|| format!("'{domain}' is no domain name"))
     });
@@ -370,18 +377,23 @@ fn list(pipeline: &mut Pipeline, domain: Option<&str>, all: bool, after: u64, no
     };
     let all = orders.all();
     let behind = &all[all.partition_point(|order| order.seq <= after)..];
-    Ok(behind.iter().filter(is_asked).take(MOST_LISTED).map(|order| shown(orders, order, now)).collect())
+    Ok(behind.iter().filter(is_asked).take(MOST_LISTED).map(|order| shown(book, orders, order, now)).collect())
 }
 
 fn show(pipeline: &mut Pipeline, id: &str, now: UnixTime) -> Result<Value, String> {
-    let orders = pipeline.book().ledger()?.orders();
+    pipeline.book().ledger()?;
+    let book: &Book = pipeline.book();
+    let orders = book.orders()?;
     let order = orders.by_id(id).ok_or_else(|| format!("there is no order '{}'", id.escape_debug()))?;
-    Ok(shown(orders, order, now))
+    Ok(shown(book, orders, order, now))
 }
 
 fn report(pipeline: &mut Pipeline, plan: &Plan, follower: &Follower, now: UnixTime) -> Answer {
     let register = pipeline.book().register().cloned();
-    let orders = pipeline.book().ledger()?.orders();
+    pipeline.book().ledger()?;
+    let judged = pipeline.register_at(plan, now);
+    let book: &Book = pipeline.book();
+    let orders = book.orders()?;
     let (due, n_open) = follower.due(orders, now);
     let due =
         due.iter().map(|due| json!({"code": due.code, "order_id": due.order_id, "domain": due.domain, "since": due.since.to_string()}));
@@ -393,10 +405,12 @@ fn report(pipeline: &mut Pipeline, plan: &Plan, follower: &Follower, now: UnixTi
         let since = register.deposit().header.watermark.to_string();
         is_missed.then(|| json!({"code": "ORDER_OVERRIDES_EXPORT", "order_id": order.order_id, "domain": order.domain, "since": since}))
     });
-    let due: Vec<Value> = due.chain(missed).collect();
+    let unpublished = orders.all().iter().filter(|order| book.is_open(&order.domain)).filter(is_in_force).map(|order| {
+        json!({"code": "NOT_PUBLISHED", "order_id": order.order_id, "domain": order.domain, "since": order.effective_at.to_string()})
+    });
+    let due: Vec<Value> = due.chain(missed).chain(unpublished).collect();
     let cancelled = orders.all().iter().filter(|order| order.kind == OrderKind::Cancel && orders.state(order, now) == "in force");
     let cancelled: BTreeSet<String> = cancelled.map(|order| order.domain.clone()).collect();
-    let judged = pipeline.register_at(plan, now);
     Ok(Reply::Later(Box::new(move || {
         let (candidates, n) = judged.map_or((Vec::new(), 0), |(register, at)| register.candidates(at, MOST_CANDIDATES));
         let candidates = candidates.iter().filter(|candidate| !cancelled.contains(&candidate.domain));
@@ -405,10 +419,14 @@ fn report(pipeline: &mut Pipeline, plan: &Plan, follower: &Follower, now: UnixTi
     })))
 }
 
+/// What an order is that holds, and that the zones do not show yet.
+const NOT_PUBLISHED: &str = "not published";
+
 /// An order with what it is now.
-fn shown(orders: &Orders, order: &Order, now: UnixTime) -> Value {
+fn shown(book: &Book, orders: &Orders, order: &Order, now: UnixTime) -> Value {
     let mut value = serde_json::to_value(order).unwrap_or(Value::Null);
-    value["state"] = orders.state(order, now).into();
+    let state = orders.state(order, now);
+    value["state"] = if state == "in force" && book.is_open(&order.domain) { NOT_PUBLISHED } else { state }.into();
     value["ended_at"] = orders.lifted_at(order).map(|at| at.to_string()).into();
     value
 }

@@ -70,6 +70,11 @@ struct Inner {
     published: Histogram,
     everywhere: Histogram,
     n_refused: u64,
+    /// Where the newest line of the ledger is written down as well, and the one that is.
+    head_path: PathBuf,
+    head: Option<Chain>,
+    /// The newest line that this process has written down as accepted.
+    accepted: Option<Chain>,
     /// The copies of the ledger, and those that were there and are gone.
     ledger: [PathBuf; 2],
     missed: BTreeSet<PathBuf>,
@@ -131,6 +136,9 @@ impl Follower {
             published: Histogram::default(),
             everywhere: Histogram::default(),
             n_refused: 0,
+            head_path: config.server.state.join("ledger.head"),
+            head: None,
+            accepted: None,
             ledger: config.orders.ledger.clone(),
             missed: BTreeSet::new(),
         };
@@ -140,6 +148,7 @@ impl Follower {
                 Ok(()) => {}
                 Err(error) => log::error!("what becomes of orders is not written down, '{}': {error}", path.display()),
             }
+            inner.head = disk::read_text(&inner.head_path, 1000).ok().as_deref().and_then(read_head);
             inner.open_outbox();
         }
         Self { told: Mutex::default(), bell: Condvar::new(), inner: Mutex::new(inner) }
@@ -208,6 +217,7 @@ impl Follower {
                 looked = Instant::now();
                 inner.look_into_outbox();
                 inner.look_at_ledger();
+                inner.write_head();
             }
         }
     }
@@ -223,7 +233,9 @@ impl Follower {
     /// Writes down what still waits to be, at the end of the process. Those who are told of it are told after the next start.
     pub fn finish(&self) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        self.inner().take(std::mem::take(&mut *told));
+        let mut inner = self.inner();
+        inner.take(std::mem::take(&mut *told));
+        inner.write_head();
     }
 
     /// Writes down what a person says of an order; durable when this returns.
@@ -274,16 +286,19 @@ impl Follower {
         }
         let is_untold = |order: &&Order| {
             let events = inner.record.of(&order.order_id);
-            events.is_empty() || order.effective_at <= now && !is_published(events)
+            let may_hold = || !matches!(orders.state(order, now), "expired" | "restored");
+            events.is_empty() || order.effective_at <= now && !is_published(events) && may_hold()
         };
         orders.all().iter().filter(is_untold).collect()
     }
 
     /// The newest line of the ledger that is known to have been accepted.
+    ///
+    /// By the record, or by what is written down of it in another folder: who loses both copies of the ledger is likely to lose the record with them.
     pub fn newest(&self) -> Option<Chain> {
         let inner = self.inner();
-        let (seq, sha256) = inner.record.newest()?;
-        Some(Chain { seq, sha256: sha256.to_owned() })
+        let of_record = inner.record.newest().map(|(seq, sha256)| Chain { seq, sha256: sha256.to_owned() });
+        of_record.into_iter().chain(inner.head.clone()).max_by_key(|line| line.seq)
     }
 
     /// The newest serial of each zone that orders were published with.
@@ -353,6 +368,12 @@ fn send(outbox: &Path, letters: &[Letter]) -> io::Result<Vec<(String, (String, S
     batch.sync()?;
     let is_there = |letter: &&Letter| outbox.join(&letter.file).symlink_metadata().is_ok();
     Ok(letters.iter().filter(is_there).map(|letter| (letter.file.clone(), (letter.order_id.clone(), letter.state.to_owned()))).collect())
+}
+
+/// A number and a SHA-256, as [`Inner::write_head`] writes them.
+fn read_head(text: &str) -> Option<Chain> {
+    let (seq, sha256) = text.trim_end().split_once(' ')?;
+    Some(Chain { seq: seq.parse().ok()?, sha256: sha256.to_owned() })
 }
 
 fn is_published(events: &[Event]) -> bool {
@@ -476,6 +497,9 @@ impl Inner {
         for told in &orders {
             if self.record.of(&told.order_id).is_empty() && accepted.insert(&told.order_id) {
                 events.push((told.order_id.clone(), What::Accepted { seq: told.line.0, sha256: told.line.1.clone() }));
+                if self.accepted.as_ref().is_none_or(|newest| newest.seq < told.line.0) {
+                    self.accepted = Some(Chain { seq: told.line.0, sha256: told.line.1.clone() });
+                }
             }
             if told.is_published {
                 let (zone, before, after) = match &told.zone {
@@ -546,6 +570,18 @@ impl Inner {
         let _ = self.write(events);
         done.iter().for_each(|(_, age)| self.everywhere.add(*age));
         done.iter().map(|(told, _)| Letter::new(told, "everywhere")).collect()
+    }
+
+    /// Writes down the newest line of the ledger that was accepted, in a folder that has none of its copies.
+    fn write_head(&mut self) {
+        let Some(newest) = self.accepted.clone().filter(|newest| self.head.as_ref().is_none_or(|head| head.seq < newest.seq)) else {
+            return;
+        };
+        match disk::replace(&self.head_path, 0o640, |out| writeln!(out, "{} {}", newest.seq, newest.sha256)) {
+            Ok(()) => self.head = Some(newest),
+            // Tried again with the next look.
+            Err(error) => log::warn!("'{}': {error}", self.head_path.display()),
+        }
     }
 
     /// Says it when a copy of the ledger goes, and not when the next order comes.

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
 
 use super::grounds::Grounds;
 use super::order::{self, Order, OrderKind};
@@ -177,7 +178,12 @@ const END_OF_TIME: UnixTime = UnixTime(253_370_764_800);
 /// True of a character that is seen where it stands: none that controls, hides, or turns the direction of what follows.
 pub fn is_plain(c: char) -> bool {
     !c.is_control()
-        && !matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        && !matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        )
+        && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}')
+        && !matches!(c, '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn is_at_or_below(name: &str, above: &str) -> bool {
@@ -186,7 +192,7 @@ fn is_at_or_below(name: &str, above: &str) -> bool {
 
 /// True if two names are one person's, however it is written.
 pub fn is_same_person(a: &str, b: &str) -> bool {
-    let person = |text: &str| text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let person = |text: &str| text.nfkc().flat_map(char::to_lowercase).nfc().filter(|c| c.is_alphanumeric()).collect::<String>();
     person(a) == person(b)
 }
 
@@ -276,6 +282,9 @@ impl Filing {
     fn name(&self, rules: &Rules<'_>) -> Result<String, Refusal> {
         let bad = |why: &str| Refusal::BadName(format!("'{}' {why}", self.domain.escape_debug()));
         let text = self.domain.strip_suffix('.').unwrap_or(&self.domain);
+        if !text.chars().all(is_plain) {
+            return Err(bad("has characters that cannot be seen: it is another name than it looks like"));
+        }
         let name = idn::encode_name(text).ok_or_else(|| bad("cannot be written in A-labels"))?;
         if name.contains('*') {
             return Err(bad("is a wildcard: an order is about one name, and whatever is below goes with it"));

@@ -185,6 +185,11 @@ impl Book {
         }
     }
 
+    /// True if the name is not as it should be, and is tried again.
+    pub fn is_open(&self, domain: &str) -> bool {
+        self.open.contains(domain)
+    }
+
     /// True if names wait to be tried again.
     pub fn has_open(&self) -> bool {
         !self.open.is_empty()

@@ -385,3 +385,75 @@ fn a_suspension_may_lead_to_a_notice() {
     house.tool_ok(&restore("vidu-congty.vn", "N-0"));
     assert!(is_there(&house, "vidu-congty.vn") && ns(&house, "vidu-congty.vn") != ["thongbao.example."]);
 }
+
+/// An order that could not be put in force is said to be so, by a start as well.
+#[test]
+fn what_is_not_published_is_never_said_to_be() {
+    let mut house = House::with_export("");
+    house.start();
+    std::fs::rename(house.path("keys"), house.path("away")).expect("moved");
+    let text = house.tool_ok(&suspend("tengiucho2.vn", &["--id", "T-1"]));
+    assert!(text.contains("order T-1, accepted") && text.contains("not yet published"), "{text}");
+    // It was over before it came.
+    house.tool_ok(&suspend(
+        "dungchung.vn",
+        &["--id", "T-2", "--effective-at", "2026-01-01T00:00:00Z", "--expires-at", "2026-02-01T00:00:00Z"],
+    ));
+    let shown =
+        |house: &House, id: &str| -> Value { serde_json::from_str(&house.tool_ok(&["order", "show", id, "--json"])).expect("JSON") };
+    let events = |house: &House, id: &str| -> Vec<String> {
+        let shown = shown(house, id);
+        shown["record"].as_array().expect("a list").iter().filter_map(|event| Some(event["event"].as_str()?.to_owned())).collect()
+    };
+    for restarts in [false, true] {
+        if restarts {
+            house.stop();
+            house.start();
+        }
+        assert!(is_there(&house, "tengiucho2.vn"));
+        assert_eq!(shown(&house, "T-1")["state"], "not published");
+        assert!(house.tool_ok(&["order", "report"]).contains("NOT_PUBLISHED"));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(events(&house, "T-1"), ["accepted"], "{restarts}");
+        assert_eq!(events(&house, "T-2"), ["accepted"], "{restarts}");
+    }
+    std::fs::rename(house.path("away"), house.path("keys")).expect("moved");
+    for _ in 0..1200 {
+        if events(&house, "T-1").len() > 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(!is_there(&house, "tengiucho2.vn"));
+    let shown = shown(&house, "T-1");
+    assert_eq!((&shown["state"], &shown["record"][1]["zone"]), (&"in force".into(), &"vn.".into()), "{shown}");
+}
+
+/// Whoever loses both copies of the ledger with all that lies beside them begins no other one.
+#[test]
+fn a_ledger_that_is_lost_with_its_record_is_missed() {
+    let mut house = House::with_export("");
+    house.start();
+    house.tool_ok(&suspend("vidu-congty.vn", &["--id", "T-1"]));
+    house.stop();
+    let kept = LEDGERS.map(|copy| house.read(copy));
+    for folder in ["var/orders", "var/orders-copy"] {
+        std::fs::remove_dir_all(house.path(folder)).expect("there");
+    }
+    house.start();
+    house.wait_for("8 lines");
+    house.tool_refuses(&suspend("dungchung.vn", &[]), "no ledger of orders can be read");
+    // Nothing is compiled without it.
+    let levels = house.path("zones/second-level.toml");
+    if let Ok(text) = std::fs::read_to_string(&levels) {
+        std::fs::write(&levels, text + "\n").expect("written");
+    }
+    house.tool(&["server", "reload"]);
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    house.stop();
+    std::fs::create_dir_all(house.path("var/orders")).expect("made");
+    house.write(LEDGERS[0], &kept[0]);
+    house.start();
+    assert!(!is_there(&house, "vidu-congty.vn"));
+    house.tool_ok(&suspend("dungchung.vn", &[]));
+}

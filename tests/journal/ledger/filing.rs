@@ -64,6 +64,9 @@ fn names() {
     refused(json!({"domain": "www.vidu.vn"}), "BAD_ORDER_NAME: 'www.vidu.vn' is not at a level");
     refused(json!({"domain": "vi_du.vn"}), "BAD_ORDER_NAME");
     refused(json!({"domain": ""}), "BAD_ORDER_NAME");
+    for hidden in ["vidu\u{200b}.vn", "vi\u{ad}du.vn", "vidu\u{202e}.vn", "vidu\u{200d}.vn"] {
+        refused(json!({"domain": hidden}), "BAD_ORDER_NAME");
+    }
     refused(json!({"domain": "vidu..vn"}), "BAD_ORDER_NAME");
     refused(json!({"domain": "vidu.example"}), "BAD_ORDER_NAME");
     refused(json!({"domain": "com.vn"}), "PROTECTED_NAME");
@@ -84,6 +87,11 @@ fn persons_and_grounds() {
     for same in [" op1 ", "OP1", "o.p-1"] {
         refused(json!({"approver": same}), "TWO_PERSONS");
     }
+    // Composed and decomposed, and in full width.
+    for (operator, approver) in [("Nguy\u{1ec5}n Lan", "Nguye\u{302}\u{303}n Lan"), ("lan", "\u{ff4c}\u{ff41}\u{ff4e}")] {
+        refused(json!({"operator": operator, "approver": approver}), "TWO_PERSONS");
+    }
+    taken(json!({"operator": "Lan", "approver": "Lân"}), "vidu.vn");
     refused(json!({"approver": null}), "TWO_PERSONS: an approver is needed");
     taken(json!({"approver": null, "urgent": true}), "vidu.vn");
     refused(json!({"legal_ground": "NO_SUCH"}), "BAD_GROUND: there is no legal ground 'NO_SUCH'");
@@ -92,7 +100,7 @@ fn persons_and_grounds() {
     for field in ["authority", "evidence_ref", "operator"] {
         refused(json!({field: " "}), "BAD_ORDER");
         refused(json!({field: "x".repeat(201)}), "BAD_ORDER");
-        for hidden in ["a\nb", "a\u{202e}b", "op\u{200b}1", "\u{feff}op1", "a\u{2066}b"] {
+        for hidden in ["a\nb", "a\u{202e}b", "op\u{200b}1", "\u{feff}op1", "a\u{2066}b", "\u{3164}", "\u{2800}", "b\u{34f}"] {
             refused(json!({field: hidden}), "BAD_ORDER");
         }
     }
