@@ -17,7 +17,7 @@ use crate::registry::{Domain, DsRow, FeeState, HostId, Objects, RegistrantClass,
 /// The most name servers, DS and addresses of a host that are published. Our choice: one name whose set fits no message would
 /// keep its whole zone from being published.
 pub(super) const MAX_SET: usize = 100;
-const DAY: u64 = 86_400;
+pub(super) const DAY: u64 = 86_400;
 /// Rows or hosts that one core takes at once: far more work than to take them; our choice.
 pub(super) const CHUNK: usize = 4096;
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::check::{Checker, MAX_SET};
+use super::check::{Checker, DAY, MAX_SET};
 use super::host::{HostPlace, Hosts};
 use super::name::Folded;
 use super::outcome::{Finding, Rejection, Verdict, ZoneId};
@@ -268,7 +268,7 @@ impl Register {
             n += 1;
             if found.len() < most {
                 let name = String::from_utf8_lossy(self.deposit.objects.bytes(domain.name)).to_ascii_lowercase();
-                let since = UnixTime(from.unwrap_or(at.names).0.saturating_add(u64::from(days) * 86_400));
+                let since = UnixTime(from.unwrap_or(at.names).0.saturating_add(u64::from(days) * DAY));
                 found.push(Candidate { code: finding.code(), domain: name, since });
             }
         }

@@ -10,11 +10,10 @@ use super::desk::{Answer, Ask, Reply};
 use super::follow::{Follower, Told};
 use crate::compile::Impact;
 use crate::config;
-use crate::disk;
 use crate::dns::{Name, UnixTime};
 use crate::journal::Log;
 use crate::orders::{CANCEL_DUE, Filed, Filing, Grounds, Order, OrderKind, Orders, Refusal, Rules, Standing};
-use crate::pipeline::{Book, Carried, MAX_DATA, Pipeline, Plan, Published};
+use crate::pipeline::{Book, Carried, Pipeline, Plan, Published};
 use crate::telemetry::count;
 use crate::zone::{NameMap, ZoneSet};
 
@@ -95,13 +94,7 @@ const MOST_LISTED: usize = 200;
 impl Clerk {
     /// As the configuration says.
     pub fn new(config: &config::Orders) -> Self {
-        let grounds = match &config.legal_grounds {
-            None => Ok(Grounds::built_in()),
-            Some(path) => disk::read_text(path, MAX_DATA)
-                .map_err(|error| error.to_string())
-                .and_then(|text| Grounds::parse(&text))
-                .map_err(|what| format!("'{}': {what}", path.display())),
-        };
+        let grounds = Grounds::read(config.legal_grounds.as_deref());
         if let Err(what) = &grounds {
             log::error!("no order can be taken, the table of legal grounds cannot be read: {what}");
         }

@@ -248,7 +248,7 @@ impl Follower {
 
     /// True if an approver was written down after the order.
     pub fn is_approved(&self, order_id: &str) -> bool {
-        self.inner().record.of(order_id).iter().any(|event| matches!(event.what, What::Approved { .. }))
+        self.inner().record.has_approver(order_id)
     }
 
     /// Counts orders that were refused.
@@ -404,6 +404,8 @@ impl Inner {
             disk::replace(&aside, 0o640, |out| out.write_all(&text))?;
             disk::replace(path, 0o640, |out| out.write_all(&kept))?;
         }
+        // Of a state from before there was a file for it.
+        self.accepted = record.newest().map(|(seq, sha256)| Chain { seq, sha256: sha256.to_owned() });
         self.record = record;
         self.file = Some(OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NONBLOCK).open(path)?);
         Ok(())

@@ -1,8 +1,13 @@
 //! The table of legal grounds: which kinds of order each permits.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::order::OrderKind;
+use crate::disk;
+
+/// The most octets of a table. Our choice: thousands of grounds.
+const MOST: u64 = 1 << 20;
 
 /// Legal grounds by code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +17,16 @@ impl Grounds {
     /// The table that is built in.
     pub fn built_in() -> Self {
         Self::parse(include_str!("../../zones/legal-grounds.csv")).expect("the committed table is whole")
+    }
+
+    /// The table in a file, or the one that is built in where none is given.
+    ///
+    /// # Errors
+    /// What is wrong, with the file.
+    pub fn read(path: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = path else { return Ok(Self::built_in()) };
+        let text = disk::read_text(path, MOST).map_err(|error| error.to_string());
+        text.and_then(|text| Self::parse(&text)).map_err(|what| format!("'{}': {what}", path.display()))
     }
 
     /// Reads the first two columns of a table in CSV: the code and the kind of order. A kind that is none of an order is kept as such.

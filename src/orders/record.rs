@@ -198,7 +198,12 @@ impl Record {
 
     /// True if the approver of what was urgent is there.
     fn is_approved(&self, order: &Order) -> bool {
-        !order.approver.is_empty() || self.of(&order.order_id).iter().any(|event| matches!(event.what, What::Approved { .. }))
+        !order.approver.is_empty() || self.has_approver(&order.order_id)
+    }
+
+    /// True if an approver was written down after the order.
+    pub fn has_approver(&self, order_id: &str) -> bool {
+        self.of(order_id).iter().any(|event| matches!(event.what, What::Approved { .. }))
     }
 
     fn is_notified(&self, order: &Order) -> bool {

@@ -104,13 +104,11 @@ pub struct Keyring(BTreeMap<Name, Kept>);
 struct Kept {
     folder: PathBuf,
     files: Unchanged,
-    policy: Policy,
     rsa_bits: u32,
     /// From when until when no key begins or ceases to do something.
     from: UnixTime,
     until: UnixTime,
-    keys: Arc<ZoneKeys>,
-    digest: String,
+    with: SignedWith,
     note: Option<String>,
 }
 
@@ -130,11 +128,11 @@ impl Keyring {
         now: UnixTime,
     ) -> Result<Signing<'a>, String> {
         let is_good = |kept: &&Kept| {
-            let is_same = kept.folder == folder && kept.policy == *policy && kept.rsa_bits == rsa_bits;
+            let is_same = kept.folder == folder && kept.with.policy == *policy && kept.rsa_bits == rsa_bits;
             is_same && kept.from <= now && now < kept.until && kept.files.holds()
         };
         if let Some(kept) = self.0.get(apex).filter(is_good) {
-            return Ok(Signing { policy, keys: Arc::clone(&kept.keys), digest: kept.digest.clone(), threads: 0, note: kept.note.clone() });
+            return Ok(Signing { policy, note: kept.note.clone(), ..kept.with.signing() });
         }
         self.0.remove(apex);
         let begin = SystemTime::now();
@@ -143,8 +141,8 @@ impl Keyring {
         if let Some(files) = Unchanged::since(begin, paths) {
             let turns = signing.keys.iter().flat_map(|(key, _)| key.timing.turns());
             let until = turns.filter(|turn| *turn > now).min().unwrap_or(UnixTime(u64::MAX));
-            let (keys, digest, note) = (Arc::clone(&signing.keys), signing.digest.clone(), signing.note.clone());
-            let kept = Kept { folder: folder.to_owned(), files, policy: policy.clone(), rsa_bits, from: now, until, keys, digest, note };
+            let (with, note) = (SignedWith::of(&signing), signing.note.clone());
+            let kept = Kept { folder: folder.to_owned(), files, rsa_bits, from: now, until, with, note };
             self.0.insert(apex.clone(), kept);
         }
         Ok(signing)

@@ -72,20 +72,13 @@ fn missing_files(config: &Config, of_registry: &[Name]) -> Vec<String> {
 /// What of `[orders]` is not as somebody meant it.
 fn orders(orders: &config::Orders) -> Vec<String> {
     let mut warnings = Vec::new();
-    let grounds = match &orders.legal_grounds {
-        None => Ok(Grounds::built_in()),
-        Some(path) => disk::read_text(path, MAX_DATA)
-            .map_err(|error| error.to_string())
-            .and_then(|text| Grounds::parse(&text))
-            .map_err(|what| format!("[orders] legal-grounds: '{}': {what}", path.display())),
-    };
-    match grounds {
+    match Grounds::read(orders.legal_grounds.as_deref()) {
         Ok(grounds) => warnings.extend(orders.notice.grounds.iter().filter_map(|code| match grounds.kind(code) {
             Some(Some(OrderKind::Suspend)) => None,
             Some(_) => Some(format!("[orders] notice-grounds: '{code}' is no ground of a suspension, and a notice tells of nothing else")),
             None => Some(format!("[orders] notice-grounds: there is no '{code}' in the table of legal grounds")),
         })),
-        Err(what) => warnings.push(what),
+        Err(what) => warnings.push(format!("[orders] legal-grounds: {what}")),
     }
     let [a, b] = &orders.ledger;
     if disk::is_one_file(a, b) {
